@@ -1,0 +1,187 @@
+"""What a file claims, all names resolved: units at positions, edges, features, prompts, metrics, claims, settings."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from circuitdsl.borders.prompts import Distribution, Metric
+from circuitdsl.borders.source import Diagnostic, Source, Span
+from circuitdsl.borders.units import EMBED, LOGITS, ModelShape, Port, Roles, Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A unit at its positions within a named node: what semantics.md calls a node. Two places of one unit never overlap."""
+
+    unit: Unit
+    node: str
+    roles: Roles = None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One edge between places: `sender`'s value, at `roles` (the sender's own unless the file says otherwise), into one port."""
+
+    sender: Place
+    receiver: Place
+    port: Port
+    roles: Roles = None
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A named node: places, or, for a group, the names of its members. `embed` and `logits` are nodes too."""
+
+    name: str
+    places: tuple[Place, ...]
+    members: tuple[str, ...] = ()
+    carries: str | None = None
+    together: bool = False
+    unconnected: bool = False
+    span: Span = field(default=Span(), compare=False)
+
+    @property
+    def units(self) -> tuple[Unit, ...]:
+        return tuple(dict.fromkeys(place.unit for place in self.places))
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """An edge as written, node to node and port, with the links it stands for. `port` None: every port of the receiver."""
+
+    sender: str
+    receiver: str
+    port: Port | None
+    links: tuple[Link, ...]
+    roles: Roles = None
+    span: Span = field(default=Span(), compare=False)
+
+    @property
+    def label(self) -> str:
+        at = f" @ {', '.join(map(str, self.roles))}" if self.roles else ""
+        return f"{self.sender}{at} -> {self.receiver}" + (f".{self.port}" if self.port else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Ablation:
+    """What units outside the circuit are set to. `str()` gives it as written: `resample(abc)`, `mean(abc)`, `zero`.
+
+    `resample` takes the row's own partner in a paired distribution, else a donor of the same layout drawn at random, never
+    the row itself; `mean` averages contributions by template and layout.
+    """
+
+    kind: Literal["resample", "mean", "zero"]
+    distribution: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.kind}({self.distribution})" if self.distribution else self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a path. `places` are where it arrives, through `port` (None: all); `kind` is direct, all routes, or through."""
+
+    kind: Literal["direct", "all", "through"]
+    places: tuple[Place, ...]
+    port: Port | None = None
+    through: tuple[Place, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """`start` and the steps after it; no step for a plain node. `each` tells at which place (0 is the start) members are taken."""
+
+    text: str
+    start: tuple[Place, ...]
+    steps: tuple[Step, ...] = ()
+    each: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """`>= value`, …, or `= value +- margin` with operator `=`."""
+
+    operator: Literal[">=", ">", "<=", "<", "="]
+    value: float
+    margin: float | None = None
+
+    def __str__(self) -> str:
+        return f"{self.operator} {self.value:g}" + (f" +- {self.margin:g}" if self.margin is not None else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One claim, or without `comparison` a measurement. `options` holds only what the measure's signature names, defaults filled in.
+
+    Option values are resolved: Roles for positions, node names for nodes, Ablation, distribution names, numbers, texts.
+    """
+
+    label: str
+    measure: str
+    text: str
+    metric: str | None = None
+    paths: tuple[Path, ...] = ()
+    each: Literal["unit", "node", "edge"] | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    comparison: Comparison | None = None
+    warn: bool = False
+    span: Span = field(default=Span(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Settings in force, with the flags of the command line already applied."""
+
+    prompts: int = 256
+    seed: int = 0
+    ablate: Ablation | None = None
+    confidence: float = 0.95
+    explore: float | None = None
+    """Share of the prompts kept for measurements; None: 0.5 if the file has measurements, else 0."""
+    bos: bool | None = None
+    """None: as the model's own tokenizer does it."""
+    align: Literal["layout", "absolute"] = "layout"
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelName:
+    """The model as the file names it, and where it was found."""
+
+    name: str
+    revision: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hypothesis:
+    """A whole file, resolved and checked. `exploring` and `verifying` are row numbers of the default distribution."""
+
+    title: str
+    description: str
+    citations: tuple[str, ...]
+    model: ModelName
+    shape: ModelShape
+    distributions: Mapping[str, Distribution]
+    default: str
+    metrics: Mapping[str, Metric]
+    features: Mapping[str, Mapping[str, tuple[int, ...]]]
+    """Feature name, then distribution, to the integer class of each row."""
+    nodes: Mapping[str, Node]
+    edges: tuple[Edge, ...]
+    claims: tuple[Claim, ...]
+    settings: Settings
+    exploring: tuple[int, ...]
+    verifying: tuple[int, ...]
+    source: Source
+    all_edges: bool = False
+    warnings: tuple[Diagnostic, ...] = ()
+
+    @property
+    def links(self) -> tuple[Link, ...]:
+        """Every link of the circuit, each once."""
+        return tuple(dict.fromkeys(link for edge in self.edges for link in edge.links))
+
+    def places(self) -> Iterator[Place]:
+        """Places of the declared nodes, each once, in the order of the architecture; `embed` and `logits` left out."""
+        every = {place for node in self.nodes.values() for place in node.places if place.unit not in (EMBED, LOGITS)}
+        return iter(sorted(every, key=lambda place: (place.unit.key, place.node)))

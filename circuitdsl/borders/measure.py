@@ -1,0 +1,136 @@
+"""What a measure is: documentation, a signature for the checker, and two pure functions for the pipeline.
+
+A measure is lowered to readouts (per-prompt numbers of values) and estimands (what statistic of those columns is meant).
+Numbers are made by the engine, verdicts by statistics; a measure does neither.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from circuitdsl.borders.hypothesis import Claim, Hypothesis
+    from circuitdsl.borders.values import Algebra, Readout
+
+OptionKind = Literal["ablation", "distribution", "role", "node", "nodes", "word", "number", "slot", "feature"]
+
+
+@dataclass(frozen=True, slots=True)
+class OptionSpec:
+    """One named option. `words` are the permitted ones of kind `word`; `required` without `default` makes absence an error.
+
+    A required `ablation` falls back to `settings { ablate = … }`.
+    """
+
+    kind: OptionKind
+    default: Any = None
+    required: bool = False
+    words: tuple[str, ...] = ()
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What a measure takes: its first argument (`metric`, `path` of at least one arrow, `node`), then perhaps slots, then options."""
+
+    subject: Literal["metric", "path", "node"]
+    options: Mapping[str, OptionSpec] = field(default_factory=dict)
+    each: tuple[Literal["unit", "node", "edge"], ...] = ()
+    needs_answers: bool = False
+    slots: int = 0
+    needs_each: bool = False
+    """True if the measure only makes sense per member (`minimality.single`)."""
+
+
+# ---------------------------------------------------------------- estimands: a statistic of columns of per-prompt numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Combination:
+    """A per-prompt linear combination of columns: `{"C": 1, "empty": -1}` as pairs."""
+
+    terms: tuple[tuple[str, float], ...]
+
+    def __str__(self) -> str:
+        return " ".join(f"{'+' if w > 0 else '-'} {name}" for name, w in self.terms).removeprefix("+ ")
+
+
+def column(name: str) -> Combination:
+    return Combination(((name, 1.0),))
+
+
+def difference(first: str, second: str) -> Combination:
+    return Combination(((first, 1.0), (second, -1.0)))
+
+
+@dataclass(frozen=True, slots=True)
+class MeanOf:
+    """Mean over prompts."""
+
+    of: Combination
+
+
+@dataclass(frozen=True, slots=True)
+class ProportionOf:
+    """Share of prompts whose 0/1 column is 1; exact binomial."""
+
+    of: str
+
+
+@dataclass(frozen=True, slots=True)
+class RatioOf:
+    """Ratio of means over the same prompts, never the mean of ratios; with `absolute`, of absolute means.
+
+    Not testable if the denominator's interval contains 0.
+    """
+
+    numerator: Combination
+    denominator: Combination
+    absolute: bool = False
+
+
+Estimand = MeanOf | ProportionOf | RatioOf
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One number that a claim is about: the only one, or one of `each`. `beside` are reported with it and not judged."""
+
+    label: str
+    estimand: Estimand
+    beside: Mapping[str, Estimand] = field(default_factory=dict)
+    about: str = ""
+    """What in the graph it speaks of: a unit, a node, or an edge's label; the figure marks it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lowered:
+    """A claim as readouts (one column each) and members. Columns are shared between claims by content."""
+
+    readouts: Mapping[str, "Readout"]
+    members: tuple[Member, ...]
+    conditions: Mapping[str, str] = field(default_factory=dict)
+    """What the answer holds under, for the report: ablation, direction, positions, norm, …"""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """An entry of the registry. `circuitdsl explain NAME` prints the texts."""
+
+    name: str
+    summary: str
+    formula: str
+    unit: str
+    range: str
+    source: str
+    signature: Signature
+    lower: "Callable[[Claim, Hypothesis, Algebra], Lowered]"
+    baseline: str = ""
+    version: int = 1
+    details: str = ""
+
+
+__all__ = [
+    "Combination", "Estimand", "Lowered", "MeanOf", "Measure", "Member", "OptionSpec", "ProportionOf", "RatioOf",
+    "Signature", "column", "difference",
+]

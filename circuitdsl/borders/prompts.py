@@ -1,0 +1,133 @@
+"""Prompts with their tokens and layouts, and what a metric needs to know about each: token ids at positions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, Protocol
+
+import numpy as np
+
+from circuitdsl.borders.units import Layout
+
+
+class Encoding(NamedTuple):
+    """Token ids and, for each, its half-open range of characters in the text; a special token such as BOS has the empty range (0, 0)."""
+
+    ids: tuple[int, ...]
+    offsets: tuple[tuple[int, int], ...]
+
+
+class Tokenizer(Protocol):
+    """The model's own tokenizer, without torch. `encode` adds BOS exactly as the model's own does, unless told."""
+
+    vocabulary: int
+    bos_id: int | None
+    adds_bos: bool
+
+    def encode(self, text: str, bos: bool | None = None) -> Encoding: ...
+
+    def decode(self, ids: "tuple[int, ...] | list[int]") -> str: ...
+
+    def plain_ids(self) -> tuple[int, ...]:
+        """Ids of ordinary vocabulary (no special or added tokens), for random token blocks."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One row. `values` gives each slot's text (fields as `fact.capital`); `cluster` is the template or the file's own key."""
+
+    text: str
+    tokens: tuple[int, ...]
+    layout: Layout
+    values: Mapping[str, str] = field(default_factory=dict)
+    answer: int | None = None
+    wrong: tuple[int, ...] = ()
+    cluster: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """Prompts under one name. With `paired`, row i is the counterfactual of row i of that distribution, in the same layout."""
+
+    name: str
+    prompts: tuple[Prompt, ...]
+    paired: str | None = None
+    available: int | None = None
+    """How many different prompts the declaration could give, where that is countable and was reached."""
+
+    def __len__(self) -> int:
+        return len(self.prompts)
+
+    def rows_by_layout(self) -> dict[Layout, tuple[int, ...]]:
+        """Row numbers of each layout, in order of first appearance."""
+        rows: dict[Layout, list[int]] = {}
+        for row, prompt in enumerate(self.prompts):
+            rows.setdefault(prompt.layout, []).append(row)
+        return {layout: tuple(found) for layout, found in rows.items()}
+
+
+# ---------------------------------------------------------------- metrics, bound to the rows of one distribution
+# N rows, W items of a fold, L positions of a loss. Arrays of a bound metric are read-only by convention.
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Constant:
+    value: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pick:
+    """`logit`, `logprob` or `prob` of tokens `ids` [N] or, inside a fold, [N, W] (-1: no such item) at positions [N]."""
+
+    kind: Literal["logit", "logprob", "prob"]
+    ids: np.ndarray
+    positions: np.ndarray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Arithmetic:
+    operator: Literal["+", "-", "*", "/"]
+    left: "Expression"
+    right: "Expression"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FoldOver:
+    """`sum`, `mean` or `max` over the items of [N, W] where `mask` [N, W] holds; an empty `sum` is 0, the others are refused."""
+
+    how: Literal["sum", "mean", "max"]
+    body: "Expression"
+    mask: np.ndarray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpanLoss:
+    """Mean over a row's span of minus the log-probability, in nats, of the token that stands there: read one position earlier.
+
+    `targets` and `positions` are [N, L]; `mask` [N, L] marks those that count.
+    """
+
+    targets: np.ndarray
+    positions: np.ndarray
+    mask: np.ndarray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Divergence:
+    """KL(M ‖ this run) over the whole vocabulary, in nats, at positions [N]; M is the model on the same rows."""
+
+    positions: np.ndarray
+
+
+Expression = Constant | Pick | Arithmetic | FoldOver | SpanLoss | Divergence
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Metric:
+    """A named metric. `bound[distribution]` holds its expression with that distribution's own labels."""
+
+    name: str
+    text: str
+    lower: bool
+    bound: Mapping[str, Expression]
+    position: str = "END"

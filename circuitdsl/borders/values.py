@@ -1,0 +1,180 @@
+"""The algebra of semantics.md: base worlds, and recomputation over a background. Everything that is measured is a value in it.
+
+Values are pure and hash-consed by an `Algebra`: equal values are the same object, so identity is equality and shared work is seen.
+Positions are roles; the planner resolves them on each layout. No tensor appears here.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+from circuitdsl.borders.units import LOGITS, Port, Roles, Unit, WriteGroup
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A plain run of the model on a distribution; row i of the measured rows is row i there (itself, or its paired partner)."""
+
+    distribution: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gather:
+    """Rows of a plain run put in place of the measured rows, whole and position by position; `draw` names the plan's row numbers."""
+
+    distribution: str
+    draw: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """Contributions averaged over the distribution's rows of the same layout (which has the template in it)."""
+
+    distribution: str
+
+
+@dataclass(frozen=True, slots=True)
+class Zero:
+    """Every contribution is zero."""
+
+
+World = Run | Gather | Mean | Zero
+
+
+@dataclass(frozen=True, eq=False)
+class Base:
+    """A unit's contribution in a base world, [B, T, d]."""
+
+    world: World
+    unit: Unit
+
+    @cached_property
+    def digest(self) -> str:
+        return _digest("base", repr(self.world), repr(self.unit))
+
+
+@dataclass(frozen=True, eq=False)
+class Override:
+    """At `roles`, a mix takes `value` for `unit` instead of the background's contribution."""
+
+    unit: Unit
+    roles: Roles
+    value: "Value"
+
+
+@dataclass(frozen=True, eq=False)
+class Mix:
+    """Overrides over a background, as a chain of write groups in the order of the architecture: `before`, then this group's.
+
+    The chain makes prefixes shared: two readers with the same senders up to a layer hold the same object there.
+    """
+
+    before: "Mix | None"
+    group: WriteGroup
+    overrides: tuple[Override, ...]
+
+    @cached_property
+    def digest(self) -> str:
+        parts = [f"{o.unit!r}{o.roles!r}{o.value.digest}" for o in self.overrides]
+        return _digest("mix", self.before.digest if self.before else "", *parts)
+
+
+@dataclass(frozen=True, eq=False)
+class Recomputed:
+    """`f_v` of one mix for each port, over the background world. A port with mix None reads the background.
+
+    `frozen` fixes the scale of the reader's norm at its value in that world (centring stays live).
+    For `logits` the value is the logits, else the unit's contribution [B, T, d].
+    """
+
+    unit: Unit
+    background: World
+    mixes: tuple[tuple[Port, Mix | None], ...]
+    frozen: World | None = None
+
+    def mix(self, port: Port) -> Mix | None:
+        return dict(self.mixes)[port]
+
+    @cached_property
+    def digest(self) -> str:
+        mixes = [f"{port}{mix.digest if mix else ''}" for port, mix in self.mixes]
+        return _digest("recomputed", repr(self.unit), repr(self.background), repr(self.frozen), *mixes)
+
+
+Value = Base | Recomputed
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+@dataclass(slots=True)
+class Algebra:
+    """Makes values and keeps each once. One algebra serves one plan; it is passed along, never global."""
+
+    _kept: dict[tuple, object] = field(default_factory=dict)
+
+    def _keep(self, key: tuple, make):
+        found = self._kept.get(key)
+        if found is None:
+            found = self._kept[key] = make()
+        return found
+
+    def base(self, world: World, unit: Unit) -> Base:
+        return self._keep(("base", world, unit), lambda: Base(world, unit))
+
+    def mix(self, overrides: Iterable[Override], over: Mix | None = None) -> Mix | None:
+        """Overrides in any order, put after those of `over`, whose groups must all come earlier. None if there are none."""
+        groups: dict[WriteGroup, list[Override]] = {}
+        for override in overrides:
+            groups.setdefault(override.unit.group, []).append(override)
+        mix = over
+        for group in sorted(groups, key=lambda g: g.key):
+            if mix is not None and mix.group.key >= group.key:
+                raise ValueError(f"mix out of order: {group} after {mix.group}")
+            members = sorted(groups[group], key=lambda o: (o.unit.key, repr(o.roles), o.value.digest))
+            key = ("mix", id(mix), group, tuple((o.unit, o.roles, id(o.value)) for o in members))
+            mix = self._keep(key, lambda mix=mix, group=group, members=members: Mix(mix, group, tuple(members)))
+        return mix
+
+    def recomputed(
+        self, unit: Unit, background: World, mixes: dict[Port, Mix | None], frozen: World | None = None
+    ) -> Recomputed:
+        """`mixes` may leave ports out: they read the background."""
+        ports = tuple((port, mixes.get(port)) for port in unit.ports)
+        key = ("recomputed", unit, background, frozen, tuple((port, id(mix)) for port, mix in ports))
+        return self._keep(key, lambda: Recomputed(unit, background, ports, frozen))
+
+    def logits(self, background: World, mix: Mix | None = None, frozen: World | None = None) -> Recomputed:
+        """The logits of a mix; with no mix, the background's own."""
+        return self.recomputed(LOGITS, background, {"in": mix}, frozen)
+
+
+# ---------------------------------------------------------------- readouts: a column of per-prompt numbers
+
+
+@dataclass(frozen=True, eq=False)
+class Readout:
+    """One number a row of `rows`' distribution, from one value.
+
+    - `metric`: the named metric of logits `value`, with the labels of distribution `labels`;
+    - `beats`: 1 if the answer's logit exceeds every wrong answer's at the metric's position; `top1`: 1 if it is the argmax;
+    - `kl`: KL(`reference` ‖ `value`) at the metric's position, in nats; `agrees`: 1 if their argmax is the same;
+    - `attention`: the weight that head `value` (a value of a head) gives from `query` to `key`, summed over the key's
+      positions and averaged over the query's.
+    """
+
+    kind: Literal["metric", "beats", "top1", "kl", "agrees", "attention"]
+    value: Value
+    labels: str
+    metric: str | None = None
+    reference: Value | None = None
+    query: Roles = None
+    key: Roles = None
+
+    @cached_property
+    def digest(self) -> str:
+        reference = self.reference.digest if self.reference else ""
+        return _digest(self.kind, self.value.digest, self.labels, str(self.metric), reference, repr(self.query), repr(self.key))

@@ -1,0 +1,68 @@
+"""What was asked of the columns, and the answer: a verdict with its estimate, interval and method."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    from circuitdsl.borders.hypothesis import Comparison
+    from circuitdsl.borders.measure import Member
+
+Outcome = Literal["supported", "refuted", "inconclusive", "not testable", "measured"]
+
+
+class Question(NamedTuple):
+    """A claim as statistics sees it. `columns[name]` is [N] float64, the same N rows in each; `clusters` [N] are template labels."""
+
+    label: str
+    comparison: "Comparison | None"
+    members: "tuple[Member, ...]"
+    columns: Mapping[str, np.ndarray]
+    clusters: np.ndarray
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Estimate(Frozen):
+    """A number with its interval. None for a bound means unbounded on that side; `note` then says why."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    standard_error: float | None = None
+    n: int = 0
+    method: str = ""
+    note: str = ""
+
+
+class MemberVerdict(Frozen):
+    """The answer for one member. `p_support` and `p_refute` are one-sided p-values against the claim's bound, unadjusted."""
+
+    label: str
+    about: str = ""
+    outcome: Outcome
+    estimate: Estimate
+    beside: dict[str, Estimate] = {}
+    p_support: float | None = None
+    p_refute: float | None = None
+    p_adjusted: float | None = None
+    """Holm-adjusted p-value of the outcome, within the claim's members."""
+    reason: str = ""
+    prompts_to_decide: int | None = None
+    """How many prompts would probably decide an inconclusive answer."""
+
+
+class ClaimVerdict(Frozen):
+    """The answer for a claim; with one member the same as that member's."""
+
+    label: str
+    outcome: Outcome
+    members: tuple[MemberVerdict, ...]
+    p_adjusted: float | None = None
+    """Holm-adjusted over the claims of the file."""
+    reason: str = ""
+    warnings: tuple[str, ...] = ()
