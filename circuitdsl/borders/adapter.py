@@ -89,9 +89,7 @@ class Adapter(Protocol):
         """Rotary embedding of queries or keys [B, P, n, h] that stand at positions [P]; the identity where a family has none."""
         ...
 
-    def attend(
-        self, layer: int, q: "Tensor", k: "Tensor", v: "Tensor", positions: "Tensor"
-    ) -> "tuple[Tensor, Tensor]":
+    def attend(self, layer: int, q: "Tensor", k: "Tensor", v: "Tensor", positions: "Tensor") -> "tuple[Tensor, Tensor]":
         """Queries [B, P, n, h] at positions [P] over keys and values [B, T, n, h] → weighted values [B, P, n, h], pattern [B, n, P, T]."""
         ...
 

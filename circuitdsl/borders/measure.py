@@ -131,6 +131,16 @@ class Measure:
 
 
 __all__ = [
-    "Combination", "Estimand", "Lowered", "MeanOf", "Measure", "Member", "OptionSpec", "ProportionOf", "RatioOf",
-    "Signature", "column", "difference",
+    "Combination",
+    "Estimand",
+    "Lowered",
+    "MeanOf",
+    "Measure",
+    "Member",
+    "OptionSpec",
+    "ProportionOf",
+    "RatioOf",
+    "Signature",
+    "column",
+    "difference",
 ]

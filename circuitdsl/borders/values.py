@@ -139,9 +139,7 @@ class Algebra:
             mix = self._keep(key, lambda mix=mix, group=group, members=members: Mix(mix, group, tuple(members)))
         return mix
 
-    def recomputed(
-        self, unit: Unit, background: World, mixes: dict[Port, Mix | None], frozen: World | None = None
-    ) -> Recomputed:
+    def recomputed(self, unit: Unit, background: World, mixes: dict[Port, Mix | None], frozen: World | None = None) -> Recomputed:
         """`mixes` may leave ports out: they read the background."""
         ports = tuple((port, mixes.get(port)) for port in unit.ports)
         key = ("recomputed", unit, background, frozen, tuple((port, id(mix)) for port, mix in ports))
