@@ -57,7 +57,11 @@ class Base:
 
 @dataclass(frozen=True, eq=False)
 class Override:
-    """At `roles`, a mix takes `value` for `unit` instead of the background's contribution."""
+    """At `roles`, a mix takes `value` for `unit` instead of the background's contribution.
+
+    A mix may hold for one unit an override at every position (`roles` None) beside ones at named roles: there the named ones
+    win (a unit that is pinned at some positions and recomputed at the others). Named ones of one unit never overlap.
+    """
 
     unit: Unit
     roles: Roles
