@@ -1,0 +1,41 @@
+"""`attention`: where heads look."""
+
+from circuitdsl.borders.hypothesis import Claim, Hypothesis
+from circuitdsl.borders.measure import Combination, Lowered, MeanOf, Measure, Member, OptionSpec, Signature, column
+from circuitdsl.borders.values import Algebra, Readout, Run
+from circuitdsl.measures.worlds import labels
+
+
+def _lower_attention(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> Lowered:
+    measured = labels(claim, hypothesis)
+    query, key = claim.options["query"], claim.options["key"]
+    heads = [place.unit for place in claim.paths[0].start]
+    readouts = {
+        str(head): Readout("attention", algebra.base(Run(measured), head), measured, query=query, key=key) for head in dict.fromkeys(heads)
+    }
+    if claim.paths[0].each is not None:
+        members = tuple(Member(name, MeanOf(column(name)), about=name) for name in readouts)
+    else:
+        share = 1 / len(readouts)
+        members = (Member(claim.paths[0].text, MeanOf(Combination(tuple((name, share) for name in readouts))), about=claim.paths[0].text),)
+    return Lowered(readouts, members, {"on": measured, "query": ", ".join(map(str, query)), "key": ", ".join(map(str, key))})
+
+
+ATTENTION = Measure(
+    name="attention",
+    summary="how much attention a head gives from one role to another",
+    formula="weight from the query's positions (mean) to the key's positions (sum), mean over prompts (and over the node's heads)",
+    unit="share of the head's attention",
+    range="0 to 1",
+    source="Wang et al. 2022 (arXiv 2211.00593), section 3.1",
+    signature=Signature(
+        subject="node",
+        options={
+            "query": OptionSpec("role", required=True, help="the position that looks"),
+            "key": OptionSpec("role", required=True, help="the position that is looked at"),
+            "on": OptionSpec("distribution", help="the prompts; default: the file's first"),
+        },
+    ),
+    lower=_lower_attention,
+    details="Measured in the model's plain run. `each NODE` makes every head a member.",
+)

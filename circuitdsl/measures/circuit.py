@@ -1,0 +1,83 @@
+"""The circuit's run, and runs with parts knocked out, as values (semantics.md, "The circuit's run, complements, knockouts")."""
+
+from collections.abc import Iterable
+
+from circuitdsl.borders.hypothesis import Hypothesis, Link, Place
+from circuitdsl.borders.units import EMBED, LOGITS, Port
+from circuitdsl.borders.values import Algebra, Override, Recomputed, Value, World
+
+EMBEDDING, OUTPUT = Place(EMBED, "embed"), Place(LOGITS, "logits")
+
+
+def circuit_values(
+    algebra: Algebra, links: Iterable[Link], background: World, clean: World, frozen: World | None = None
+) -> dict[Place, Value]:
+    """`out_H` of every place that the links name, and the logits: each recomputed over the background from its own senders.
+
+    With no link the logits are the background's.
+    """
+    incoming: dict[Place, dict[Port, list[Link]]] = {OUTPUT: {}}
+    for link in dict.fromkeys(links):
+        incoming.setdefault(link.sender, {})
+        incoming.setdefault(link.receiver, {}).setdefault(link.port, []).append(link)
+    values: dict[Place, Value] = {}
+    for place in sorted(incoming, key=lambda p: (p.unit.key, p.node)):
+        if place.unit == EMBED:
+            values[place] = algebra.base(clean, EMBED)
+            continue
+        mixes = {
+            port: algebra.mix(
+                Override(link.sender.unit, link.roles if link.roles is not None else link.sender.roles, values[link.sender])
+                for link in arriving
+            )
+            for port, arriving in incoming[place].items()
+        }
+        values[place] = algebra.recomputed(place.unit, background, mixes, frozen)
+    return values
+
+
+def circuit_logits(algebra: Algebra, links: Iterable[Link], background: World, clean: World, frozen: World | None = None) -> Recomputed:
+    """The logits of the circuit's run."""
+    found = circuit_values(algebra, links, background, clean, frozen)[OUTPUT]
+    assert isinstance(found, Recomputed)
+    return found
+
+
+def without_senders(links: Iterable[Link], removed: Iterable[Place]) -> tuple[Link, ...]:
+    """C∖K for nodes: every edge but those that leave K."""
+    gone = set(removed)
+    return tuple(link for link in links if link.sender not in gone)
+
+
+def without_links(links: Iterable[Link], removed: Iterable[Link]) -> tuple[Link, ...]:
+    """C∖K for edges."""
+    gone = set(removed)
+    return tuple(link for link in links if link not in gone)
+
+
+def within(hypothesis: Hypothesis, names: Iterable[str] | None) -> tuple[Link, ...]:
+    """The circuit's links, or those between the named nodes (with `embed` and `logits`): a part of the declared circuit."""
+    if names is None:
+        return hypothesis.links
+    kept = {place for name in names for place in hypothesis.nodes[name].places} | {EMBEDDING, OUTPUT}
+    return tuple(link for link in hypothesis.links if link.sender in kept and link.receiver in kept)
+
+
+def with_live(hypothesis: Hypothesis, links: tuple[Link, ...], names: Iterable[str] | None) -> tuple[Link, ...]:
+    """`keep = G`: the units of G are live in this run, whatever the circuit: they read and feed every live place.
+
+    A live place is one of G, or one that the links name. `embed` is live for all if G names it.
+    """
+    live = [place for name in names or () for place in hypothesis.nodes[name].places]
+    if not live:
+        return links
+    named = {place for link in links for place in (link.sender, link.receiver)} | {OUTPUT}
+    reads = hypothesis.shape.reads
+    added = [
+        Link(sender, receiver, port)
+        for sender in dict.fromkeys([*live, *named])
+        for receiver in dict.fromkeys([*live, *named])
+        if (sender in live or receiver in live) and reads(receiver.unit, sender.unit)
+        for port in receiver.unit.ports
+    ]
+    return tuple(dict.fromkeys([*links, *added]))

@@ -1,0 +1,171 @@
+"""Measures of a whole circuit: `faithfulness`, `minimality.single`, and what the figure shows of each node and edge."""
+
+from collections.abc import Iterator
+
+from circuitdsl.borders.hypothesis import Claim, Hypothesis, Link
+from circuitdsl.borders.measure import (
+    Lowered,
+    MeanOf,
+    Measure,
+    Member,
+    OptionSpec,
+    ProportionOf,
+    RatioOf,
+    Signature,
+    column,
+    difference,
+)
+from circuitdsl.borders.units import EMBED, LOGITS
+from circuitdsl.borders.values import Algebra, Readout, Recomputed, Run
+from circuitdsl.measures.behaviour import ABLATE, KEEP, ON, PART
+from circuitdsl.measures.circuit import circuit_logits, with_live, within, without_links, without_senders
+from circuitdsl.measures.worlds import ablation, background, labels
+
+NORM = OptionSpec("word", default="live", words=("live", "frozen"), help="the readers' norm scales: live, or those of the clean run")
+_OPTIONS = {
+    "on": ON,
+    "ablate": OptionSpec("ablation", required=True, help=ABLATE.help),
+    "circuit": PART,
+    "keep": KEEP,
+    "norm": NORM,
+}
+
+
+class CircuitRuns:
+    """The runs that a claim about the circuit compares: the circuit's, the model's, the empty circuit's, and the circuit's less a part."""
+
+    def __init__(self, claim: Claim, hypothesis: Hypothesis, algebra: Algebra):
+        self.hypothesis, self.algebra = hypothesis, algebra
+        self.measured = labels(claim, hypothesis)
+        chosen = ablation(claim, hypothesis)
+        self.keep = claim.options.get("keep")
+        norm = claim.options.get("norm") or "live"
+        self.clean = Run(self.measured)
+        self.background = background(chosen, self.measured, hypothesis)
+        self.frozen = self.clean if norm == "frozen" else None
+        self.links = within(hypothesis, claim.options.get("circuit"))
+        self.metric = claim.metric
+        self.conditions = {"ablate": str(chosen), "norm": norm, "on": self.measured}
+        if self.keep:
+            self.conditions["keep"] = ", ".join(self.keep)
+        if claim.options.get("circuit"):
+            self.conditions["circuit"] = ", ".join(claim.options["circuit"])
+
+    def of_links(self, links: tuple[Link, ...]) -> Recomputed:
+        links = with_live(self.hypothesis, links, self.keep)
+        return circuit_logits(self.algebra, links, self.background, self.clean, self.frozen)
+
+    @property
+    def circuit(self) -> Recomputed:
+        return self.of_links(self.links)
+
+    @property
+    def model(self) -> Recomputed:
+        return self.algebra.logits(self.clean)
+
+    @property
+    def empty(self) -> Recomputed:
+        return self.of_links(())
+
+    def readout(self, logits: Recomputed) -> Readout:
+        return Readout("metric", logits, self.measured, self.metric)
+
+    def parts(self, each: str) -> Iterator[tuple[str, tuple[Link, ...]]]:
+        """Label of each unit, node or edge as written, and the circuit's links without it."""
+        kept = set(self.links)
+        if each == "edge":
+            for edge in self.hypothesis.edges:
+                if kept.intersection(edge.links):
+                    yield edge.label, without_links(self.links, edge.links)
+            return
+        nodes = [node for node in self.hypothesis.nodes.values() if not node.members and node.units not in ((EMBED,), (LOGITS,))]
+        sending = {link.sender for link in self.links}
+        if each == "node":
+            for node in nodes:
+                if sending.intersection(node.places):
+                    yield node.name, without_senders(self.links, node.places)
+            return
+        places = [place for node in nodes for place in node.places if place in sending]
+        for unit in sorted({place.unit for place in places}, key=lambda unit: unit.key):
+            yield str(unit), without_senders(self.links, [place for place in places if place.unit == unit])
+
+
+def _lower_faithfulness(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> Lowered:
+    runs = CircuitRuns(claim, hypothesis, algebra)
+    readouts = {
+        "F(C)": runs.readout(runs.circuit),
+        "F(M)": runs.readout(runs.model),
+        "F(∅)": runs.readout(runs.empty),
+        "KL(M‖C)": Readout("kl", runs.circuit, runs.measured, claim.metric, runs.model),
+        "same argmax": Readout("agrees", runs.circuit, runs.measured, claim.metric, runs.model),
+    }
+    beside = {
+        "F(C)": MeanOf(column("F(C)")),
+        "F(∅)": MeanOf(column("F(∅)")),
+        "F(M)": MeanOf(column("F(M)")),
+        "F(M) − F(C)": MeanOf(difference("F(M)", "F(C)")),
+        "KL(M‖C)": MeanOf(column("KL(M‖C)")),
+        "same argmax": ProportionOf("same argmax"),
+    }
+    ratio = RatioOf(difference("F(C)", "F(∅)"), difference("F(M)", "F(∅)"))
+    return Lowered(readouts, (Member(claim.label, ratio, beside),), runs.conditions)
+
+
+def _lower_minimality_single(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> Lowered:
+    runs = CircuitRuns(claim, hypothesis, algebra)
+    readouts = {"F(C)": runs.readout(runs.circuit), "F(M)": runs.readout(runs.model), "F(∅)": runs.readout(runs.empty)}
+    members = []
+    for label, links in runs.parts(claim.each or "unit"):
+        name = f"F(C∖{label})"
+        readouts[name] = runs.readout(runs.of_links(links))
+        change, whole = difference("F(C)", name), difference("F(M)", "F(∅)")
+        beside = {"signed": RatioOf(change, whole), "F(C) − F(C∖v)": MeanOf(change)}
+        members.append(Member(label, RatioOf(change, whole, absolute=True), beside, about=label))
+    return Lowered(readouts, tuple(members), {**runs.conditions, "each": claim.each or "unit"})
+
+
+def lower_graph(hypothesis: Hypothesis, algebra: Algebra, metric: str, edges: bool = True) -> Lowered:
+    """What the figure shows: the change of the circuit's metric when each unit, node and edge as written is in it, in metric units.
+
+    Positive: with the part the metric is higher. Members' `about` is the unit, the node's name, or the edge's label.
+    """
+    claim = Claim("figure", "figure", "", metric=metric)
+    runs = CircuitRuns(claim, hypothesis, algebra)
+    readouts = {"F(C)": runs.readout(runs.circuit)}
+    members = []
+    for each in ("node", "edge") if edges else ("node",):
+        for label, links in runs.parts(each):
+            name = f"{each} {label}"
+            readouts[name] = runs.readout(runs.of_links(links))
+            members.append(Member(name, MeanOf(difference("F(C)", name)), about=label))
+    return Lowered(readouts, tuple(members), runs.conditions)
+
+
+FAITHFULNESS = Measure(
+    name="faithfulness",
+    summary="how much of the model's behaviour the circuit alone brings about",
+    formula="(F(C) - F(∅)) / (F(M) - F(∅)), a ratio of means",
+    unit="share of the model's effect",
+    range="any number; 1 is the model, 0 the empty circuit; never clamped",
+    source="Wang et al. 2022 (arXiv 2211.00593), section 4; normalised as in Marks et al. 2024 (arXiv 2403.19647), section 3",
+    baseline="the empty circuit: every unit at the ablation",
+    signature=Signature(subject="metric", options=_OPTIONS),
+    lower=_lower_faithfulness,
+    details=(
+        "C is the circuit's run: each unit of it reads what its declared edges bring, and the ablated world for the rest. "
+        "Beside it stand F(C), F(∅), F(M), the gap F(M) − F(C), the KL divergence from the model and the agreement of the argmax."
+    ),
+)
+
+MINIMALITY_SINGLE = Measure(
+    name="minimality.single",
+    summary="what each part of the circuit is worth when it alone is taken away",
+    formula="abs(F(C) - F(C∖v)) / abs(F(M) - F(∅)), v each unit, node, or edge as written",
+    unit="share of the model's effect",
+    range="0 and up",
+    source="Wang et al. 2022 (arXiv 2211.00593), section 4.3, with K empty",
+    baseline="the empty circuit: every unit at the ablation",
+    signature=Signature(subject="metric", options=_OPTIONS, each=("unit", "node", "edge"), needs_each=True),
+    lower=_lower_minimality_single,
+    details="The signed change stands beside it: a needed negative head raises F when it goes. Redundant parts are each worth nothing alone.",
+)

@@ -1,0 +1,158 @@
+"""`effect`: what a path carries. One value, pinned to another world, is delivered along the named edges only."""
+
+from collections.abc import Sequence
+
+from circuitdsl.borders.hypothesis import Claim, Hypothesis, Path, Place, Step
+from circuitdsl.borders.measure import Lowered, MeanOf, Measure, Member, OptionSpec, Signature, column, difference
+from circuitdsl.borders.source import CircError, Diagnostic
+from circuitdsl.borders.units import LOGITS, Port
+from circuitdsl.borders.values import Algebra, Mix, Override, Readout, Recomputed, World
+from circuitdsl.measures.circuit import OUTPUT
+from circuitdsl.measures.routes import Reads, Routes
+from circuitdsl.measures.worlds import labels, rows_of
+
+_TO_LOGITS = Step("all", (OUTPUT,))
+
+
+def path_logits(
+    algebra: Algebra,
+    hypothesis: Hypothesis,
+    path: Path,
+    source: World,
+    clean: World,
+    frozen: World | None = None,
+) -> Recomputed:
+    """Logits of `clean` in which the path's start is pinned to `source` and every later read that the path reaches is pinned in turn.
+
+    A step `->` delivers along that edge alone; `-[G]->` recomputes the units of G in between; `~>` recomputes every unit after the
+    sender, whose own other ports are live too. A path that does not end at the logits goes on by every route.
+    """
+    shape = hypothesis.shape
+    steps = path.steps if path.steps and path.steps[-1].places == (OUTPUT,) else (*path.steps, _TO_LOGITS)
+    senders = {place: algebra.base(source, place.unit) for place in path.start}
+    pins = [Override(place.unit, place.roles, value) for place, value in senders.items()]
+    own: dict[Place, Reads] = {}
+    for step in steps:
+        if step.kind == "direct":
+            reads = _direct(algebra, hypothesis, step, [*pins, *_values(algebra, clean, own, frozen)])
+        else:
+            routes = Routes(algebra, shape, clean, pins, own, None if step.kind == "all" else step.through)
+            reads = {place: _pinned(routes.before(place.unit), step.port) for place in step.places}
+        pins, own = [], reads
+    return algebra.logits(clean, own[OUTPUT]("in", None), frozen)
+
+
+def _direct(algebra: Algebra, hypothesis: Hypothesis, step: Step, sending: Sequence[Override]) -> dict[Place, Reads]:
+    """What each receiver of a direct step reads: the senders that come before it, and the background."""
+    reads: dict[Place, Reads] = {}
+    for place in step.places:
+        before = [sent for sent in sending if hypothesis.shape.reads(place.unit, sent.unit)]
+        reads[place] = _pinned(algebra.mix(before), step.port)
+    return reads
+
+
+def _pinned(mix: Mix | None, port: Port | None) -> Reads:
+    """Reads `mix` at one port (None: every port) and, at the others, what a live reader reads."""
+    return lambda at, live: mix if port is None or at == port else live
+
+
+def _values(algebra: Algebra, clean: World, own: dict[Place, Reads], frozen: World | None) -> list[Override]:
+    """The places that a step reached, recomputed from what it pinned, their other ports at the background."""
+    return [
+        Override(
+            place.unit,
+            place.roles,
+            algebra.recomputed(place.unit, clean, {port: reads(port, None) for port in place.unit.ports}, frozen),
+        )
+        for place, reads in own.items()
+    ]
+
+
+def members_of(path: Path, hypothesis: Hypothesis) -> list[tuple[str, Path]]:
+    """The path, or one for each place where it says `each`. Members that the architecture gives no edge for are left out."""
+    if path.each is None:
+        return [(path.text, path)]
+    places = path.start if path.each == 0 else path.steps[path.each - 1].places
+    found = []
+    for place in places:
+        if path.each == 0:
+            one = Path(path.text, (place,), path.steps)
+        else:
+            step = path.steps[path.each - 1]
+            narrowed = Step(step.kind, (place,), step.port, step.through)
+            one = Path(path.text, path.start, (*path.steps[: path.each - 1], narrowed, *path.steps[path.each :]))
+        if _possible(one, hypothesis):
+            found.append((str(place.unit), one))
+    return found
+
+
+def _possible(path: Path, hypothesis: Hypothesis) -> bool:
+    """Whether each step can arrive somewhere from somewhere."""
+    senders = path.start
+    for step in path.steps:
+        if not any(hypothesis.shape.reads(to.unit, sender.unit) for to in step.places for sender in senders):
+            return False
+        senders = step.places
+    return True
+
+
+def _lower_effect(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> Lowered:
+    measured = labels(claim, hypothesis)
+    into = claim.options.get("into") or measured
+    origin = claim.options.get("from") or (measured if into != measured else None)
+    if origin is None:
+        hint = "write `from = NAME`, the distribution that the sender's value comes from"
+        raise CircError([Diagnostic("C371", "`effect` needs a source", claim.span, hint, source=hypothesis.source)])
+    source, clean = rows_of(origin, measured, hypothesis), rows_of(into, measured, hypothesis)
+    metric = claim.options.get("metric") or next(iter(hypothesis.metrics))
+    frozen = clean if claim.options.get("norm") == "frozen" else None
+    path = claim.paths[0]
+    readouts = {"background": Readout("metric", algebra.logits(clean), measured, metric)}
+    members = []
+    for label, one in members_of(path, hypothesis):
+        name = f"patched {label}" if path.each is not None else "patched"
+        readouts[name] = Readout("metric", path_logits(algebra, hypothesis, one, source, clean, frozen), measured, metric)
+        beside = {"patched": MeanOf(column(name)), "background": MeanOf(column("background"))}
+        members.append(Member(label, MeanOf(difference(name, "background")), beside, about=label if path.each is not None else path.text))
+    ends = bool(path.steps) and path.steps[-1].places[0].unit == LOGITS
+    return Lowered(
+        readouts,
+        tuple(members),
+        {
+            "direction": "noising" if into == measured else "denoising",
+            "from": origin,
+            "into": into,
+            "metric": metric,
+            "norm": claim.options.get("norm") or "live",
+            "on": measured,
+            **({} if ends else {"path": f"{path.text} ~> logits"}),
+        },
+    )
+
+
+EFFECT = Measure(
+    name="effect",
+    summary="change of the metric when one value is replaced along a path",
+    formula="metric(path patched) - metric(background), mean over prompts",
+    unit="that of the metric",
+    range="any number; its sign is not flipped for losses",
+    source="path patching: Goldowsky-Dill et al. 2023 (arXiv 2304.05969); Wang et al. 2022 (arXiv 2211.00593), section 3.1",
+    baseline="the background, a plain run",
+    signature=Signature(
+        subject="path",
+        options={
+            "from": OptionSpec("distribution", help="where the sender's value comes from"),
+            "into": OptionSpec("distribution", help="the background; default: the measured prompts (noising). Another one is denoising"),
+            "on": OptionSpec("distribution", help="the prompts whose labels are used; default: the file's first"),
+            "metric": OptionSpec("word", help="a metric of the file; default: its first"),
+            "norm": OptionSpec("word", default="live", words=("live", "frozen"), help="the readers' norm scales"),
+        },
+    ),
+    lower=_lower_effect,
+    details=(
+        "`A -> B.q -> logits` replaces what A delivers to B's queries, and what B then delivers to the logits, and nothing else. "
+        "`A ~> B` goes along every route, `A -[G]-> B` along those whose inner units are in G. "
+        "A path that does not end at the logits goes on to them by every route. "
+        "`each` before a node makes every unit of it a member."
+    ),
+)

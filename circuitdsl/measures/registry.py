@@ -1,0 +1,22 @@
+"""The one list of measures. Third parties add theirs under the entry point group `circuitdsl.measures`."""
+
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+
+from circuitdsl.borders.measure import Measure
+from circuitdsl.measures.attention import ATTENTION
+from circuitdsl.measures.behaviour import ACCURACY, TOP1, VALUE
+from circuitdsl.measures.circuits import FAITHFULNESS, MINIMALITY_SINGLE
+from circuitdsl.measures.effects import EFFECT
+
+BUILT_IN = (VALUE, ACCURACY, TOP1, FAITHFULNESS, MINIMALITY_SINGLE, EFFECT, ATTENTION)
+
+
+def measures() -> Mapping[str, Measure]:
+    """Name to measure. A third party's may not take a built-in name."""
+    found = {measure.name: measure for measure in BUILT_IN}
+    for entry in entry_points(group="circuitdsl.measures"):
+        measure = entry.load()
+        if isinstance(measure, Measure) and measure.name not in found:
+            found[measure.name] = measure
+    return found

@@ -1,0 +1,156 @@
+"""Runs in which everything after some units is recomputed, along every route or through a group (semantics.md, "Path effects").
+
+A `Routes` starts from values pinned over a background and walks the layers upward. Its chain of mixes is shared between readers,
+so a run of a model with U units holds O(U) overrides, not O(U²).
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from circuitdsl.borders.hypothesis import Link, Place
+from circuitdsl.borders.units import ModelShape, Port, Roles, Unit
+from circuitdsl.borders.values import Algebra, Mix, Override, Recomputed, Value, World
+
+Reads = Callable[[Port, Mix | None], Mix | None]
+"""From a port and what a live reader would read there to what this place reads."""
+
+
+class Routes:
+    """The live run over `world` with `pins` in place, and `places` that read something of their own.
+
+    `through` names the only places that are recomputed (None: every unit); `own[place]` changes what a place reads.
+    """
+
+    def __init__(
+        self,
+        algebra: Algebra,
+        shape: ModelShape,
+        world: World,
+        pins: Iterable[Override],
+        own: Mapping[Place, Reads] | None = None,
+        through: Sequence[Place] | None = None,
+    ):
+        self._algebra, self._shape, self._world = algebra, shape, world
+        self._pins: dict[Unit, list[Override]] = {}
+        for pin in pins:
+            self._pins.setdefault(pin.unit, []).append(pin)
+        self._own: dict[Unit, list[tuple[Place, Reads]]] = {}
+        for place, reads in (own or {}).items():
+            self._own.setdefault(place.unit, []).append((place, reads))
+        self._through: dict[Unit, list[Place]] | None = None
+        if through is not None:
+            self._through = {}
+            for place in through:
+                self._through.setdefault(place.unit, []).append(place)
+        self._before: dict[Unit, Mix | None] = {}
+        self._walk()
+
+    def before(self, unit: Unit) -> Mix | None:
+        """What a live reader reads: the overrides of all that was recomputed or pinned before it."""
+        return self._before[unit]
+
+    def logits(self, own: Reads | None = None) -> Recomputed:
+        """The logits that read everything live, or something of their own."""
+        mix = self._before[self._last]
+        return self._algebra.logits(self._world, own("in", mix) if own else mix)
+
+    def _walk(self) -> None:
+        units = self._units()
+        self._last = units[-1]
+        mix: Mix | None = None
+        pending: list[Override] = []  # of the group being walked, which its own members do not read
+        group = units[0].group
+        parallel: list[Override] = []  # of this layer's attention, which a parallel MLP does not read
+        for unit in units:
+            if unit.group != group:
+                hold = self._shape.parallel and group.kind == "attention" and unit.group.kind == "mlp" and unit.layer == group.layer
+                if hold:
+                    parallel = pending
+                else:
+                    mix = self._algebra.mix([*parallel, *pending], mix)
+                    parallel = []
+                pending, group = [], unit.group
+            self._before[unit] = mix
+            pending += self._overrides(unit, mix)
+
+    def _units(self) -> list[Unit]:
+        """Units of the architecture with the named neurons among them, in order."""
+        named = {u for u in [*self._pins, *self._own, *(self._through or ())] if u.kind == "neuron"}
+        return sorted({*self._shape.units(), *named}, key=lambda unit: unit.key)
+
+    def _overrides(self, unit: Unit, mix: Mix | None) -> list[Override]:
+        if unit.kind == "logits":
+            return []
+        pins = self._pins.get(unit, [])
+        if any(pin.roles is None for pin in pins):
+            return pins
+        found = list(pins)
+        pinned = {pin.roles for pin in pins}
+        for place, reads in self._own.get(unit, []):
+            if place.roles not in pinned:
+                found.append(Override(unit, place.roles, self._recomputed(unit, {port: reads(port, mix) for port in unit.ports})))
+                pinned.add(place.roles)
+        if mix is None or unit.kind == "embed" or None in pinned:
+            return found
+        live: list[Roles]
+        if self._through is None:
+            live = [None] if unit.kind != "neuron" else []
+        else:
+            live = [place.roles for place in self._through.get(unit, [])]
+        value: Value | None = None
+        for roles in live:
+            if roles not in pinned:
+                value = value or self._recomputed(unit, {port: mix for port in unit.ports})
+                found.append(Override(unit, roles, value))
+        return found
+
+    def _recomputed(self, unit: Unit, mixes: dict[Port, Mix | None]) -> Recomputed:
+        return self._algebra.recomputed(unit, self._world, mixes)
+
+
+def overriding(algebra: Algebra, mix: Mix | None, pins: Sequence[Override]) -> Mix | None:
+    """The mix with `pins` put over it: at their roles they win. What comes before the first of them is shared."""
+    first = min(pin.unit.group.key for pin in pins)
+    later: list[Override] = []
+    while mix is not None and mix.group.key >= first:
+        later += mix.overrides
+        mix = mix.before
+    return algebra.mix([*(kept for one in later for kept in _uncovered(one, pins)), *pins], mix)
+
+
+def _uncovered(override: Override, pins: Sequence[Override]) -> list[Override]:
+    """What is left of an override under the pins: nothing where they name its roles, all of it where it is at every position."""
+    mine = [pin for pin in pins if pin.unit == override.unit]
+    if any(pin.roles is None or pin.roles == override.roles for pin in mine):
+        return []
+    if override.roles is None or not mine:
+        return [override]
+    taken = {role for pin in mine for role in pin.roles or ()}
+    left = tuple(role for role in override.roles if role not in taken)
+    return [Override(override.unit, left, override.value)] if left else []
+
+
+def knocked_out(
+    algebra: Algebra,
+    shape: ModelShape,
+    clean: World,
+    background: World,
+    nodes: Iterable[Place] = (),
+    links: Iterable[Link] = (),
+) -> Recomputed:
+    """Logits of M∖K: the model's run with all edges but those that leave the nodes of K, or but the links of K.
+
+    By the algebra this is the clean run in which the readers of K's edges see the background there, everything after recomputed.
+    """
+    pins = [Override(place.unit, place.roles, algebra.base(background, place.unit)) for place in nodes]
+    cut: dict[Place, dict[Port, list[Override]]] = {}
+    for link in links:
+        roles = link.roles if link.roles is not None else link.sender.roles
+        unseen = Override(link.sender.unit, roles, algebra.base(background, link.sender.unit))
+        cut.setdefault(link.receiver, {}).setdefault(link.port, []).append(unseen)
+
+    def reads_of(place: Place) -> Reads:
+        return lambda port, live: overriding(algebra, live, cut[place][port]) if port in cut[place] else live
+
+    own = {place: reads_of(place) for place in cut if place.unit.kind != "logits"}
+    ends = [reads_of(place) for place in cut if place.unit.kind == "logits"]
+    return Routes(algebra, shape, clean, pins, own).logits(ends[0] if ends else None)

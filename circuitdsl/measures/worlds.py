@@ -1,0 +1,46 @@
+"""Which base worlds a claim's ablation, distribution and source name."""
+
+from circuitdsl.borders.hypothesis import Ablation, Claim, Hypothesis
+from circuitdsl.borders.source import CircError, Diagnostic
+from circuitdsl.borders.values import Gather, Mean, Run, World, Zero
+
+
+def labels(claim: Claim, hypothesis: Hypothesis) -> str:
+    """The distribution whose rows and labels a claim is measured on."""
+    return claim.options.get("on") or hypothesis.default
+
+
+def rows_of(distribution: str, measured: str, hypothesis: Hypothesis) -> World:
+    """A plain run seen from the measured rows: row by row if the two are paired, else donors of the same layout drawn at random."""
+    if distribution == measured or _family(distribution, hypothesis) == _family(measured, hypothesis):
+        return Run(distribution)
+    return Gather(distribution, f"donor/{distribution}")
+
+
+def ablation(claim: Claim, hypothesis: Hypothesis) -> Ablation:
+    """The ablation in force. There is no default one."""
+    found = claim.options.get("ablate") or hypothesis.settings.ablate
+    if found is None:
+        hint = "write `ablate = resample(NAME)`, `mean(NAME)` or `zero`, in the claim or in `settings`"
+        message = f"`{claim.measure}` of the circuit needs to know what the rest of the model is set to"
+        raise CircError([Diagnostic("C370", message, claim.span, hint, source=hypothesis.source)])
+    return found
+
+
+def background(chosen: Ablation, measured: str, hypothesis: Hypothesis) -> World:
+    """The world of everything outside the circuit. Resampling from the measured distribution itself draws donors, never the row."""
+    if chosen.kind == "zero":
+        return Zero()
+    name = chosen.distribution or hypothesis.default
+    if chosen.kind == "mean":
+        return Mean(name)
+    return Gather(name, f"donor/{name}") if name == measured else rows_of(name, measured, hypothesis)
+
+
+def _family(name: str, hypothesis: Hypothesis) -> str:
+    """The distribution that this one's rows are paired with, in the end."""
+    seen = {name}
+    while (paired := hypothesis.distributions[name].paired) and paired not in seen:
+        name = paired
+        seen.add(name)
+    return name
