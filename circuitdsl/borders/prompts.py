@@ -104,7 +104,7 @@ class FoldOver:
 class SpanLoss:
     """Mean over a row's span of minus the log-probability, in nats, of the token that stands there: read one position earlier.
 
-    `targets` and `positions` are [N, L]; `mask` [N, L] marks those that count.
+    `targets` and `positions` are [N, L], positions those where the logits are read; `mask` [N, L] marks those that count.
     """
 
     targets: np.ndarray
@@ -131,3 +131,5 @@ class Metric:
     lower: bool
     bound: Mapping[str, Expression]
     position: str = "END"
+    positions: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """`position` on the rows of each distribution [N]: where "beats", "top1" and "kl" readouts look."""
