@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from circuitdsl.borders.hypothesis import Claim, Hypothesis
     from circuitdsl.borders.values import Algebra, Readout
 
-OptionKind = Literal["ablation", "distribution", "role", "node", "nodes", "word", "number", "slot", "feature"]
+OptionKind = Literal["ablation", "distribution", "metric", "role", "node", "nodes", "word", "number", "slot", "feature"]
 
 
 @dataclass(frozen=True, slots=True)

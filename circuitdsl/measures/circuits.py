@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from circuitdsl.borders.hypothesis import Claim, Hypothesis, Link
 from circuitdsl.borders.measure import (
+    Estimand,
     Lowered,
     MeanOf,
     Measure,
@@ -99,7 +100,7 @@ def _lower_faithfulness(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) 
         "KL(M‖C)": Readout("kl", runs.circuit, runs.measured, claim.metric, runs.model),
         "same argmax": Readout("agrees", runs.circuit, runs.measured, claim.metric, runs.model),
     }
-    beside = {
+    beside: dict[str, Estimand] = {
         "F(C)": MeanOf(column("F(C)")),
         "F(∅)": MeanOf(column("F(∅)")),
         "F(M)": MeanOf(column("F(M)")),
@@ -119,7 +120,7 @@ def _lower_minimality_single(claim: Claim, hypothesis: Hypothesis, algebra: Alge
         name = f"F(C∖{label})"
         readouts[name] = runs.readout(runs.of_links(links))
         change, whole = difference("F(C)", name), difference("F(M)", "F(∅)")
-        beside = {"signed": RatioOf(change, whole), "F(C) − F(C∖v)": MeanOf(change)}
+        beside: dict[str, Estimand] = {"signed": RatioOf(change, whole), "F(C) − F(C∖v)": MeanOf(change)}
         members.append(Member(label, RatioOf(change, whole, absolute=True), beside, about=label))
     return Lowered(readouts, tuple(members), {**runs.conditions, "each": claim.each or "unit"})
 
@@ -167,5 +168,7 @@ MINIMALITY_SINGLE = Measure(
     baseline="the empty circuit: every unit at the ablation",
     signature=Signature(subject="metric", options=_OPTIONS, each=("unit", "node", "edge"), needs_each=True),
     lower=_lower_minimality_single,
-    details="The signed change stands beside it: a needed negative head raises F when it goes. Redundant parts are each worth nothing alone.",
+    details=(
+        "The signed change stands beside it: a needed negative head raises F when it goes. Redundant parts are each worth nothing alone."
+    ),
 )

@@ -144,7 +144,7 @@ EFFECT = Measure(
             "from": OptionSpec("distribution", help="where the sender's value comes from"),
             "into": OptionSpec("distribution", help="the background; default: the measured prompts (noising). Another one is denoising"),
             "on": OptionSpec("distribution", help="the prompts whose labels are used; default: the file's first"),
-            "metric": OptionSpec("word", help="a metric of the file; default: its first"),
+            "metric": OptionSpec("metric", help="a metric of the file; default: its first"),
             "norm": OptionSpec("word", default="live", words=("live", "frozen"), help="the readers' norm scales"),
         },
     ),

@@ -99,7 +99,7 @@ class Routes:
         value: Value | None = None
         for roles in live:
             if roles not in pinned:
-                value = value or self._recomputed(unit, {port: mix for port in unit.ports})
+                value = value or self._recomputed(unit, dict.fromkeys(unit.ports, mix))
                 found.append(Override(unit, roles, value))
         return found
 
