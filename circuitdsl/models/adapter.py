@@ -1,0 +1,242 @@
+"""The `Adapter` that serves every family: hooks for the plain run, slices of weights for the algebra's pieces."""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import lru_cache
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import DynamicCache
+from transformers.masking_utils import causal_mask_function, sliding_window_causal_mask_function
+
+from circuitdsl.borders.adapter import Captured, LayerParts
+from circuitdsl.borders.source import CircError, Diagnostic, Span
+from circuitdsl.borders.units import ModelShape, WriteGroup
+from circuitdsl.models.family import Family, discover
+
+
+class TransformerAdapter:
+    """A loaded model seen through its family. Implements `borders.adapter.Adapter`; shapes are stated there."""
+
+    def __init__(self, model: nn.Module, shape: ModelShape, family: Family):
+        self.model, self.shape, self.family = model, shape, family
+        self.config: Any = model.config
+        self._body = family.body(model)
+        self._blocks = list(family.blocks(self._body))
+        self._parts = tuple(family.parts(block, shape) for block in self._blocks)
+        # Views wherever the wanted rows lie together; the gathered rest is at most about two copies of the attention's weights.
+        self._port = lru_cache(maxsize=6 * shape.layers)(self._gather_port)
+        self._output = lru_cache(maxsize=2 * shape.layers)(self._gather_output)
+
+    @property
+    def device(self) -> torch.device:
+        return self.final()[1].weight.device  # type: ignore[return-value]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.final()[1].weight.dtype  # type: ignore[return-value]
+
+    # --- the plain run
+
+    def capture(self, tokens: Tensor) -> Captured:
+        """See `Adapter.capture`. Raises CircError C415 for prompts longer than the model's context."""
+        if tokens.shape[1] > self.shape.context:
+            message = f"a prompt has {tokens.shape[1]} tokens, but {self.shape.name or 'the model'} reads at most {self.shape.context}"
+            raise CircError([Diagnostic("C415", message, Span(), hint="use shorter prompts, or a model with a longer context")])
+        reads: dict[WriteGroup, Tensor] = {}
+        heads: dict[int, Tensor] = {}
+        mlps: dict[int, Tensor] = {}
+        cache = DynamicCache()  # without a configuration no layer of it forgets what has left a sliding window
+        norm, _ = self.final()
+        with ExitStack() as hooks:
+
+            def before(module: nn.Module, keep: Callable[[Tensor], None]) -> None:
+                def hook(_, args, kwargs):
+                    keep(args[0] if args else kwargs["hidden_states"])
+
+                hooks.callback(module.register_forward_pre_hook(hook, with_kwargs=True).remove)
+
+            for layer, (block, parts) in enumerate(zip(self._blocks, self._parts, strict=True)):
+                attention, mlp = WriteGroup(layer, "attention"), WriteGroup(layer, "mlp")
+                before(block, lambda x, group=attention: reads.__setitem__(group, x))
+                before(parts.output, lambda x, layer=layer: heads.__setitem__(layer, x.unflatten(-1, (self.shape.heads, -1))))
+                if parts.mlp is not None:
+                    before(parts.mlp_norm or parts.mlp, lambda x, group=mlp: reads.__setitem__(group, x))
+                    hook = parts.mlp.register_forward_hook(lambda *call, layer=layer: mlps.__setitem__(layer, call[-1]))
+                    hooks.callback(hook.remove)
+            if norm is not None:
+                before(norm, lambda x: reads.__setitem__(WriteGroup(0, "logits"), x))
+            last = self._body(tokens, past_key_values=cache, use_cache=True).last_hidden_state
+        reads.setdefault(WriteGroup(0, "logits"), last)
+        layers = range(self.shape.layers)
+        multiplier = self.family.multiplier(self.config)
+        return Captured(
+            embed=reads[WriteGroup(0, "attention")],
+            heads=tuple(heads[layer] for layer in layers),
+            mlps=tuple(_times(mlps[layer], multiplier) for layer in layers if layer in mlps),
+            reads=reads,
+            keys=tuple(cache.layers[layer].keys.transpose(1, 2) for layer in layers),
+            values=tuple(cache.layers[layer].values.transpose(1, 2) for layer in layers),
+        )
+
+    # --- attention
+
+    def project(self, layer: int, port: str, normalised: Tensor, heads: Sequence[int]) -> Tensor:
+        attention, width = self._parts[layer].attention, self.shape.head_width
+        every = self.shape.heads if port == "q" else self.shape.kv_heads
+        wanted = tuple(heads) if port == "q" else tuple(head // (self.shape.heads // every) for head in heads)
+        if self.family.norm_spans_heads and port != "v":
+            weight, bias = self._port(layer, port, tuple(range(every)))
+            projected = self.family.head_norm(attention, port, F.linear(normalised, weight, bias)).unflatten(-1, (every, width))
+            return _take(projected, wanted, tuple(range(every)))
+        distinct = tuple(dict.fromkeys(wanted))
+        weight, bias = self._port(layer, port, distinct)
+        projected = F.linear(normalised, weight, bias).unflatten(-1, (len(distinct), width))
+        return _take(self.family.head_norm(attention, port, projected), wanted, distinct)
+
+    def rotate(self, layer: int, projected: Tensor, positions: Tensor) -> Tensor:
+        return self.family.rotate(self._body, projected, positions)
+
+    def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+        scores = q.transpose(1, 2) @ k.permute(0, 2, 3, 1) * self.family.scaling(self._parts[layer].attention)
+        if cap := self.family.attention_cap(self.config):
+            scores = torch.tanh(scores / cap) * cap
+        if self.family.causal(self.config):
+            window = self.family.window(self.config, layer)
+            visible = sliding_window_causal_mask_function(window) if window else causal_mask_function
+            keys = torch.arange(k.shape[1], device=k.device)
+            scores = scores.masked_fill(~visible(0, 0, positions[:, None], keys[None]), -torch.inf)
+        pattern = self.family.pattern(self.config, scores)
+        if pattern is None:
+            precise = scores.dtype if scores.dtype is torch.float64 else torch.float32
+            pattern = scores.softmax(-1, dtype=precise).to(v.dtype)
+        return (pattern @ v.transpose(1, 2)).transpose(1, 2), pattern
+
+    def write(self, layer: int, weighted: Tensor, heads: Sequence[int]) -> Tensor:
+        return self._scaled(F.linear(weighted.flatten(-2), self._output(layer, tuple(heads))))
+
+    # --- MLPs
+
+    def mlp(self, layer: int, normalised: Tensor) -> Tensor:
+        mlp = self._parts[layer].mlp
+        assert mlp is not None, "the family has no MLPs"
+        return self._scaled(mlp(normalised))
+
+    def neurons(self, layer: int, normalised: Tensor, indices: Sequence[int]) -> Tensor:
+        rows = torch.as_tensor(indices, device=self.device)
+
+        def project(module: nn.Module) -> Tensor:
+            bias = module.bias if getattr(module, "bias", None) is not None else None
+            return F.linear(normalised, _rows(self.family.weight(module), rows), None if bias is None else _rows(bias, rows))
+
+        return self.family.activations(self._parts[layer].mlp, project)
+
+    def write_neurons(self, layer: int, activations: Tensor, indices: Sequence[int]) -> Tensor:
+        columns = torch.as_tensor(indices, device=self.device)
+        return self._scaled(F.linear(activations, _rows(self.family.weight(self._parts[layer].down).T, columns).T))
+
+    # --- norms, biases, logits
+
+    def norm(self, reader: WriteGroup, stream: Tensor, scale_from: Tensor | None = None) -> Tensor:
+        norm = self._pre_norm(reader)
+        if norm is None:
+            return stream
+        return norm(stream) if scale_from is None else self._frozen(norm, stream, scale_from)
+
+    def bias(self, group: WriteGroup) -> Tensor | None:
+        bias = getattr(self._parts[group.layer].output, "bias", None) if group.kind == "attention" else None
+        return None if bias is None else self._scaled(bias)
+
+    def post(self, group: WriteGroup, total: Tensor) -> Tensor:
+        if group.kind not in ("attention", "mlp"):
+            return total
+        parts = self._parts[group.layer]
+        norm = parts.attention_post if group.kind == "attention" else parts.mlp_post
+        return total if norm is None else norm(total)
+
+    def logits(self, normalised: Tensor, columns: Tensor | None = None) -> Tensor:
+        unembedding: Any = self.final()[1]
+        weight, bias = unembedding.weight, unembedding.bias
+        if columns is not None:
+            weight, bias = weight[columns], None if bias is None else bias[columns]
+        logits = F.linear(normalised, weight, bias)
+        cap = self.family.logit_cap(self.config)
+        return torch.tanh(logits / cap) * cap if cap else logits
+
+    # --- the model's own modules
+
+    def parts(self, layer: int) -> LayerParts:
+        return self._parts[layer]
+
+    def final(self) -> tuple[nn.Module | None, nn.Module]:
+        return self.family.final(self.model)
+
+    def multiplier(self, group: WriteGroup) -> float:
+        return self.family.multiplier(self.config) if group.kind in ("attention", "mlp") else 1.0
+
+    # --- within
+
+    def _scaled(self, written: Tensor) -> Tensor:
+        return _times(written, self.family.multiplier(self.config))
+
+    def _pre_norm(self, reader: WriteGroup) -> nn.Module | None:
+        if reader.kind == "logits":
+            return self.final()[0]
+        parts = self._parts[reader.layer]
+        return parts.attention_norm if reader.kind == "attention" else parts.mlp_norm
+
+    def _frozen(self, norm: Any, stream: Tensor, scale_from: Tensor) -> Tensor:
+        """Layer norm or RMS norm of `stream` with the scale of `scale_from` (semantics.md, `norm = frozen`)."""
+        if isinstance(norm, nn.LayerNorm):
+            scale = (scale_from.var(-1, unbiased=False, keepdim=True) + norm.eps).rsqrt()
+            centred = stream - stream.mean(-1, keepdim=True)
+            return centred * scale * norm.weight + (norm.bias if norm.bias is not None else 0)
+        epsilon = norm.variance_epsilon if hasattr(norm, "variance_epsilon") else norm.eps
+        return stream * (scale_from.pow(2).mean(-1, keepdim=True) + epsilon).rsqrt() * self.family.gain(norm)
+
+    def _gather_port(self, layer: int, port: str, heads: tuple[int, ...]) -> tuple[Tensor, Tensor | None]:
+        """Weight [n·h, d] and bias [n·h] of a port; for k and v `heads` are key-value heads."""
+        projection = getattr(self._parts[layer], port)
+        weight, bias = self.family.weight(projection.module), getattr(projection.module, "bias", None)
+        features = projection.features if projection.features is not None else torch.arange(weight.shape[0])
+        rows = features.view(-1, self.shape.head_width)[list(heads)].flatten().to(weight.device)
+        return _rows(weight, rows), None if bias is None else _rows(bias, rows)
+
+    def _gather_output(self, layer: int, heads: tuple[int, ...]) -> Tensor:
+        """Weight [d, n·h] of the output projection."""
+        weight = self.family.weight(self._parts[layer].output)
+        columns = torch.arange(weight.shape[1], device=weight.device).view(-1, self.shape.head_width)[list(heads)].flatten()
+        return _rows(weight.T, columns).T
+
+
+def adapt(model: nn.Module, name: str = "") -> TransformerAdapter:
+    """The adapter of a model that is in memory already. Sets it to evaluation, without gradients.
+
+    Raises KeyError if no family serves its `model_type`; `loading.load` says so in the user's words.
+    """
+    family = discover()[model.config.model_type]  # type: ignore[union-attr,index]
+    shape = family.shape(model.config.to_dict(), name)  # type: ignore[union-attr,operator]
+    return TransformerAdapter(model.eval().requires_grad_(False), shape, family)
+
+
+def _times(tensor: Tensor, factor: float) -> Tensor:
+    return tensor if factor == 1 else tensor * factor
+
+
+def _rows(tensor: Tensor, rows: Tensor) -> Tensor:
+    """Those rows: a view if they lie together in order, else a copy."""
+    start, count = int(rows[0]) if len(rows) else 0, len(rows)
+    if bool((rows == torch.arange(start, start + count, device=rows.device)).all()):
+        return tensor[start : start + count]
+    return tensor[rows]
+
+
+def _take(projected: Tensor, wanted: tuple[int, ...], there: tuple[int, ...]) -> Tensor:
+    """Heads `wanted` of [..., n, h] that holds heads `there`; without a copy where nothing or one head is asked for."""
+    if wanted == there:
+        return projected
+    if len(there) == 1:
+        return projected.expand(*projected.shape[:-2], len(wanted), -1)
+    return projected[..., [there.index(head) for head in wanted], :]

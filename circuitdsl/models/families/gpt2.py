@@ -1,0 +1,60 @@
+"""GPT-2: learned positions, layer norm, biases everywhere, one fused projection stored input-first (`Conv1D`)."""
+
+from circuitdsl.borders.adapter import LayerParts, Projection
+from circuitdsl.borders.units import ModelShape
+from circuitdsl.models.family import Family
+
+
+class GPT2(Family):
+    name = "gpt2"
+    defaults = {"gpt2": {"vocab_size": 50257, "n_embd": 768, "n_layer": 12, "n_head": 12, "n_positions": 1024}}
+
+    def shape(self, config, name=""):
+        c = self.settings(config)
+        width, heads = c["n_embd"], c["n_head"]
+        return ModelShape(
+            name=name,
+            family=self.name,
+            layers=c["n_layer"],
+            heads=heads,
+            kv_heads=heads,
+            width=width,
+            head_width=width // heads,
+            mlp_width=c.get("n_inner", 4 * width),
+            vocabulary=c["vocab_size"],
+            context=c["n_positions"],
+        )
+
+    def blocks(self, body):
+        return body.h
+
+    def parts(self, block, shape):
+        import torch
+
+        attention, mlp = block.attn, block.mlp
+        q, k, v = (Projection(attention.c_attn, features) for features in torch.arange(3 * shape.width).chunk(3))
+        return LayerParts(
+            attention=attention,
+            q=q,
+            k=k,
+            v=v,
+            output=attention.c_proj,
+            attention_norm=block.ln_1,
+            attention_post=None,
+            mlp=mlp,
+            down=mlp.c_proj,
+            mlp_norm=block.ln_2,
+            mlp_post=None,
+        )
+
+    def final(self, model):
+        return model.transformer.ln_f, model.lm_head
+
+    def weight(self, module):
+        return module.weight.T if hasattr(module, "nf") else module.weight
+
+    def activations(self, mlp, project):
+        return mlp.act(project(mlp.c_fc))
+
+
+FAMILY = GPT2()

@@ -1,0 +1,78 @@
+"""The Llama layout: Llama, Mistral, Qwen 2, SmolLM. Grouped queries, rotary positions, RMS norm, gated MLP, perhaps a sliding window."""
+
+from circuitdsl.borders.adapter import LayerParts, Projection
+from circuitdsl.borders.units import ModelShape
+from circuitdsl.models.family import Family, rotary
+
+
+class Llama(Family):
+    name = "llama"
+    defaults = {
+        "llama": {
+            "vocab_size": 32000,
+            "hidden_size": 4096,
+            "intermediate_size": 11008,
+            "num_hidden_layers": 32,
+            "num_attention_heads": 32,
+            "max_position_embeddings": 2048,
+        },
+        "mistral": {
+            "vocab_size": 32000,
+            "hidden_size": 4096,
+            "intermediate_size": 14336,
+            "num_hidden_layers": 32,
+            "num_attention_heads": 32,
+            "num_key_value_heads": 8,
+            "max_position_embeddings": 131072,
+        },
+        "qwen2": {
+            "vocab_size": 151936,
+            "hidden_size": 4096,
+            "intermediate_size": 22016,
+            "num_hidden_layers": 32,
+            "num_attention_heads": 32,
+            "num_key_value_heads": 32,
+            "max_position_embeddings": 32768,
+        },
+    }
+
+    def shape(self, config, name=""):
+        c = self.settings(config)
+        heads = c["num_attention_heads"]
+        return ModelShape(
+            name=name,
+            family=self.name,
+            layers=c["num_hidden_layers"],
+            heads=heads,
+            kv_heads=c.get("num_key_value_heads", heads),
+            width=c["hidden_size"],
+            head_width=c.get("head_dim", c["hidden_size"] // heads),
+            mlp_width=c["intermediate_size"],
+            vocabulary=c["vocab_size"],
+            context=c["max_position_embeddings"],
+        )
+
+    def parts(self, block, shape):
+        attention, mlp = block.self_attn, block.mlp
+        return LayerParts(
+            attention=attention,
+            q=Projection(attention.q_proj),
+            k=Projection(attention.k_proj),
+            v=Projection(attention.v_proj),
+            output=attention.o_proj,
+            attention_norm=block.input_layernorm,
+            attention_post=None,
+            mlp=mlp,
+            down=mlp.down_proj,
+            mlp_norm=block.post_attention_layernorm,
+            mlp_post=None,
+        )
+
+    def rotate(self, body, projected, positions):
+        return rotary(body, projected, positions)
+
+    def activations(self, mlp, project):
+        return mlp.act_fn(project(mlp.gate_proj)) * project(mlp.up_proj)
+
+
+FAMILY = Llama()

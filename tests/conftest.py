@@ -1,0 +1,72 @@
+"""Fixtures that several stages share. Tiny random models have real layouts and weights large enough that every part matters."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+_LLAMA = {
+    "hidden_size": 24,
+    "intermediate_size": 40,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 6,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 64,
+    "vocab_size": 61,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "pad_token_id": None,
+}
+_NEOX = {key: value for key, value in _LLAMA.items() if key != "num_key_value_heads"} | {"num_attention_heads": 4, "rotary_pct": 0.34}
+
+TINY: dict[str, dict[str, Any]] = {
+    "gpt2": {
+        "model_type": "gpt2",
+        "n_embd": 20,
+        "n_layer": 3,
+        "n_head": 4,
+        "n_positions": 64,
+        "vocab_size": 61,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+    },
+    "llama": {"model_type": "llama", **_LLAMA},
+    "llama-bias": {"model_type": "llama", **_LLAMA, "attention_bias": True, "mlp_bias": True, "head_dim": 6},
+    "mistral": {"model_type": "mistral", **_LLAMA, "sliding_window": 4},
+    "qwen2": {"model_type": "qwen2", **_LLAMA, "use_sliding_window": True, "sliding_window": 3, "max_window_layers": 1},
+    "neox": {"model_type": "gpt_neox", **_NEOX},
+    "neox-sequential": {"model_type": "gpt_neox", **_NEOX, "use_parallel_residual": False},
+    "olmo2": {"model_type": "olmo2", **_LLAMA},
+}
+
+
+@pytest.fixture
+def tiny() -> Callable[..., Any]:
+    """`tiny(family, seed=0, dtype="float64")`: the adapter of a tiny random model, family a key of `TINY`; 3 layers, vocabulary 61.
+
+    Weights, biases and norms' gains are all random. Float64 comparisons belong into `with exact():` (circuitdsl.models.exact).
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    from circuitdsl.models.adapter import adapt
+
+    def make(family: str, seed: int = 0, dtype: str = "float64", **changes: Any):
+        settings = {**TINY[family], **changes}
+        config = AutoConfig.for_model(**settings)
+        model = AutoModelForCausalLM.from_config(config, attn_implementation="eager").to(getattr(torch, dtype))
+        generator = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            for name, parameter in model.named_parameters():
+                noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
+                is_gain = parameter.ndim == 1 and name.endswith("weight")
+                parameter.copy_((1.0 if is_gain else 0.0) + (0.3 if parameter.ndim == 1 else 1.2 * parameter.shape[-1] ** -0.5) * noise)
+        return adapt(model, name=f"tiny-{family}")
+
+    return make
+
+
+@pytest.fixture(params=sorted(TINY))
+def family(request: pytest.FixtureRequest) -> str:
+    """Goes through all tiny families."""
+    return request.param
