@@ -1,0 +1,163 @@
+"""Values of the algebra on one measured prompt, by the definitions of semantics.md and nothing else."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from circuitdsl.borders.hypothesis import Hypothesis
+from circuitdsl.borders.prompts import Prompt
+from circuitdsl.borders.units import EMBED, LOGITS, Unit, WriteGroup
+from circuitdsl.borders.values import Base, Gather, Mean, Mix, Override, Recomputed, Run, Value, World, Zero
+from circuitdsl.oracle.modules import Modules, PlainRun
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The prompt that a number is about: a row of the distribution that has the labels."""
+
+    distribution: str
+    row: int
+    prompt: Prompt
+
+
+@dataclass
+class Worlds:
+    """Evaluates values prompt by prompt. Plain runs and values are remembered by identity; nothing else is shared."""
+
+    modules: Modules
+    hypothesis: Hypothesis
+    draws: Mapping[str, np.ndarray]
+    _runs: dict[tuple[int, ...], PlainRun] = field(default_factory=dict)
+    _values: dict[tuple[int, str, int], tuple[Tensor, Tensor | None]] = field(default_factory=dict)
+    _kept: list[Value] = field(default_factory=list)
+
+    def value(self, value: Value, at: Measured) -> Tensor:
+        """A contribution [1, T, d], or logits [T, V]."""
+        return self._evaluated(value, at)[0]
+
+    def pattern(self, value: Value, at: Measured) -> Tensor:
+        """[T, T]: the attention pattern of a head's value, queries by keys; that of a base world is its own reads' pattern."""
+        if isinstance(value, Base):
+            value = Recomputed(value.unit, value.world, tuple((port, None) for port in value.unit.ports))
+        pattern = self._evaluated(value, at)[1]
+        if pattern is None:
+            raise ValueError(f"{value.unit} has no attention pattern")
+        return pattern
+
+    def _evaluated(self, value: Value, at: Measured) -> tuple[Tensor, Tensor | None]:
+        key = (id(value), at.distribution, at.row)
+        if key not in self._values:
+            made = (self.base(value.world, value.unit, at), None) if isinstance(value, Base) else self._recompute(value, at)
+            self._values[key] = made
+            self._kept.append(value)
+        return self._values[key]
+
+    # --- base worlds
+
+    def base(self, world: World, unit: Unit, at: Measured) -> Tensor:
+        """[1, T, d]: what the unit contributes in a base world."""
+        match world:
+            case Zero():
+                return torch.zeros_like(self._run(at.prompt.tokens).embed)
+            case Mean(distribution):
+                alike = [p for p in self.hypothesis.distributions[distribution].prompts if p.layout == at.prompt.layout]
+                if not alike:
+                    raise ValueError(f"{distribution} has no prompt in the layout of row {at.row} of {at.distribution}")
+                return torch.stack([self.modules.contribution(self._run(p.tokens), unit) for p in alike]).mean(0)
+            case Run(distribution):
+                return self._of_prompt(self.hypothesis.distributions[distribution].prompts[at.row], unit, at)
+            case Gather(distribution, draw):
+                donor = int(self.draws[draw][at.row])
+                return self._of_prompt(self.hypothesis.distributions[distribution].prompts[donor], unit, at)
+
+    def _of_prompt(self, prompt: Prompt, unit: Unit, at: Measured) -> Tensor:
+        if len(prompt.tokens) != len(at.prompt.tokens):
+            raise ValueError(f"a donor of row {at.row} of {at.distribution} has another length")
+        return self.modules.contribution(self._run(prompt.tokens), unit)
+
+    def _run(self, tokens: tuple[int, ...]) -> PlainRun:
+        if tokens not in self._runs:
+            self._runs[tokens] = self.modules.run(tokens)
+        return self._runs[tokens]
+
+    # --- recomputation
+
+    def _recompute(self, value: Recomputed, at: Measured) -> tuple[Tensor, Tensor | None]:
+        unit, reader = value.unit, value.unit.group
+        if unit == EMBED:
+            return self.base(value.background, unit, at), None
+        scale_from = None if value.frozen is None else self.read(unit, value.frozen, None, at)
+        streams = {port: self.read(unit, value.background, mix, at) for port, mix in value.mixes}
+        if unit == LOGITS:
+            frozen = None if scale_from is None else lambda stream: self.modules.norm(reader, stream, scale_from)
+            return self.modules.logits(at.prompt.tokens, streams["in"], frozen), None
+        normalised = {port: self.modules.norm(reader, stream, scale_from) for port, stream in streams.items()}
+        if unit.kind == "head":
+            arguments = self._run(at.prompt.tokens).arguments[unit.layer]
+            return self.modules.head(unit, normalised["q"], normalised["k"], normalised["v"], arguments)
+        return self.modules.mlp(unit, normalised["in"]), None
+
+    def read(self, reader: Unit, background: World, mix: Mix | None, at: Measured) -> Tensor:
+        """[1, T, d]: constants + Σ_g post_g(c_g + Σ x_u), over the groups g and their units u that write before the reader."""
+        overrides = _overrides(mix)
+        shape = self.modules.shape
+        for override in overrides:
+            if not shape.reads(reader, override.unit):
+                raise ValueError(f"{override.unit} does not write before {reader} reads")
+        total = torch.zeros_like(self._run(at.prompt.tokens).embed)
+        for group, units in _groups(shape.units(), reader, shape.reads).items():
+            here = [self._mixed(unit, background, overrides, at) for unit in units]
+            total = total + self.modules.post(group, self.modules.constant(group) + torch.stack(here).sum(0))
+        return total
+
+    def _mixed(self, unit: Unit, background: World, overrides: list[Override], at: Measured) -> Tensor:
+        """x_u [1, T, d], with an MLP's overridden neurons in place of the ones that are in the value that holds at a position."""
+        out = self.base(background, unit, at).clone()
+        holds: list[Value] = [Base(background, unit)] * out.shape[1]
+        for override, positions in self._placed([o for o in overrides if o.unit == unit], at):
+            out[:, positions] = self.value(override.value, at)[:, positions]
+            for position in positions:
+                holds[position] = override.value
+        neurons = [o for o in overrides if o.unit.kind == "neuron" and (o.unit.layer, "mlp") == (unit.layer, unit.kind)]
+        for neuron in dict.fromkeys(o.unit for o in neurons):
+            for override, positions in self._placed([o for o in neurons if o.unit == neuron], at):
+                for position in positions:
+                    own = self.value(_part(holds[position], neuron), at)[:, position]
+                    out[:, position] += self.value(override.value, at)[:, position] - own
+        return out
+
+    def _placed(self, overrides: list[Override], at: Measured) -> list[tuple[Override, list[int]]]:
+        """One unit's overrides with the positions where each holds: named roles win over an override at every position."""
+        taken: set[int] = set()
+        placed = []
+        for override in sorted(overrides, key=lambda o: o.roles is None):
+            positions = set(at.prompt.layout.positions(override.roles))
+            if override.roles is not None and positions & taken:
+                raise ValueError(f"two overrides of {override.unit} overlap")
+            placed.append((override, sorted(positions - taken)))
+            taken |= positions
+        if sum(o.roles is None for o in overrides) > 1:
+            raise ValueError(f"two overrides of {overrides[0].unit} at every position")
+        return placed
+
+
+def _overrides(mix: Mix | None) -> list[Override]:
+    return [] if mix is None else [*_overrides(mix.before), *mix.overrides]
+
+
+def _groups(units, reader: Unit, reads) -> dict[WriteGroup, list[Unit]]:
+    groups: dict[WriteGroup, list[Unit]] = {}
+    for unit in units:
+        if reads(reader, unit):
+            groups.setdefault(unit.group, []).append(unit)
+    return groups
+
+
+def _part(value: Value, neuron: Unit) -> Value:
+    """That neuron's part of an MLP's value: the same value of the neuron alone."""
+    if isinstance(value, Base):
+        return Base(value.world, neuron)
+    return Recomputed(neuron, value.background, value.mixes, value.frozen)
