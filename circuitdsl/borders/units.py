@@ -83,6 +83,8 @@ class ModelShape:
     """False for attention-only models."""
     post_norm: bool = False
     """A norm after each write group's sum (Gemma 2 and 3, OLMo 2)."""
+    causal: bool = True
+    """False for a toy whose attention sees later positions too."""
 
     def units(self, kind: Kind | None = None) -> Iterator[Unit]:
         """Units in the order of the architecture, neurons left out."""

@@ -1,0 +1,233 @@
+"""What will be computed, decided before any tensor exists: rows, draws, steps with concrete positions, and their cost.
+
+A step reads and writes *registers*. A register holds M variants of one thing over the B prompts of a chunk, at P token positions:
+streams and MLP contributions [M, B, P, d], heads' projections and weighted values [M, B, P, n, h], neurons [M, B, P, n].
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from circuitdsl.borders.units import Port, WriteGroup
+from circuitdsl.borders.values import Readout, World
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A readout and the rows, of the distribution of its labels, that are asked for."""
+
+    readout: Readout
+    rows: tuple[int, ...]
+
+
+Index = tuple[int, ...] | None
+"""Places along one axis; None: all of them, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some of a register's variants and positions, and where they go among those of a step."""
+
+    register: int
+    variants: Index = None
+    positions: Index = None
+    to_variants: Index = None
+    to_positions: Index = None
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Contributions put in place of others: from a register, or (`world`) a base world whose units `members` are taken.
+
+    `members` are places along the register's axis of heads or neurons, or, for a world, their numbers in the layer.
+    """
+
+    register: int | None
+    world: World | None
+    variants: Index
+    positions: Index
+    members: Index
+    to_variants: Index
+    to_positions: Index
+    to_members: Index
+
+
+@dataclass(frozen=True, slots=True)
+class Normalise:
+    """Reads normalised for their readers: norm(background's read + sum of the parts) [M, B, P, d]."""
+
+    out: int
+    reader: WriteGroup
+    background: World
+    frozen: World | None
+    positions: tuple[int, ...]
+    variants: int
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """One port of some heads, rotated where the family does: [M, B, P, d] → [M, B, P, n, h]."""
+
+    out: int
+    read: int
+    layer: int
+    port: Port
+    heads: tuple[int, ...]
+    positions: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a head's port is given: variants (one, or one for each of the step) and heads of a `Project` at some of its positions."""
+
+    register: int
+    variants: Index
+    heads: Index
+    positions: Index
+    at: tuple[int, ...]
+    """The token positions of what is taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attend:
+    """Attention of some heads, queries at `positions`, keys and values at positions below `length`.
+
+    Keys and values are the background's where a source has none. `patterns` names readouts that are made of the weights.
+    """
+
+    out: int
+    layer: int
+    background: World
+    heads: tuple[int, ...]
+    positions: tuple[int, ...]
+    length: int
+    variants: int
+    q: Source
+    k: Source | None
+    v: Source | None
+    patterns: "tuple[PatternReadout, ...]" = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PatternReadout:
+    """Of one variant and head: weights summed over `keys`, averaged over `queries` (places along the step's positions)."""
+
+    readout: str
+    variant: int
+    head: int
+    queries: tuple[int, ...]
+    keys: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Transform:
+    """An MLP (`neurons` None), or some of its neurons' activations, of normalised reads."""
+
+    out: int
+    read: int
+    layer: int
+    neurons: tuple[int, ...] | None
+    positions: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Members of a write group whose contributions change: `placements` in place of `instead` (the background where not said)."""
+
+    kind: Literal["embed", "head", "mlp", "neuron"]
+    members: tuple[int, ...]
+    placements: tuple[Placement, ...]
+    instead: tuple[Placement, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """What the changes of one write group do to the stream, post-norm included: [M, B, P, d]."""
+
+    out: int
+    group: WriteGroup
+    background: World
+    positions: tuple[int, ...]
+    variants: int
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """Sums of parts, kept because several reads share them: [M, B, P, d]."""
+
+    out: int
+    positions: tuple[int, ...]
+    variants: int
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """Readouts of one kind, metric and labels: one for each of `variants` of a `Normalise` for the logits.
+
+    `reference` is (register, variant) of what `kl` and `agrees`, or a divergence in the metric, compare with.
+    """
+
+    readouts: tuple[str, ...]
+    kind: Literal["metric", "beats", "top1", "kl", "agrees"]
+    labels: str
+    metric: str | None
+    read: int
+    variants: tuple[int, ...]
+    positions: tuple[int, ...]
+    reference: tuple[int, int] | None = None
+    reference_positions: tuple[int, ...] = ()
+
+
+Step = Normalise | Project | Attend | Transform | Write | Sum | Measure
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Rows in which every position that matters is the same number, with the steps for them."""
+
+    labels: str
+    """A distribution whose rows these are; those paired with it have the same layouts."""
+    rows: tuple[int, ...]
+    length: int
+    worlds: tuple[World, ...]
+    steps: tuple[Step, ...]
+    frees: tuple[tuple[int, ...], ...]
+    """For each step, the registers that nothing reads any more after it."""
+    elements: int
+    """Numbers held at once for each prompt, at the most; what decides the size of a chunk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a plan takes. `passes` is in plain forward passes over the same rows, vocabulary included."""
+
+    values: int
+    """Recomputed values that the readouts reach, each distinct one once."""
+    computed: int
+    """The same after pruning and merging, at the panel that computes most."""
+    flops: float
+    bytes: float
+    passes: float
+    base_passes: float
+    """How many of those are the plain runs of the base worlds."""
+    peak_bytes: float
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """Everything decided. The same plan gives the same numbers whatever the chunks and the machine, to rounding."""
+
+    requests: tuple[Request, ...]
+    draws: Mapping[str, np.ndarray]
+    """Draw name → for every row of the measured distribution the donor's row (-1 for rows that nothing measures)."""
+    panels: tuple[Panel, ...]
+    cost: Cost
+    memory: int
+    seed: int
+    notes: tuple[str, ...] = field(default=())
