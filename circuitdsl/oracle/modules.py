@@ -6,6 +6,7 @@ Shapes: a prompt is a batch of one, T positions, d stream, H heads of width h, m
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -70,11 +71,8 @@ class Modules:
             if parts.mlp is not None and parts.down is not None:
                 before.append(("neurons", layer, parts.down))
                 after.append(("mlp", layer, parts.mlp))
-        register: list[Callable[[], Handle]] = []
-        for name, layer, module in before:
-            register.append(lambda n=name, i=layer, m=module: m.register_forward_pre_hook(keep(n, i), with_kwargs=True))  # type: ignore[misc]
-        for name, layer, module in after:
-            register.append(lambda n=name, i=layer, m=module: m.register_forward_hook(keep(n, i), with_kwargs=True))  # type: ignore[misc]
+        register = [partial(module.register_forward_pre_hook, keep(name, layer), with_kwargs=True) for name, layer, module in before]
+        register += [partial(module.register_forward_hook, keep(name, layer), with_kwargs=True) for name, layer, module in after]
         with hooks(*register):
             self._model(tokens)
 
@@ -152,20 +150,14 @@ class Modules:
             mlp(normalised)
         return self._neuron_of(unit, activations[0])
 
-    def logits(self, ids: tuple[int, ...], stream: Tensor, normalise: Callable[[Tensor], Tensor] | None = None) -> Tensor:
-        """[T, V]: the model's own way from the final stream [1, T, d] to its logits, run whole with that stream put in.
-
-        `normalise` replaces what the final norm gives.
-        """
+    def logits(self, ids: tuple[int, ...], normalised: Tensor) -> Tensor:
+        """[T, V]: the model's own way from what its final norm gives [1, T, d] to its logits: run whole, with that put in."""
         norm, unembedding = self.adapter.final()
-        register: list[Callable[[], Handle]] = []
         if norm is None:
-            register.append(lambda: unembedding.register_forward_pre_hook(lambda module, args: (stream, *args[1:])))
+            put = partial(unembedding.register_forward_pre_hook, lambda module, args: (normalised, *args[1:]))
         else:
-            register.append(lambda: norm.register_forward_pre_hook(lambda module, args: (stream, *args[1:])))
-            if normalise is not None:
-                register.append(lambda: norm.register_forward_hook(lambda module, args, output: normalise(stream)))
-        with hooks(*register):
+            put = partial(norm.register_forward_hook, lambda module, args, output: normalised)
+        with hooks(put):
             return self._model(ids).logits[0]
 
     # --- norms, biases, sums

@@ -91,10 +91,9 @@ class Worlds:
             return self.base(value.background, unit, at), None
         scale_from = None if value.frozen is None else self.read(unit, value.frozen, None, at)
         streams = {port: self.read(unit, value.background, mix, at) for port, mix in value.mixes}
-        if unit == LOGITS:
-            frozen = None if scale_from is None else lambda stream: self.modules.norm(reader, stream, scale_from)
-            return self.modules.logits(at.prompt.tokens, streams["in"], frozen), None
         normalised = {port: self.modules.norm(reader, stream, scale_from) for port, stream in streams.items()}
+        if unit == LOGITS:
+            return self.modules.logits(at.prompt.tokens, normalised["in"]), None
         if unit.kind == "head":
             arguments = self._run(at.prompt.tokens).arguments[unit.layer]
             return self.modules.head(unit, normalised["q"], normalised["k"], normalised["v"], arguments)

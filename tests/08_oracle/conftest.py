@@ -1,0 +1,125 @@
+"""Prompts of several lengths and layouts with a metric of every kind, for a model of any vocabulary; and requests for the executors."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from circuitdsl.borders.hypothesis import Hypothesis, ModelName, Node, Place, Settings
+from circuitdsl.borders.prompts import (
+    Arithmetic,
+    Constant,
+    Distribution,
+    Divergence,
+    Expression,
+    FoldOver,
+    Metric,
+    Pick,
+    Prompt,
+    SpanLoss,
+)
+from circuitdsl.borders.source import Source
+from circuitdsl.borders.units import EMBED, LOGITS, Layout, ModelShape
+from circuitdsl.borders.values import Readout
+
+A, B = ("A", 1), ("B", 1)
+LAYOUTS = (
+    Layout(0, 6, ((A, (1, 2)), (B, (3, 4)))),
+    Layout(0, 7, ((A, (1, 3)), (B, (4, 5)))),
+    Layout(1, 7, ((A, (5, 6)), (B, (2, 4)))),
+)
+ORDER = (0, 1, 0, 2, 1, 2)
+"""Layouts of the rows, shuffled so that no executor can take them as they come."""
+EVERY = tuple(range(len(ORDER)))
+
+
+@dataclass(frozen=True)
+class Request:
+    readout: Readout
+    rows: tuple[int, ...]
+
+
+@pytest.fixture
+def request_for() -> Callable[..., Request]:
+    return lambda readout, rows=EVERY: Request(readout, rows)
+
+
+def prompts(name: str, layouts: list[Layout], vocabulary: int, generator: np.random.Generator, paired: str | None = None) -> Distribution:
+    def prompt(layout: Layout) -> Prompt:
+        tokens = generator.integers(3, vocabulary, layout.length)
+        answer, *wrong = (int(token) for token in generator.choice(vocabulary, 3, replace=False))
+        return Prompt(" ".join(map(str, tokens)), tuple(map(int, tokens)), layout, answer=answer, wrong=tuple(wrong))
+
+    return Distribution(name, tuple(prompt(layout) for layout in layouts), paired)
+
+
+def metrics(distribution: Distribution, vocabulary: int, generator: np.random.Generator) -> dict[str, Expression]:
+    rows = len(distribution)
+    end = np.array([prompt.layout.length - 1 for prompt in distribution.prompts])
+    at_b = np.array([prompt.layout.span("B")[1] - 1 for prompt in distribution.prompts])
+    answers = np.array([prompt.answer for prompt in distribution.prompts])
+    wrong = np.array([prompt.wrong[0] for prompt in distribution.prompts])
+    items = generator.integers(0, vocabulary, (rows, 5))
+    mask = generator.random((rows, 5)) < 0.6
+    mask[:, 0] = True
+    items[~mask] = -1
+    spans = np.stack([np.arange(3)] * rows) + generator.integers(0, 3, (rows, 1))
+    targets = generator.integers(0, vocabulary, spans.shape)
+    counts = generator.random(spans.shape) < 0.7
+    counts[:, 1] = True
+    return {
+        "logit_diff": Arithmetic("-", Pick("logit", answers, end), Pick("logit", wrong, end)),
+        "share": FoldOver("sum", Pick("prob", items, end), mask),
+        "margin": Arithmetic("-", Pick("logprob", answers, at_b), FoldOver("max", Pick("logit", items, at_b), mask)),
+        "ratio": Arithmetic("/", FoldOver("mean", Arithmetic("*", Pick("logit", items, end), Constant(2.0)), mask), Constant(3.0)),
+        "loss": SpanLoss(targets, spans, counts),
+        "kl": Divergence(at_b),
+    }
+
+
+def hypothesis_for(shape: ModelShape, seed: int = 0) -> Hypothesis:
+    """`clean`, its paired `abc` in the same layouts, and an unpaired `pool` with three rows a layout. No circuit."""
+    generator = np.random.default_rng(seed)
+    layouts = [LAYOUTS[i] for i in ORDER]
+    found = {
+        "clean": prompts("clean", layouts, shape.vocabulary, generator),
+        "abc": prompts("abc", layouts, shape.vocabulary, generator, "clean"),
+        "pool": prompts("pool", [*LAYOUTS] * 3, shape.vocabulary, generator),
+    }
+    bound = {name: metrics(distribution, shape.vocabulary, generator) for name, distribution in found.items()}
+    at_b = {name: np.array([p.layout.span("B")[1] - 1 for p in d.prompts]) for name, d in found.items()}
+    end = {name: np.array([p.layout.length - 1 for p in d.prompts]) for name, d in found.items()}
+    return Hypothesis(
+        title="random",
+        description="",
+        citations=(),
+        model=ModelName(shape.name),
+        shape=shape,
+        distributions=found,
+        default="clean",
+        metrics={
+            metric: Metric(
+                metric,
+                metric,
+                lower=False,
+                bound={name: expressions[metric] for name, expressions in bound.items()},
+                positions=at_b if metric in ("margin", "kl") else end,
+            )
+            for metric in bound["clean"]
+        },
+        features={},
+        nodes={"embed": Node("embed", (Place(EMBED, "embed"),)), "logits": Node("logits", (Place(LOGITS, "logits"),))},
+        edges=(),
+        claims=(),
+        settings=Settings(prompts=len(ORDER)),
+        exploring=(),
+        verifying=tuple(range(len(ORDER))),
+        source=Source(""),
+    )
+
+
+@pytest.fixture
+def hypothesis() -> Callable[..., Hypothesis]:
+    """`hypothesis(shape, seed, **changes)`."""
+    return lambda shape, seed=0, **changes: replace(hypothesis_for(shape, seed), **changes)
