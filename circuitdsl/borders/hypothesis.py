@@ -121,6 +121,8 @@ class Claim:
     text: str
     metric: str | None = None
     paths: tuple[Path, ...] = ()
+    slots: tuple[str, ...] = ()
+    """Slots named after the subject, as `interchange(node, S2)` does."""
     each: Literal["unit", "node", "edge"] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     comparison: Comparison | None = None
@@ -142,6 +144,8 @@ class Settings:
     """None: as the model's own tokenizer does it."""
     align: Literal["layout", "absolute"] = "layout"
     extra: Mapping[str, Any] = field(default_factory=dict)
+    origins: Mapping[str, Literal["default", "file", "flag"]] = field(default_factory=dict)
+    """Who set each of them, by name."""
 
 
 @dataclass(frozen=True, slots=True)
