@@ -77,11 +77,15 @@ class TextExpr(Syntax):
 
 @dataclass(frozen=True, slots=True)
 class Call(Syntax):
-    """`logit(IO)`, `prob(YY = y)`, `loss(block:2[1..24])`, `kl`. `value` is the right side of `=`."""
+    """`logit(IO)`, `prob(YY = y)`, `loss(block:2[1..24])`, `kl`. `value` is the right side of `=`.
+
+    In features, `bin(YY, 10, 50)` cuts the values of a slot before those numbers (`cuts`).
+    """
 
     function: Name
     argument: "SlotExpr | TextExpr | PositionRef | None"
     value: "SlotExpr | TextExpr | None" = None
+    cuts: tuple[Number, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +249,10 @@ class Nodes(Syntax):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint(Syntax):
-    """A place in an edge or path: a name (`embed`, `logits` and `*` too) or units in place, a port, positions, `each` before it."""
+    """A place in an edge or path: a name (`embed`, `logits` and `*` too) or units in place, a port, positions, `each` before it.
+
+    As an argument of a claim without an arrow, `fact.capital` is a slot's field: then `port` holds the field's name.
+    """
 
     target: Name | tuple[UnitRef, ...]
     port: str | None = None
@@ -270,7 +277,11 @@ class Edges(Syntax):
 
 @dataclass(frozen=True, slots=True)
 class Option(Syntax):
-    """`name = value`: in settings and in a claim's arguments."""
+    """`name = value`: in settings and in a claim's arguments.
+
+    A bare word is a Name; `node.q` (or `.k`, `.v`) and `heads 9.6` are an Endpoint; other slots, `S1+1`, `IO.first`, `block:2[7]`,
+    are a PositionRef; `(a, b)` is a tuple of Endpoints, also with one member.
+    """
 
     name: Name
     value: "OptionValue"
@@ -294,7 +305,7 @@ class Settings(Syntax):
 
 @dataclass(frozen=True, slots=True)
 class Arrow(Syntax):
-    """`->`, `~>`, or `-[through]->` (then `through` holds names or units)."""
+    """`kind` is `->`, `~>` or `-[]->`; only the last has `through`, names or units."""
 
     kind: str
     through: tuple[Name | UnitRef, ...] = ()

@@ -1,0 +1,61 @@
+"""Finds the grammar and makes the parser from it, once a process; the tables are kept on disk between processes."""
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import lark
+from lark.grammar import Rule
+from lark.lexer import TerminalDef
+from platformdirs import user_cache_path
+
+from circuitdsl.language.lines import Kept
+
+
+def grammar_text() -> str:
+    """The text of `circ.lark`: beside this module in an installed package, in the repository's `grammar/` in an editable install."""
+    packaged = files(__package__) / "circ.lark"
+    if packaged.is_file():
+        return packaged.read_text(encoding="utf-8")
+    return (Path(__file__).parents[2] / "grammar" / "circ.lark").read_text(encoding="utf-8")
+
+
+def build(grammar: str, strict: bool = False) -> lark.Lark:
+    """The LALR parser of a grammar's text. `strict` refuses every conflict instead of resolving it silently (needs interegular)."""
+    return lark.Lark(grammar, parser="lalr", lexer="basic", postlex=Kept(), propagate_positions=True, strict=strict)
+
+
+@cache
+def parser() -> lark.Lark:
+    """The parser of `circ.lark`. Building its tables takes ten times as long as reading them back, so they are kept as JSON
+    (never as a pickle: reading a table must not be able to run code) in the user's own cache folder."""
+    grammar = grammar_text()
+    key = hashlib.sha256(f"{lark.__version__}\0{grammar}".encode()).hexdigest()[:16]
+    file = user_cache_path("circuitdsl") / f"grammar-{key}.json"
+    try:
+        return lark.Lark.load(json.loads(file.read_text(encoding="utf-8"), object_hook=_integer_keys))
+    except Exception:  # absent, cut short, or of another layout: lark has no narrower word for it, and building is always right
+        made = build(grammar)
+    with contextlib.suppress(OSError):
+        _save(made, file)
+    return made
+
+
+def _integer_keys(table: dict[str, Any]) -> dict[Any, Any]:
+    return {int(key) if key.isdigit() else key: value for key, value in table.items()}
+
+
+def _save(made: lark.Lark, file: Path) -> None:
+    data, memo = made.memo_serialize([TerminalDef, Rule])
+    data["options"]["postlex"] = None
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handle, part = tempfile.mkstemp(dir=file.parent, suffix=".part")
+    with os.fdopen(handle, "w", encoding="utf-8") as out:
+        json.dump({"data": data, "memo": memo}, out)
+    os.replace(part, file)  # noqa: PTH105 — atomic: another process may be reading
