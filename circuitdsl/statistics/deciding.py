@@ -1,0 +1,63 @@
+"""What would change an inconclusive verdict: how many prompts, or what else, in plain words."""
+
+import math
+from statistics import NormalDist
+
+from circuitdsl.borders.hypothesis import Comparison
+from circuitdsl.borders.measure import Estimand, ProportionOf
+from circuitdsl.borders.verdict import Estimate
+from circuitdsl.statistics.samples import Sample
+
+POWER = 0.8
+MOST_PROMPTS = 1_000_000
+
+
+def bounds(comparison: Comparison) -> tuple[float, ...]:
+    """The numbers at which the claim turns from true to false."""
+    if comparison.operator != "=":
+        return (comparison.value,)
+    margin = comparison.margin or 0.0
+    return (comparison.value - margin, comparison.value + margin)
+
+
+def prompts_to_decide(estimand: Estimand, estimate: Estimate, comparison: Comparison, level: float) -> int | None:
+    """How many prompts in all would decide with probability 0.8, were the truth what is estimated now.
+
+    `level` is the one-sided level that the claim has to reach. Means and ratios: n ((z_level + z_power) · error / distance)², the
+    distance being to the nearest bound. Shares: the two-proportion form with the variance at the bound. None if the estimate lies
+    on a bound, or above a million.
+    """
+    if estimate.value is None or not estimate.n:
+        return None
+    bound = min(bounds(comparison), key=lambda theta: abs(estimate.value - theta))  # type: ignore[operator]
+    distance = abs(estimate.value - bound)
+    if estimate.standard_error == 0 and not isinstance(estimand, ProportionOf):
+        return max(estimate.n + 1, math.ceil(-math.log2(level)))
+    if distance == 0 or estimate.standard_error is None:
+        return None
+    size, power = NormalDist().inv_cdf(1 - level), NormalDist().inv_cdf(POWER)
+    if isinstance(estimand, ProportionOf) and 0 < bound < 1:
+        share, at_bound = estimate.value * (1 - estimate.value), bound * (1 - bound)
+        inflation = estimate.n * estimate.standard_error**2 / share if share else 1.0
+        needed = inflation * ((size * math.sqrt(at_bound) + power * math.sqrt(share)) / distance) ** 2
+    else:
+        needed = estimate.n * ((size + power) * estimate.standard_error / distance) ** 2
+    return max(estimate.n + 1, math.ceil(needed)) if needed <= MOST_PROMPTS else None
+
+
+def what_would_decide(estimate: Estimate, comparison: Comparison, prompts: int | None, sample: Sample) -> str:
+    """One sentence for the reader of an inconclusive verdict."""
+    shown = f"{estimate.value:.3g}" if estimate.value is not None else "the estimate"
+    if estimate.low is not None and estimate.high is not None and comparison.operator == "=" and comparison.margin:
+        if estimate.high - estimate.low > 2 * comparison.margin:
+            hint = f"the interval is wider than the margin of {comparison.margin:g}"
+        else:
+            hint = f"the interval reaches across an end of {comparison}"
+    else:
+        hint = f"the interval reaches across {comparison.value:g}"
+    if prompts is None:
+        return f"{hint}, and {shown} lies so near the bound that no reasonable number of prompts would decide"
+    more = prompts - estimate.n
+    if sample.kind == "clusters" and sample.templates < sample.n:
+        return f"{hint}; about {prompts} prompts ({more} more), on new templates in the same proportion, would probably decide"
+    return f"{hint}; about {prompts} prompts ({more} more) would probably decide"

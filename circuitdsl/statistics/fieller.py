@@ -1,0 +1,111 @@
+"""A ratio of means over the same prompts: Fieller's interval (Fieller 1954), over strata or clusters, and its tests.
+
+`r ≥ θ` is tested by the mean of numerator − θ·denominator, so prompts stay paired and the mean of ratios is never taken.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from circuitdsl.borders.measure import RatioOf
+from circuitdsl.borders.verdict import Estimate
+from circuitdsl.statistics.analyses import Analysis, combine, joined, noise, untestable
+from circuitdsl.statistics.replicates import components
+from circuitdsl.statistics.samples import Sample
+from circuitdsl.statistics.tails import FoldedTails, StudentTails, Tails, sign_floor, student_quantile
+
+
+class Paired(NamedTuple):
+    """Means of numerator and denominator with their covariance matrix, and the degrees of freedom that go with it."""
+
+    above: float
+    below: float
+    above_variance: float
+    below_variance: float
+    covariance: float
+    degrees: float
+
+    def variance(self, theta: float) -> float:
+        """Of the mean of numerator − θ·denominator."""
+        return max(0.0, self.above_variance - 2 * theta * self.covariance + theta**2 * self.below_variance)
+
+    def statistic(self, theta: float) -> float:
+        """Student's t for `ratio = θ`, positive when the ratio is above θ, whatever the sign of the denominator."""
+        distance = (self.above - theta * self.below) * math.copysign(1.0, self.below)
+        error = math.sqrt(self.variance(theta))
+        return distance / error if error > 0 else math.copysign(math.inf, distance)
+
+
+def paired(numerator: np.ndarray, denominator: np.ndarray, sample: Sample) -> Paired:
+    """From two columns [N]. Degrees of freedom are those of the residuals numerator − ratio·denominator."""
+    columns = np.stack([numerator, denominator, numerator + denominator])
+    first, second, both = sample.variance(columns)
+    above, below = float(numerator.mean()), float(denominator.mean())
+    residuals = numerator - above / below * denominator if below else denominator
+    return Paired(above, below, float(first), float(second), float(both - first - second) / 2, float(sample.degrees(residuals)))
+
+
+def fieller(of: Paired, confidence: float) -> tuple[float | None, float | None]:
+    """The interval of the ratio, None for an unbounded side.
+
+    Those θ that the t-test of `ratio = θ` does not reject: b²θ² − 2abθ + a² ≤ t²(v_bb θ² − 2 v_ab θ + v_aa). Bounded exactly when
+    the denominator's own interval excludes 0; otherwise it is everything, or everything but a gap, and None, None is returned.
+    """
+    critical = student_quantile((1 + confidence) / 2, of.degrees) ** 2
+    square = of.below**2 - critical * of.below_variance
+    if square <= 0:
+        return None, None
+    middle = of.above * of.below - critical * of.covariance
+    rest = of.above**2 - critical * of.above_variance
+    half = math.sqrt(max(0.0, middle**2 - square * rest))
+    return (middle - half) / square, (middle + half) / square
+
+
+def fold(low: float, high: float) -> tuple[float, float]:
+    """The absolute values of an interval's numbers: an interval that covers the absolute value at least as often."""
+    if low <= 0 <= high:
+        return 0.0, max(-low, high)
+    return min(abs(low), abs(high)), max(abs(low), abs(high))
+
+
+def analyse_ratio(estimand: RatioOf, columns: Mapping[str, np.ndarray], sample: Sample, confidence: float) -> Analysis:
+    """`columns` [N] or [R, N]. Not testable if the denominator's interval contains 0."""
+    numerator, denominator = combine(estimand.numerator, columns), combine(estimand.denominator, columns)
+    replicated = numerator.ndim == 2 or denominator.ndim == 2
+    residuals = np.atleast_2d(numerator - numerator.mean() / denominator.mean() * denominator) if denominator.mean() else None
+    draws = components(residuals / denominator.mean(), sample) if replicated and residuals is not None else None
+    above, below = (np.atleast_2d(column).mean(axis=0) for column in (numerator, denominator))
+    of = paired(above, below, sample)
+    tolerance = noise(columns, estimand.numerator, estimand.denominator)
+    half = student_quantile((1 + confidence) / 2, of.degrees) * math.sqrt(of.below_variance)
+    if abs(of.below) <= max(half, tolerance):
+        reason = f"the denominator {estimand.denominator} is {of.below:.3g} ± {half:.3g}: its interval contains 0"
+        value = of.above / of.below if abs(of.below) > tolerance else None
+        value = abs(value) if estimand.absolute and value is not None else value
+        return untestable(Estimate(value=value, n=sample.n, method=f"ratio of means, {sample.method}"), reason)
+    ratio = of.above / of.below
+    tolerance = tolerance / abs(of.below)
+    exact = bool(np.ptp(above - ratio * below) <= tolerance * abs(of.below) * max(1.0, abs(ratio)))
+    low, high = (ratio, ratio) if exact else fieller(of, confidence)
+    assert low is not None and high is not None  # the guard above is the condition of boundedness
+    tails: Tails = StudentTails(of.statistic, of.degrees)
+    if estimand.absolute:
+        low, high = fold(low, high)
+        ratio, tails = abs(ratio), FoldedTails(tails, sign_floor(sample.units))
+    estimate = Estimate(
+        value=ratio,
+        low=low,
+        high=high,
+        standard_error=0.0 if exact else math.sqrt(of.variance(of.above / of.below)) / abs(of.below),
+        n=sample.n,
+        method=joined_method(estimand, of.degrees, sample),
+        note=joined("the same ratio on every prompt" if exact else "", draws.note if draws else ""),
+    )
+    return Analysis(estimate, tails, exact, tolerance, sample.units)
+
+
+def joined_method(estimand: RatioOf, degrees: float, sample: Sample) -> str:
+    what = "absolute ratio of means" if estimand.absolute else "ratio of means"
+    return f"{what}, Fieller's interval ({degrees:.3g} df), {sample.method}"

@@ -1,0 +1,45 @@
+"""The mean of a column over prompts: Student's t over strata or clusters."""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from circuitdsl.borders.measure import MeanOf
+from circuitdsl.borders.verdict import Estimate
+from circuitdsl.statistics.analyses import Analysis, combine, joined, noise
+from circuitdsl.statistics.replicates import components
+from circuitdsl.statistics.samples import Sample
+from circuitdsl.statistics.tails import StudentTails, student_quantile
+
+
+def mean_interval(values: np.ndarray, sample: Sample, confidence: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean of [..., N], its standard error and the half-width of its interval, each [...]."""
+    from scipy.special import stdtrit
+
+    error = np.sqrt(sample.variance(values))
+    return values.mean(axis=-1), error, error * stdtrit(sample.degrees(values), (1 + confidence) / 2)
+
+
+def analyse_mean(estimand: MeanOf, columns: Mapping[str, np.ndarray], sample: Sample, confidence: float) -> Analysis:
+    """`columns` [N] or [R, N]. A column that is the same on every prompt has that number as its interval."""
+    values = combine(estimand.of, columns)
+    draws = components(values, sample) if values.ndim == 2 else None
+    values = values.mean(axis=0) if values.ndim == 2 else values
+    value, tolerance = float(values.mean()), noise(columns, estimand.of)
+    if np.ptp(values) <= tolerance:
+        note = "the same on every prompt"
+        estimate = Estimate(value=value, low=value, high=value, standard_error=0.0, n=sample.n, method=sample.method, note=note)
+        return Analysis(estimate, StudentTails(lambda theta: math.nan, 1.0), True, tolerance, sample.units)
+    error, degrees = math.sqrt(sample.variance(values)), float(sample.degrees(values))
+    half = error * student_quantile((1 + confidence) / 2, degrees)
+    estimate = Estimate(
+        value=value,
+        low=value - half,
+        high=value + half,
+        standard_error=error,
+        n=sample.n,
+        method=f"mean, t interval ({degrees:.3g} df), {sample.method}",
+        note=joined(draws.note if draws else ""),
+    )
+    return Analysis(estimate, StudentTails(lambda theta: (value - theta) / error, degrees), False, tolerance, sample.units)

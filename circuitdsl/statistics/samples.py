@@ -1,0 +1,125 @@
+"""How prompts hang together: fixed strata below ten templates, clusters from ten up.
+
+Prompts of one template are not independent. With few templates nothing can be said about templates in general, so they are
+strata and the answer speaks of these only; with ten or more they are a sample of templates, and the variance between them counts.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+FEWEST_CLUSTERS = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """N prompts in groups. `codes` [N] numbers the strata or clusters from 0; `templates` counts the labels as they came.
+
+    As strata, templates with a single prompt share one stratum (collapsed strata: the variance is then too large, never too
+    small); a lone one joins the smallest other stratum.
+    """
+
+    kind: Literal["strata", "clusters"]
+    codes: np.ndarray
+    templates: int
+
+    @property
+    def n(self) -> int:
+        return len(self.codes)
+
+    @cached_property
+    def sizes(self) -> np.ndarray:
+        return np.bincount(self.codes)
+
+    @property
+    def units(self) -> int:
+        """How many independent things there are: prompts within strata, or clusters."""
+        return len(self.sizes) if self.kind == "clusters" else self.n
+
+    @property
+    def method(self) -> str:
+        """Words for the report: what was taken as independent, and what the answer speaks of."""
+        if self.templates == self.n:
+            return f"{self.n} independent prompts"
+        if self.kind == "clusters":
+            return f"{self.templates} templates as clusters"
+        return "1 template" if self.templates == 1 else f"{self.templates} templates as fixed strata"
+
+    def variance(self, values: np.ndarray) -> np.ndarray:
+        """Variance of the mean of [..., N] over prompts, [...]. Needs two prompts.
+
+        Strata: Σ (n_h/n)² s_h²/n_h. Clusters: the CR2 sandwich of an intercept, Σ_g (Σ_{i∈g} (y_i − ȳ))² / (1 − n_g/n) / n²
+        (Bell & McCaffrey 2002), which is s²/n when every prompt is a cluster of its own.
+        """
+        return (self.between(values) if self.kind == "clusters" else self._within(values)).sum(axis=-1)
+
+    def between(self, values: np.ndarray) -> np.ndarray:
+        """Each cluster's part of the variance of the mean, [..., G]."""
+        residuals = values - values.mean(axis=-1, keepdims=True)
+        if len(self.sizes) == self.n:
+            totals = residuals
+        else:
+            order, starts = self._order
+            totals = np.add.reduceat(residuals[..., order], starts, axis=-1)
+        shares = self.sizes / self.n if len(self.sizes) < self.n else 1 / self.n
+        return totals**2 / (1 - shares) / self.n**2
+
+    def _within(self, values: np.ndarray) -> np.ndarray:
+        """Each stratum's part of the variance of the mean, [..., H]."""
+        parts = [values[..., self.codes == code].var(axis=-1, ddof=1) * size for code, size in enumerate(self.sizes)]
+        return np.stack(parts, axis=-1) / self.n**2
+
+    @cached_property
+    def _order(self) -> tuple[np.ndarray, np.ndarray]:
+        return np.argsort(self.codes, kind="stable"), np.cumsum(self.sizes) - self.sizes
+
+    def degrees(self, values: np.ndarray) -> np.ndarray:
+        """Satterthwaite's degrees of freedom of `variance(values)`, [...], at least 1.
+
+        Strata: (Σ a_h)² / Σ a_h²/(n_h − 1), a_h the parts. Clusters: (Σ v_g)²/Σ v_g² − 1 with v_g = n_g², the variance of a
+        cluster's total when its prompts agree: G − 1 for equal clusters, fewer for unequal ones, whatever the values.
+        """
+        shape = values.shape[:-1]
+        if self.kind == "clusters":
+            weights = self.sizes.astype(float) ** 2
+            return np.full(shape, max(1.0, weights.sum() ** 2 / (weights**2).sum() - 1))
+        parts = self._within(values)
+        total, spread = parts.sum(axis=-1) ** 2, (parts**2 / (self.sizes - 1)).sum(axis=-1)
+        plain = float(self.n - len(self.sizes))
+        return np.maximum(1.0, np.divide(total, spread, out=np.full(shape, plain), where=spread > 0))
+
+
+def sample(labels: np.ndarray) -> Sample:
+    """Groups prompts [N] by their template labels. Raises ValueError below two prompts."""
+    if len(labels) < 2:
+        raise ValueError("a sample has at least two prompts")
+    _, codes = np.unique(labels, return_inverse=True)
+    codes = codes.reshape(-1)
+    templates = int(codes.max()) + 1
+    if templates >= FEWEST_CLUSTERS:
+        return Sample("clusters", codes, templates)
+    sizes = np.bincount(codes)
+    alone = sizes == 1
+    if alone.sum() == 1 and templates > 1:
+        alone[np.argmin(np.where(alone, np.inf, sizes))] = True
+    merged = np.where(alone[codes], templates, codes)
+    return Sample("strata", np.unique(merged, return_inverse=True)[1].reshape(-1), templates)
+
+
+def bootstrap_weights(these: Sample, draws: int, seed: int) -> np.ndarray:
+    """How often each prompt occurs in each of `draws` resamples, [draws, N], rows summing to about N.
+
+    Clusters: templates first, then prompts within each template drawn. Strata: prompts within each stratum.
+    """
+    random = np.random.default_rng(seed)
+    if len(these.sizes) in (1, these.n):
+        return random.multinomial(these.n, np.full(these.n, 1 / these.n), size=draws).astype(float)
+    weights = np.zeros((draws, these.n))
+    groups = len(these.sizes)
+    times = random.multinomial(groups, np.full(groups, 1 / groups), size=draws) if these.kind == "clusters" else None
+    for code, size in enumerate(these.sizes):
+        count = times[:, code] * size if times is not None else np.full(draws, size)
+        weights[:, these.codes == code] = random.multinomial(count, np.full(size, 1 / size))
+    return weights

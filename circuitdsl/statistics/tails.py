@@ -1,0 +1,141 @@
+"""One-sided p-values against a bound, and what becomes of them for each comparison.
+
+Everything that is judged offers two tails: `above(θ)`, the p-value of "the value is at most θ", small when it is clearly above,
+and `below(θ)` likewise. A claim's `p_support` is a p-value of "the claim is false", its `p_refute` of "the claim is true".
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from circuitdsl.borders.hypothesis import Comparison
+
+
+class Tails(Protocol):
+    @property
+    def shift(self) -> bool:
+        """Whether the estimate's distribution only moves with the value, so that the chance of the far tail is known."""
+        ...
+
+    def above(self, theta: float) -> float: ...
+
+    def below(self, theta: float) -> float: ...
+
+
+@dataclass(frozen=True)
+class StudentTails:
+    """`statistic(θ)` is positive when the estimate is above θ, and Student t with `degrees` when θ is the truth."""
+
+    statistic: Callable[[float], float]
+    degrees: float
+    shift: bool = True
+
+    def above(self, theta: float) -> float:
+        return student_tail(self.statistic(theta), self.degrees)
+
+    def below(self, theta: float) -> float:
+        return student_tail(-self.statistic(theta), self.degrees)
+
+
+@dataclass(frozen=True)
+class BetaTails:
+    """Clopper and Pearson's exact tails of a share: `count` of `n`, which need not be whole numbers."""
+
+    count: float
+    n: float
+    shift: bool = False
+
+    def above(self, theta: float) -> float:
+        return _beta(self.count, self.n - self.count + 1, theta)
+
+    def below(self, theta: float) -> float:
+        return _beta(self.n - self.count, self.count + 1, 1 - theta)
+
+
+@dataclass(frozen=True)
+class FoldedTails:
+    """Tails of the absolute value of something with tails."""
+
+    of: Tails
+    floor: float
+    """The p-value of what is certain: an absolute value above a negative number."""
+    shift: bool = False
+
+    def above(self, theta: float) -> float:
+        return inside(self.of, -theta, theta)[1] if theta >= 0 else self.floor
+
+    def below(self, theta: float) -> float:
+        return inside(self.of, -theta, theta)[0] if theta >= 0 else 1.0
+
+
+def inside(tails: Tails, low: float, high: float) -> tuple[float, float]:
+    """P-values of "outside [low, high]" and of "inside [low, high]".
+
+    The first is that of two one-sided tests (Schuirmann 1987). The second has the chance of both tails at the nearer end, its
+    largest under the null, where that is known (`shift`), else twice the smaller tail.
+    """
+    from_low, from_high = tails.above(low), tails.below(high)
+    over, under = tails.above(high), tails.below(low)
+    outside = min(over + from_low, under + from_high) if tails.shift else 2 * min(over, under)
+    return max(from_low, from_high), min(1.0, outside)
+
+
+def p_values(tails: Tails, comparison: Comparison) -> tuple[float, float]:
+    """`(p_support, p_refute)`. They sum to at least 1, so that never both are small."""
+    match comparison.operator:
+        case ">=" | ">":
+            return tails.above(comparison.value), tails.below(comparison.value)
+        case "<=" | "<":
+            return tails.below(comparison.value), tails.above(comparison.value)
+        case _:
+            margin = comparison.margin or 0.0
+            return inside(tails, comparison.value - margin, comparison.value + margin)
+
+
+def exact_p_values(value: float, comparison: Comparison, tolerance: float, units: int) -> tuple[float, float]:
+    """For a value that does not vary at all from prompt to prompt: the claim holds or it does not.
+
+    Its p-value is the sign test's, 2^−units, since a handful of equal prompts is no certainty either.
+    """
+    distance = value - comparison.value
+    match comparison.operator:
+        case ">=":
+            holds = distance >= -tolerance
+        case ">":
+            holds = distance > tolerance
+        case "<=":
+            holds = distance <= tolerance
+        case "<":
+            holds = distance < -tolerance
+        case _:
+            holds = abs(distance) <= (comparison.margin or 0.0) + tolerance
+    smallest = sign_floor(units)
+    return (smallest, 1.0) if holds else (1.0, smallest)
+
+
+def sign_floor(units: int) -> float:
+    return 2.0 ** -min(units, 1000)
+
+
+def student_tail(statistic: float, degrees: float) -> float:
+    """P(T ≥ statistic)."""
+    from scipy.special import stdtr
+
+    return float(stdtr(degrees, -statistic))
+
+
+def student_quantile(probability: float, degrees: float) -> float:
+    from scipy.special import stdtrit
+
+    return float(stdtrit(degrees, probability))
+
+
+def _beta(a: float, b: float, x: float) -> float:
+    """P(Beta(a, b) ≤ x), and its limits where a or b is 0."""
+    from scipy.special import betainc
+
+    if a <= 0 or b <= 0:
+        return 1.0 if a <= 0 else 0.0
+    return float(betainc(a, b, np.clip(x, 0.0, 1.0)))

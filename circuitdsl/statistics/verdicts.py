@@ -1,0 +1,172 @@
+"""The judge: questions with their columns in, verdicts out."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from circuitdsl.borders.hypothesis import Comparison
+from circuitdsl.borders.measure import Estimand, MeanOf, ProportionOf, RatioOf
+from circuitdsl.borders.verdict import ClaimVerdict, Estimate, MemberVerdict, Outcome, Question
+from circuitdsl.statistics.analyses import Analysis, untestable
+from circuitdsl.statistics.deciding import prompts_to_decide, what_would_decide
+from circuitdsl.statistics.families import all_hold, holm, multipliers, some_fails
+from circuitdsl.statistics.fieller import analyse_ratio
+from circuitdsl.statistics.intervals import analyse_mean
+from circuitdsl.statistics.proportions import analyse_proportion
+from circuitdsl.statistics.samples import Sample, sample
+from circuitdsl.statistics.tails import exact_p_values, p_values
+
+
+def judge(questions: Sequence[Question], *, confidence: float, seed: int) -> tuple[ClaimVerdict, ...]:
+    """Verdicts of the claims of a file, in the order of the questions. Pure: the same columns and seed give the same answer.
+
+    With confidence 1 − α, a claim is *supported* (*refuted*) when its Holm-adjusted p-value in that direction is at most α/2, so
+    that a file with one claim agrees with its two-sided interval. Then, however the claims depend on each other, **all verdicts of
+    the file are right with probability at least 1 − α**: of each claim exactly one of "true" and "false" is the case. The p-values
+    of support of the claims that are false are valid, and Holm's procedure over all p-values of support rejects one of them with
+    probability at most α/2; likewise the p-values of refutation of the claims that are true; the two add up to α. (Holm over the
+    smaller p-value of each claim would not do: with dependent claims it can err more often than α.)
+
+    A claim of several members is true if all are: its p-value of support is the largest, its p-value of refutation the smallest
+    after Holm among the members. A member is supported or refuted when its own p-value (of refutation: after Holm among the
+    members) times what Holm multiplied the claim's by is at most α/2; so a claim is supported exactly when all members are, and
+    refuted exactly when some are. The `p_adjusted` shown are doubled, to be read against α.
+
+    Claims that turn out not testable stay in the family with p = 1; measurements are in no family. Intervals are unadjusted.
+    """
+    examined = [_examine(question, confidence) for question in questions]
+    claims = [one for one in examined if one.question.comparison is not None]
+    support = [all_hold([p for p, _ in one.p_values]) for one in claims]
+    refute = [some_fails([p for _, p in one.p_values]) for one in claims]
+    factors = iter(zip(multipliers(support).tolist(), multipliers(refute).tolist(), strict=True))
+    level = (1 - confidence) / 2
+    return tuple(_conclude(one, (1.0, 1.0) if one.question.comparison is None else next(factors), level) for one in examined)
+
+
+class _Examined(NamedTuple):
+    """A question with an analysis and `(p_support, p_refute)` for each member; (1, 1) where nothing can be tested."""
+
+    question: Question
+    sample: Sample | None
+    analyses: tuple[Analysis, ...]
+    beside: tuple[Mapping[str, Estimate], ...]
+    p_values: tuple[tuple[float, float], ...]
+
+
+def analyse(estimand: Estimand, columns: Mapping[str, np.ndarray], these: Sample | None, confidence: float) -> Analysis:
+    """Estimate, interval and tails of one number; not testable below two prompts, or where a column is not finite."""
+    names = _columns_of(estimand)
+    broken = [name for name in names if not np.isfinite(columns[name]).all()]
+    if these is None or broken:
+        n = these.n if these else int(np.shape(columns[names[0]])[-1])
+        reason = f"{broken[0]} is not a finite number on every prompt" if broken else f"{n} prompt{'s' * (n != 1)}: at least two are needed"
+        value = float(np.mean(columns[names[0]])) if n and not broken and not isinstance(estimand, RatioOf) and len(names) == 1 else None
+        return untestable(Estimate(value=value, n=n), reason)
+    match estimand:
+        case MeanOf():
+            return analyse_mean(estimand, columns, these, confidence)
+        case ProportionOf():
+            return analyse_proportion(estimand, columns, these, confidence)
+        case RatioOf():
+            return analyse_ratio(estimand, columns, these, confidence)
+
+
+def _columns_of(estimand: Estimand) -> list[str]:
+    match estimand:
+        case ProportionOf():
+            return [estimand.of]
+        case MeanOf():
+            return [name for name, _ in estimand.of.terms]
+        case RatioOf():
+            return [name for of in (estimand.numerator, estimand.denominator) for name, _ in of.terms]
+
+
+def _examine(question: Question, confidence: float) -> _Examined:
+    these = sample(question.clusters) if len(question.clusters) >= 2 else None
+    found = tuple(analyse(member.estimand, question.columns, these, confidence) for member in question.members)
+    beside = tuple(
+        {name: analyse(estimand, question.columns, these, confidence).estimate for name, estimand in member.beside.items()}
+        for member in question.members
+    )
+    return _Examined(question, these, found, beside, tuple(_p_values(one, question.comparison) for one in found))
+
+
+def _p_values(analysis: Analysis, comparison: Comparison | None) -> tuple[float, float]:
+    if analysis.tails is None or comparison is None or analysis.estimate.value is None:
+        return 1.0, 1.0
+    if analysis.exact:
+        return exact_p_values(analysis.estimate.value, comparison, analysis.tolerance, analysis.units)
+    return p_values(analysis.tails, comparison)
+
+
+def _conclude(one: _Examined, factors: tuple[float, float], level: float) -> ClaimVerdict:
+    """`factors` are what Holm multiplied the claim's p-values of support and of refutation by; `level` is one-sided."""
+    comparison = one.question.comparison
+    within = holm([p_refute for _, p_refute in one.p_values])
+    members = tuple(
+        _member(one, number, (p_support * factors[0], float(within[number]) * factors[1]), factors, level)
+        for number, (p_support, _) in enumerate(one.p_values)
+    )
+    outcome, reason = _together(members)
+    if comparison is None:
+        return ClaimVerdict(label=one.question.label, outcome=outcome, members=members, reason=reason)
+    adjusted = min(
+        all_hold([p for p, _ in one.p_values]) * factors[0],
+        some_fails([p for _, p in one.p_values]) * factors[1],
+    )
+    return ClaimVerdict(label=one.question.label, outcome=outcome, members=members, p_adjusted=min(1.0, 2 * adjusted), reason=reason)
+
+
+def _member(one: _Examined, number: int, adjusted: tuple[float, float], factors: tuple[float, float], level: float) -> MemberVerdict:
+    member, analysis, comparison = one.question.members[number], one.analyses[number], one.question.comparison
+    plain = MemberVerdict(
+        label=member.label,
+        about=member.about,
+        outcome="not testable" if analysis.tails is None else "measured",
+        estimate=analysis.estimate,
+        beside=dict(one.beside[number]),
+        reason=analysis.reason,
+    )
+    if comparison is None or analysis.tails is None or one.sample is None:
+        return plain
+    p_support, p_refute = one.p_values[number]
+    supported, refuted = adjusted
+    outcome: Outcome = "supported" if supported <= level else "refuted" if refuted <= level else "inconclusive"
+    prompts, reason = None, ""
+    if outcome == "inconclusive":
+        factor = factors[0] if supported <= refuted else factors[1] * len(one.p_values)
+        prompts = prompts_to_decide(member.estimand, analysis.estimate, comparison, level / factor)
+        reason = what_would_decide(analysis.estimate, comparison, prompts, one.sample)
+    judged = {
+        "outcome": outcome,
+        "p_support": p_support,
+        "p_refute": p_refute,
+        "p_adjusted": min(1.0, 2 * min(adjusted)),
+        "reason": reason,
+        "prompts_to_decide": prompts,
+    }
+    return plain.model_copy(update=judged)
+
+
+def _together(members: Sequence[MemberVerdict]) -> tuple[Outcome, str]:
+    """The claim's outcome from its members', and why, in words."""
+    if not members:
+        return "not testable", "there is nothing that it speaks of"
+    outcomes = [member.outcome for member in members]
+    if len(members) == 1:
+        return members[0].outcome, members[0].reason
+    if "refuted" in outcomes:
+        return "refuted", f"refuted for {_listed(members, 'refuted')}"
+    if "inconclusive" in outcomes:
+        return "inconclusive", f"undecided for {_listed(members, 'inconclusive')}"
+    if "not testable" in outcomes:
+        outcome: Outcome = "measured" if "measured" in outcomes else "not testable"
+        return outcome, f"not testable for {_listed(members, 'not testable')}"
+    return outcomes[0], ""
+
+
+def _listed(members: Sequence[MemberVerdict], outcome: Outcome, most: int = 5) -> str:
+    named = [member.label for member in members if member.outcome == outcome]
+    more = f" and {len(named) - most} more" if len(named) > most else ""
+    return f"{len(named)} of {len(members)}: {', '.join(named[:most])}{more}"
