@@ -1,0 +1,1 @@
+"""Evidence → words, files and comparisons. Nothing here measures or judges."""

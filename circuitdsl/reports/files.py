@@ -1,0 +1,132 @@
+"""Evidence files: JSON, with long columns in a safetensors file beside it. A write either happens whole or not at all."""
+
+import glob
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from circuitdsl.borders.evidence import SCHEMA_VERSION, Evidence
+from circuitdsl.borders.source import CircError, Diagnostic, Span
+
+LONGEST = 10_000
+"""Columns of more rows than this leave the JSON."""
+
+
+def write_evidence(evidence: Evidence, folder: Path, stem: str) -> Path:
+    """Writes `STEM.evidence.json` and, for columns above 10,000 rows, arrays whose name holds their hash. Returns the JSON's path.
+
+    The JSON is put in place last and in one step: a reader sees the old evidence with its arrays or the new with its own.
+    Raises CircError C650 if the disk is full or the folder cannot be written; an earlier file is then as it was.
+    """
+    path = folder / f"{stem}.evidence.json"
+    long = {name: column for name, column in evidence.columns.items() if len(column) > LONGEST}
+    short = {name: column for name, column in evidence.columns.items() if name not in long}
+    body = _pack(long) if long else b""
+    arrays = folder / f"{stem}.evidence.{_digest(body)}.safetensors" if long else None
+    record = evidence.model_copy(update={"columns": short, "arrays": arrays.name if arrays else None})
+    fresh = arrays is not None and not arrays.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if arrays:
+            write_bytes(arrays, body)
+        write_bytes(path, (record.model_dump_json(indent=1) + "\n").encode())
+    except OSError as error:
+        if arrays and fresh:
+            arrays.unlink(missing_ok=True)
+        raise _problem(
+            "C650", f"the evidence cannot be written to {folder}: {_reason(error)}", "name another folder with --output"
+        ) from error
+    for other in folder.glob(f"{glob.escape(stem)}.evidence.*.safetensors"):
+        if other != arrays:
+            other.unlink(missing_ok=True)
+    return path
+
+
+def read_evidence(path: Path) -> Evidence:
+    """Reads what `write_evidence` wrote, arrays included. Raises CircError C651 to C655 that says what is wrong with the file."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise _problem("C651", f"{path} cannot be read: {_reason(error)}", "evidence files are called NAME.evidence.json") from error
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        cut = "it is empty" if not raw.strip() else "it is cut short or is not JSON"
+        raise _problem("C652", f"{path} is not an evidence file: {cut}", "verify writes NAME.evidence.json") from error
+    if not isinstance(body, dict) or "schema_version" not in body:
+        raise _problem("C652", f"{path} is JSON, but not evidence of circuitdsl", "it has no `schema_version`")
+    if body["schema_version"] != SCHEMA_VERSION:
+        raise _version(path, body["schema_version"])
+    try:
+        evidence = Evidence.model_validate_json(raw)
+    except ValidationError as error:
+        places = [".".join(map(str, e["loc"])) or "the file" for e in error.errors()]
+        more = f" and {len(places) - 3} more" if len(places) > 3 else ""
+        raise _problem("C654", f"{path} is damaged: {', '.join(places[:3])}{more} missing or of the wrong form", "verify again") from error
+    if evidence.arrays is None:
+        return evidence
+    return evidence.model_copy(update={"columns": {**evidence.columns, **_unpack(path, evidence.arrays)}, "arrays": None})
+
+
+def write_bytes(path: Path, body: bytes) -> None:
+    """Puts `body` in the place of `path` in one step, so that no reader sees half of it. Raises OSError with nothing changed."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with temporary.open("xb") as file:
+            file.write(body)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _pack(columns: Mapping[str, tuple[float, ...]]) -> bytes:
+    from safetensors.numpy import save
+
+    return save({name: np.asarray(columns[name], dtype=np.float64) for name in sorted(columns)})
+
+
+def _unpack(path: Path, name: str) -> dict[str, tuple[float, ...]]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    beside = path.parent / name
+    if Path(name).name != name:
+        raise _problem("C655", f"{path} names arrays outside its own folder: {name}", "")
+    try:
+        body = beside.read_bytes()
+        if _digest(body) not in name:
+            raise ValueError("its contents have changed")
+        return {key: tuple(column.tolist()) for key, column in load(body).items()}
+    except (OSError, ValueError, SafetensorError) as error:
+        reason = _reason(error) if isinstance(error, OSError) else str(error)
+        raise _problem(
+            "C655", f"the columns of {path.name} are in {beside}, which cannot be read: {reason}", "keep both together"
+        ) from error
+
+
+def _version(path: Path, found: Any) -> CircError:
+    known = isinstance(found, int) and found > SCHEMA_VERSION
+    hint = "a newer circuitdsl reads it" if known else "verify again to have it in the present form"
+    return _problem("C653", f"{path} has evidence format {found!r}; this circuitdsl reads format {SCHEMA_VERSION}", hint)
+
+
+def _digest(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()[:12]
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error) or type(error).__name__).lower()
+
+
+def _problem(code: str, message: str, hint: str) -> CircError:
+    return CircError([Diagnostic(code, message, Span(), hint)])
