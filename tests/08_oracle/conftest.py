@@ -1,12 +1,13 @@
 """Prompts of several lengths and layouts with a metric of every kind, for a model of any vocabulary; and requests for the executors."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from circuitdsl.borders.hypothesis import Hypothesis, ModelName, Node, Place, Settings
+from circuitdsl.borders.plan import Request
 from circuitdsl.borders.prompts import (
     Arithmetic,
     Constant,
@@ -20,8 +21,20 @@ from circuitdsl.borders.prompts import (
     SpanLoss,
 )
 from circuitdsl.borders.source import Source
-from circuitdsl.borders.units import EMBED, LOGITS, Layout, ModelShape
-from circuitdsl.borders.values import Readout
+from circuitdsl.borders.units import EMBED, LOGITS, Layout, ModelShape, Role, Roles, Unit
+from circuitdsl.borders.values import (
+    Algebra,
+    Gather,
+    Mean,
+    Mix,
+    Override,
+    Readout,
+    Recomputed,
+    Run,
+    Value,
+    World,
+    Zero,
+)
 
 A, B = ("A", 1), ("B", 1)
 LAYOUTS = (
@@ -32,12 +45,6 @@ LAYOUTS = (
 ORDER = (0, 1, 0, 2, 1, 2)
 """Layouts of the rows, shuffled so that no executor can take them as they come."""
 EVERY = tuple(range(len(ORDER)))
-
-
-@dataclass(frozen=True)
-class Request:
-    readout: Readout
-    rows: tuple[int, ...]
 
 
 @pytest.fixture
@@ -123,3 +130,92 @@ def hypothesis_for(shape: ModelShape, seed: int = 0) -> Hypothesis:
 def hypothesis() -> Callable[..., Hypothesis]:
     """`hypothesis(shape, seed, **changes)`."""
     return lambda shape, seed=0, **changes: replace(hypothesis_for(shape, seed), **changes)
+
+
+# ---------------------------------------------------------------- random values
+
+ROLES: tuple[tuple[Roles, ...], ...] = (
+    (None,),
+    (None,),
+    ((Role("A", part="all"),), (Role("B"),), (Role("END"),)),
+    ((Role("A", part="first"), Role("B", part="all")), (Role("END"),)),
+    ((Role("B", shift=-1),), (Role("A"),)),
+)
+"""Positions at which one unit may be overridden side by side: those of an entry never overlap on any layout."""
+WORLDS: tuple[World, ...] = (
+    Run("clean"),
+    Run("abc"),
+    Gather("pool", "donor/pool"),
+    Gather("clean", "donor/clean"),
+    Mean("abc"),
+    Mean("pool"),
+    Zero(),
+)
+FROZEN: tuple[World, ...] = (Run("clean"), Run("abc"), Mean("pool"))
+METRICS = ("logit_diff", "share", "margin", "ratio", "loss", "kl")
+
+
+class RandomValues:
+    """Values that no experiment would ask for: any unit over any background, each port with a mix of its own out of what came before."""
+
+    def __init__(self, shape: ModelShape, seed: int):
+        self.shape, self.algebra = shape, Algebra()
+        self.draw = np.random.default_rng(seed)
+        neurons = [Unit("neuron", layer, int(self.draw.integers(shape.mlp_width))) for layer in range(shape.layers) for _ in range(2)]
+        self.units = sorted({*shape.units(), *(neurons if shape.mlps else [])}, key=lambda unit: unit.key)
+        self.made: dict[Unit, list[Value]] = {}
+
+    def pick(self, items):
+        return items[int(self.draw.integers(len(items)))]
+
+    def chance(self, share: float) -> bool:
+        return bool(self.draw.random() < share)
+
+    def value(self, unit: Unit) -> Value:
+        made = self.made.get(unit)
+        return self.pick(made) if made and self.chance(0.7) else self.algebra.base(self.pick(WORLDS), unit)
+
+    def mix(self, reader: Unit) -> Mix | None:
+        senders = [unit for unit in self.units if self.shape.reads(reader, unit)]
+        share = self.draw.uniform(0.1, 0.7)
+        overrides = []
+        for sender in senders:
+            if not self.chance(share):
+                continue
+            places = [roles for roles in self.pick(ROLES) if self.chance(0.8)]
+            overrides += [Override(sender, roles, self.value(sender)) for roles in places]
+            if places and None not in places and self.chance(0.3):
+                overrides.append(Override(sender, None, self.value(sender)))
+        return self.algebra.mix(overrides)
+
+    def recomputed(self, unit: Unit) -> Recomputed:
+        shared = self.mix(unit)
+        mixes = {port: shared if self.chance(0.4) else None if self.chance(0.2) else self.mix(unit) for port in unit.ports}
+        frozen = self.pick(FROZEN) if self.chance(0.25) else None
+        value = self.algebra.recomputed(unit, self.pick(WORLDS), mixes, frozen)
+        self.made.setdefault(unit, []).append(value)
+        return value
+
+    def readouts(self, values: int = 30, labels: str = "clean") -> list[Readout]:
+        """Of `values` recomputed units: every kind of readout of the logits, patterns of heads of worlds and of recomputed ones."""
+        readable = [unit for unit in self.units if unit.kind not in ("embed", "logits")]
+        for unit in sorted((self.pick(readable) for _ in range(values)), key=lambda unit: unit.key):
+            self.recomputed(unit)
+        found = []
+        logits = [self.recomputed(LOGITS) for _ in range(6)]
+        for value in logits:
+            found += [Readout("metric", value, labels, self.pick(METRICS)) for _ in range(2)]
+            found.append(Readout(self.pick(("beats", "top1")), value, labels, self.pick(METRICS)))
+            reference = self.pick([*logits, self.algebra.logits(Run(labels)), self.algebra.logits(self.pick(WORLDS))])
+            found.append(Readout(self.pick(("kl", "agrees")), value, labels, self.pick(METRICS), reference))
+        heads = [unit for unit in self.units if unit.kind == "head"]
+        for _ in range(6):
+            head = self.pick(heads)
+            query, key = (self.pick([roles for entry in ROLES for roles in entry]) for _ in "qk")
+            found.append(Readout("attention", self.value(head), labels, query=query, key=key))
+        return found
+
+
+@pytest.fixture
+def random_values() -> Callable[[ModelShape, int], RandomValues]:
+    return RandomValues

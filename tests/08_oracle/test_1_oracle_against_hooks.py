@@ -1,13 +1,13 @@
 """The oracle against one-pass hooks on the model itself: what it says by the algebra, the model says when it is patched in one run."""
 
 from contextlib import ExitStack, contextmanager
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 import torch
 
 from circuitdsl.borders.hypothesis import Place
+from circuitdsl.borders.plan import Request
 from circuitdsl.borders.units import Role, Unit
 from circuitdsl.borders.values import Algebra, Gather, Override, Readout, Run, Zero
 from circuitdsl.measures.routes import Routes, knocked_out
@@ -15,11 +15,6 @@ from circuitdsl.models.exact import exact
 from circuitdsl.oracle import evaluate
 
 LAST_B = (Role("B"),)
-
-
-class Asked(NamedTuple):
-    readout: Readout
-    rows: tuple[int, ...]
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +55,7 @@ def logit_diff(space, row, logits):
 def oracle(space, adapter, value, draws=None):
     readout = Readout("metric", value, "clean", "logit_diff")
     rows = tuple(range(len(space.distributions["clean"])))
-    return evaluate([Asked(readout, rows)], space, adapter, draws)[readout.digest]
+    return evaluate([Request(readout, rows)], space, adapter, draws)[readout.digest]
 
 
 def by_hand(space, run):
@@ -234,7 +229,7 @@ def test_attention_is_what_the_model_reports(space, adapter):
     head = Unit("head", 2, 3)
     readout = Readout("attention", Algebra().base(Run("clean"), head), "clean", query=(Role("END"),), key=(Role("A", part="all"),))
     rows = tuple(range(6))
-    found = evaluate([Asked(readout, rows)], space, adapter)[readout.digest]
+    found = evaluate([Request(readout, rows)], space, adapter)[readout.digest]
 
     def run(row):
         pattern = adapter.model(tokens_of(space, row), output_attentions=True).attentions[2][0, 3, -1]
