@@ -37,6 +37,16 @@ TINY: dict[str, dict[str, Any]] = {
     "neox": {"model_type": "gpt_neox", **_NEOX},
     "neox-sequential": {"model_type": "gpt_neox", **_NEOX, "use_parallel_residual": False},
     "olmo2": {"model_type": "olmo2", **_LLAMA},
+    "qwen3": {"model_type": "qwen3", **_LLAMA, "head_dim": 6},
+    "gemma2": {
+        "model_type": "gemma2",
+        **_LLAMA,
+        "head_dim": 4,
+        "query_pre_attn_scalar": 5,
+        "sliding_window": 3,
+        "attn_logit_softcapping": 2.0,
+        "final_logit_softcapping": 3.0,
+    },
 }
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
@@ -12,8 +12,8 @@ from transformers import DynamicCache
 from transformers.masking_utils import causal_mask_function, sliding_window_causal_mask_function
 
 from circuitdsl.borders.adapter import Captured, LayerParts
-from circuitdsl.borders.source import CircError, Diagnostic, Span
 from circuitdsl.borders.units import ModelShape, WriteGroup
+from circuitdsl.models.errors import model_error
 from circuitdsl.models.family import Family, discover
 
 
@@ -44,12 +44,12 @@ class TransformerAdapter:
         """See `Adapter.capture`. Raises CircError C415 for prompts longer than the model's context."""
         if tokens.shape[1] > self.shape.context:
             message = f"a prompt has {tokens.shape[1]} tokens, but {self.shape.name or 'the model'} reads at most {self.shape.context}"
-            raise CircError([Diagnostic("C415", message, Span(), hint="use shorter prompts, or a model with a longer context")])
+            raise model_error("C415", message, "use shorter prompts, or a model with a longer context")
         reads: dict[WriteGroup, Tensor] = {}
         heads: dict[int, Tensor] = {}
         mlps: dict[int, Tensor] = {}
         cache = DynamicCache()  # without a configuration no layer of it forgets what has left a sliding window
-        norm, _ = self.final()
+        logits, (norm, _) = WriteGroup(0, "logits"), self.final()
         with ExitStack() as hooks:
 
             def before(module: nn.Module, keep: Callable[[Tensor], None]) -> None:
@@ -58,24 +58,28 @@ class TransformerAdapter:
 
                 hooks.callback(module.register_forward_pre_hook(hook, with_kwargs=True).remove)
 
+            def after(module: nn.Module, keep: Callable[[Tensor], None]) -> None:
+                def hook(_, args, output):
+                    keep(output)
+
+                hooks.callback(module.register_forward_hook(hook).remove)
+
             for layer, (block, parts) in enumerate(zip(self._blocks, self._parts, strict=True)):
                 attention, mlp = WriteGroup(layer, "attention"), WriteGroup(layer, "mlp")
-                before(block, lambda x, group=attention: reads.__setitem__(group, x))
-                before(parts.output, lambda x, layer=layer: heads.__setitem__(layer, x.unflatten(-1, (self.shape.heads, -1))))
+                before(block, partial(reads.__setitem__, attention))
+                before(parts.output, partial(heads.__setitem__, layer))
                 if parts.mlp is not None:
-                    before(parts.mlp_norm or parts.mlp, lambda x, group=mlp: reads.__setitem__(group, x))
-                    hook = parts.mlp.register_forward_hook(lambda *call, layer=layer: mlps.__setitem__(layer, call[-1]))
-                    hooks.callback(hook.remove)
+                    before(parts.mlp_norm or parts.mlp, partial(reads.__setitem__, mlp))
+                    after(parts.mlp, partial(mlps.__setitem__, layer))
             if norm is not None:
-                before(norm, lambda x: reads.__setitem__(WriteGroup(0, "logits"), x))
+                before(norm, partial(reads.__setitem__, logits))
             last = self._body(tokens, past_key_values=cache, use_cache=True).last_hidden_state
-        reads.setdefault(WriteGroup(0, "logits"), last)
-        layers = range(self.shape.layers)
-        multiplier = self.family.multiplier(self.config)
+        reads.setdefault(logits, last)
+        layers, width = range(self.shape.layers), self.shape.head_width
         return Captured(
             embed=reads[WriteGroup(0, "attention")],
-            heads=tuple(heads[layer] for layer in layers),
-            mlps=tuple(_times(mlps[layer], multiplier) for layer in layers if layer in mlps),
+            heads=tuple(heads[layer].unflatten(-1, (-1, width)) for layer in layers),
+            mlps=tuple(self._scaled(mlps[layer]) for layer in layers if layer in mlps),
             reads=reads,
             keys=tuple(cache.layers[layer].keys.transpose(1, 2) for layer in layers),
             values=tuple(cache.layers[layer].values.transpose(1, 2) for layer in layers),
@@ -128,7 +132,7 @@ class TransformerAdapter:
         rows = torch.as_tensor(indices, device=self.device)
 
         def project(module: nn.Module) -> Tensor:
-            bias = module.bias if getattr(module, "bias", None) is not None else None
+            bias: Any = getattr(module, "bias", None)
             return F.linear(normalised, _rows(self.family.weight(module), rows), None if bias is None else _rows(bias, rows))
 
         return self.family.activations(self._parts[layer].mlp, project)
@@ -179,7 +183,8 @@ class TransformerAdapter:
     # --- within
 
     def _scaled(self, written: Tensor) -> Tensor:
-        return _times(written, self.family.multiplier(self.config))
+        factor = self.family.multiplier(self.config)
+        return written if factor == 1 else written * factor
 
     def _pre_norm(self, reader: WriteGroup) -> nn.Module | None:
         if reader.kind == "logits":
@@ -219,10 +224,6 @@ def adapt(model: nn.Module, name: str = "") -> TransformerAdapter:
     family = discover()[model.config.model_type]  # type: ignore[union-attr,index]
     shape = family.shape(model.config.to_dict(), name)  # type: ignore[union-attr,operator]
     return TransformerAdapter(model.eval().requires_grad_(False), shape, family)
-
-
-def _times(tensor: Tensor, factor: float) -> Tensor:
-    return tensor if factor == 1 else tensor * factor
 
 
 def _rows(tensor: Tensor, rows: Tensor) -> Tensor:

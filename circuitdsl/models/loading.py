@@ -1,0 +1,256 @@
+"""Weights into memory: from the Hub, a folder, a GGUF file or a bundled name. Safetensors or GGUF; nobody's code is run."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from circuitdsl.borders.evidence import ModelRecord
+from circuitdsl.borders.hypothesis import ModelName
+from circuitdsl.models.adapter import TransformerAdapter
+from circuitdsl.models.cache import digest, digests, entry
+from circuitdsl.models.errors import model_error
+from circuitdsl.models.locate import Location, locate
+from circuitdsl.models.parity import Parity
+from circuitdsl.models.shapes import family_of, read_config, shape_of
+from circuitdsl.models.tokenizers import FileTokenizer, check_gguf, converted
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+_FILES = ["*.json", "*.safetensors", "*.model", "merges.txt", "vocab.txt"]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A model in memory and where it is from."""
+
+    adapter: TransformerAdapter
+    location: Location
+    weights_sha256: str
+
+    @property
+    def parameters(self) -> int:
+        return sum(parameter.numel() for parameter in self.adapter.model.parameters())
+
+    def describe(self) -> str:
+        """One line: `smollm2-135m: SmolLM2-135M-Instruct, Q4_1 dequantised; 30 layers of 9 heads, 134,515,008 parameters`."""
+        shape, name, weights = self.adapter.shape, self.location.name, self.location.weights
+        what = name if weights in (name, "") else f"{name}: {weights}"
+        return f"{what}; {shape.layers} layers of {shape.heads} heads, {self.parameters:,} parameters, {_name(self.adapter.dtype)}"
+
+    def record(self, tokenizer: FileTokenizer | None, parity: Parity) -> ModelRecord:
+        """What the evidence keeps of it."""
+        return ModelRecord(
+            name=self.location.name,
+            revision=self.location.revision,
+            weights=self.location.weights,
+            weights_sha256=self.weights_sha256,
+            tokenizer_sha256=tokenizer.sha256 if tokenizer else "",
+            family=self.adapter.shape.family,
+            parameters=self.parameters,
+            dtype=_name(self.adapter.dtype),
+            device=str(self.adapter.device),
+            parity_error=parity.parity_error,
+            sum_error=parity.sum_error,
+        )
+
+
+def load(
+    model: ModelName,
+    *,
+    folder: Path,
+    dtype: str = "float32",
+    device: str = "cpu",
+    unsafe: bool = False,
+    progress: Callable[[str], None] | None = None,
+) -> Loaded:
+    """Loads the model that a file names, in evaluation mode, without gradients, with plain ("eager") attention.
+
+    Relative names are looked up in `folder`. `unsafe` also takes pickled weights (`*.bin`), which can run code when they are read.
+    `progress` is told in words what takes long. A GGUF file is dequantised once and kept as safetensors, by its content.
+
+    Raises CircError: C401 no such model, C402 not on this machine and the Hub is out of reach, C403 the Hub has no such model or asks
+    for a licence, C404 pickled weights only, C405 damaged weights, C406 weights that do not fit the configuration, C407 NaN or infinite
+    weights, C408 unsupported family, C409 quantised or LoRA, C410 GGUF cannot be read, C411 damaged configuration, C412 no such
+    type or device, C414 a bundled model's package is missing.
+    """
+    if dtype not in DTYPES:
+        raise model_error("C412", f"there is no type `{dtype}`", f"one of {', '.join(DTYPES)}")
+    target = _device(device)
+    say = progress or (lambda text: None)
+    location = locate(model, folder)
+    if location.kind == "hub":
+        location = _fetched(location, unsafe, say)
+    assert location.path is not None
+    source = location.path
+    files = [source] if location.kind == "gguf" else _weight_files(source, unsafe)
+    config = read_config(converted(source) if location.kind == "gguf" else source)
+    family, shape = family_of(config), shape_of(config, location.name)
+    with _quiet():
+        if location.kind == "gguf":
+            check_gguf(source)
+            say(f"reading {source.name}")
+            source = entry("weights", digest(source), lambda place: _dequantise(location.path, place, say))
+        say(f"loading {location.weights}")
+        module = family.load(source, config)
+        if module is None:
+            module = _read(source, DTYPES[dtype], unsafe)
+    module = module.to(target, DTYPES[dtype])
+    _check_finite(module, location)
+    return Loaded(TransformerAdapter(module.eval().requires_grad_(False), shape, family), location, digests(files))
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise model_error("C412", f"the device `{name}` is not usable here: {str(error).splitlines()[0]}", "`cpu` always is") from None
+    return device
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Transformers without its progress bars and warnings, as they were afterwards."""
+    from transformers.utils import logging as hf
+
+    level, bars = hf.get_verbosity(), hf.is_progress_bar_enabled()
+    hf.set_verbosity(logging.CRITICAL)
+    hf.disable_progress_bar()
+    try:
+        yield
+    finally:
+        hf.set_verbosity(level)
+        if bars:
+            hf.enable_progress_bar()
+
+
+# ---------------------------------------------------------------- files
+
+
+def _weight_files(folder: Path, unsafe: bool) -> list[Path]:
+    """The files that hold a folder's weights; C404, C405."""
+    found = sorted(folder.glob("*.safetensors"))
+    if not found:
+        pickled = sorted([*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.pth")])
+        if not pickled:
+            raise model_error("C405", f"the folder {folder} holds no weights", "*.safetensors are needed beside config.json")
+        if not unsafe:
+            raise model_error(
+                "C404",
+                f"the weights are pickled ({pickled[0].name}), and reading a pickle can run anybody's code",
+                "convert them to safetensors, or pass --unsafe if you trust their source",
+            )
+        return pickled
+    from safetensors import SafetensorError, safe_open
+
+    for path in found:
+        try:
+            with safe_open(path, framework="pt"):
+                pass
+        except (SafetensorError, OSError) as error:
+            raise model_error(
+                "C405", f"{path.name} is damaged: {error}", "perhaps a copy or download was cut off: fetch it again"
+            ) from None
+    return found
+
+
+def _fetched(location: Location, unsafe: bool, say: Callable[[str], None]) -> Location:
+    """A Hub model with its files on this machine; C402, C403."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
+
+    if location.path is not None and any(location.path.glob("*.safetensors")):
+        return location
+    say(f"downloading {location.name}")
+    wanted = [*_FILES, "*.bin"] if unsafe else _FILES
+    try:
+        with _quiet():
+            path = Path(snapshot_download(location.name, revision=location.revision, allow_patterns=wanted))
+    except GatedRepoError:
+        raise model_error("C403", f"`{location.name}` asks for a licence", "accept it on its page and log in: hf auth login") from None
+    except RevisionNotFoundError:
+        raise model_error("C403", f"`{location.name}` has no revision `{location.revision}`") from None
+    except (RepositoryNotFoundError, HFValidationError):
+        raise model_error("C403", f"the Hub has no model `{location.name}`", "`circuitdsl models` lists what is here") from None
+    except (HfHubHTTPError, OSError, ValueError, RuntimeError) as error:
+        raise model_error(
+            "C402",
+            f"`{location.name}` is not on this machine, and the Hub cannot be reached: {type(error).__name__}",
+            "a folder, a GGUF file or a bundled name needs no network; `circuitdsl models` lists what is here",
+        ) from None
+    return replace(location, path=path, revision=path.name)
+
+
+def _dequantise(gguf: Any, place: Path, say: Callable[[str], None]) -> None:
+    """Writes a GGUF file's weights as float32 safetensors, with its configuration."""
+    import shutil
+
+    from safetensors.torch import save_file
+    from transformers import AutoModelForCausalLM
+
+    say(f"dequantising {gguf.name}: once, about a quarter of a minute")
+    try:
+        model = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32, trust_remote_code=False)
+    except Exception as error:  # gguf and transformers raise whatever they come across in a damaged file
+        raise model_error("C410", f"cannot read {gguf.name}: {type(error).__name__} {error}") from None
+    seen: set[int] = set()
+    tensors = {}
+    for name, tensor in model.state_dict().items():
+        if tensor.data_ptr() not in seen:  # tied weights once, as transformers expects them
+            seen.add(tensor.data_ptr())
+            tensors[name] = tensor.contiguous()
+    save_file(tensors, place / "model.safetensors", metadata={"format": "pt"})
+    shutil.copy(converted(gguf) / "config.json", place / "config.json")
+
+
+# ---------------------------------------------------------------- reading and checking
+
+
+def _read(folder: Path, dtype: torch.dtype, unsafe: bool) -> nn.Module:
+    """The model in a folder by transformers itself; C405, C406."""
+    from safetensors import SafetensorError
+    from transformers import AutoModelForCausalLM
+
+    try:
+        model, report = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=dtype,
+            attn_implementation="eager",
+            trust_remote_code=False,
+            local_files_only=True,
+            use_safetensors=None if unsafe else True,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+        )
+    except (SafetensorError, OSError, EOFError) as error:
+        raise model_error("C405", f"the weights in {folder} cannot be read: {error}") from None
+    except (RuntimeError, ValueError, KeyError, TypeError) as error:
+        raise model_error("C406", f"the weights in {folder} do not fit config.json: {error}") from None
+    wrong = [f"{name} is missing" for name in sorted(report["missing_keys"])]
+    for mismatch in sorted(report["mismatched_keys"]):
+        wrong.append(
+            f"{mismatch[0]} has shape {tuple(mismatch[1])} instead of {tuple(mismatch[2])}" if len(mismatch) > 2 else str(mismatch)
+        )
+    wrong += [str(message) for message in report.get("error_msgs", ())]
+    if wrong:
+        more = f", and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+        raise model_error("C406", f"the weights do not fit config.json: {'; '.join(wrong[:3])}{more}", "are both from the same model?")
+    return model
+
+
+def _check_finite(model: nn.Module, location: Location) -> None:
+    for name, parameter in model.named_parameters():
+        if not bool(parameter.isfinite().all()):
+            raise model_error(
+                "C407", f"{name} of `{location.name}` holds NaN or infinite weights", "fetch the model again; float16 may also overflow"
+            )

@@ -1,0 +1,120 @@
+"""The guards at load: the adapter's pieces give the model's own numbers, and the writes of all units sum to the residual stream."""
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from circuitdsl.borders.source import GuardError
+from circuitdsl.borders.units import WriteGroup
+from circuitdsl.models.exact import exact
+
+if TYPE_CHECKING:
+    from circuitdsl.borders.adapter import Adapter, Captured
+
+_LOGITS = WriteGroup(0, "logits")
+_BOUNDS = {torch.float64: 1e-9, torch.float32: 1e-4, torch.bfloat16: 5e-2, torch.float16: 5e-3}
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """Largest absolute differences, each as a share of the largest size of what it is compared with.
+
+    `parity_error`: logits from the pieces against transformers' own. `sum_error`: the sum of all writes against the stream, at every
+    read. `piece_error`: every layer's keys, values, weighted values and MLP from the pieces against those of the plain run.
+    """
+
+    parity_error: float
+    sum_error: float
+    piece_error: float
+    bound: float
+
+    def line(self) -> str:
+        """What is printed at load."""
+        return (
+            f"parity: logits within {self.parity_error:.1e} of transformers' own, "
+            f"writes sum to the residual stream within {self.sum_error:.1e}, pieces within {self.piece_error:.1e} (bound {self.bound:g})"
+        )
+
+
+@torch.no_grad()
+def check_parity(adapter: "Adapter", tokens: Tensor) -> Parity:
+    """Compares on tokens [B, T] of one length. A float64 model is compared in float64 throughout.
+
+    Raises GuardError beyond 1e-4 of the scale in float32, 1e-9 in float64, 5e-2 in bfloat16, 5e-3 in float16:
+    C420 logits, C421 the sum of writes, C422 a piece.
+    """
+    bound = _BOUNDS[adapter.dtype]
+    with exact() if adapter.dtype is torch.float64 else nullcontext():
+        own = adapter.model(tokens).logits
+        captured = adapter.capture(tokens)
+        sums = dict(_sums(adapter, captured))
+        logits = adapter.logits(adapter.norm(_LOGITS, sums[_LOGITS]))  # as the engine makes them: from a sum of writes
+        parity = Parity(
+            parity_error=_error(logits, own),
+            sum_error=max(_error(total, captured.reads[group]) for group, total in sums.items()),
+            piece_error=max(_error(piece, there) for piece, there in _pieces(adapter, captured)),
+            bound=bound,
+        )
+    checks = (
+        ("C420", parity.parity_error, "the logits computed from the adapter's pieces differ from transformers' own"),
+        ("C421", parity.sum_error, "the writes of all units do not sum to the residual stream"),
+        ("C422", parity.piece_error, "a layer recomputed from the adapter's pieces differs from the plain run"),
+    )
+    for code, error, message in checks:
+        if error > bound:
+            raise GuardError(
+                code, f"{message}: by {error:.1e} of their scale, allowed {bound:g}", hint=f"explain {code} tells what it means"
+            )
+    return parity
+
+
+def _error(found: Tensor, expected: Tensor) -> float:
+    """Infinite where either holds a NaN, which no comparison would find."""
+    difference = (found.double() - expected.double()).abs().max()
+    error = float(difference / expected.double().abs().max().clamp_min(1e-30))
+    return error if error == error else float("inf")
+
+
+def _sums(adapter: "Adapter", captured: "Captured"):
+    """Each read's write group with embed + Σ post(c + Σ write) over what writes before it."""
+    shape, total = adapter.shape, captured.embed
+    for layer in range(shape.layers):
+        attention, mlp = WriteGroup(layer, "attention"), WriteGroup(layer, "mlp")
+        yield attention, total
+        before, bias = total, adapter.bias(attention)
+        written = sum((adapter.write(layer, captured.heads[layer][..., [i], :], [i]) for i in range(shape.heads)), torch.zeros_like(total))
+        total = total + adapter.post(attention, written if bias is None else written + bias)
+        if shape.mlps:
+            yield mlp, before if shape.parallel else total
+            total = total + adapter.post(mlp, captured.mlps[layer])
+    yield _LOGITS, total
+
+
+def _pieces(adapter: "Adapter", captured: "Captured"):
+    """Pairs (from the pieces, from the plain run) of each layer: keys and values of every head, weighted values, MLP, its neurons."""
+    shape = adapter.shape
+    heads, neurons = list(range(shape.heads)), list(range(shape.mlp_width))
+    grouped = [head // (shape.heads // shape.kv_heads) for head in heads]
+    positions = torch.arange(captured.embed.shape[1], device=captured.embed.device)
+    last = positions[-1:]
+    for layer in range(shape.layers):
+        attention, mlp = WriteGroup(layer, "attention"), WriteGroup(layer, "mlp")
+        normalised = adapter.norm(attention, captured.reads[attention])
+        q, k, v = (adapter.project(layer, port, normalised, heads) for port in "qkv")
+        k = adapter.rotate(layer, k, positions)
+        yield k, captured.keys[layer][:, :, grouped]
+        yield v, captured.values[layer][:, :, grouped]
+        yield adapter.attend(layer, adapter.rotate(layer, q, positions), k, v, positions)[0], captured.heads[layer]
+        late = adapter.attend(layer, adapter.rotate(layer, q[:, -1:], last), k, v, last)[0]  # one position alone, as the engine asks
+        yield late, captured.heads[layer][:, -1:]
+        if shape.mlps:
+            normalised = adapter.norm(mlp, captured.reads[mlp])
+            yield adapter.mlp(layer, normalised), captured.mlps[layer]
+            down = adapter.parts(layer).down
+            if down is not None:
+                written = adapter.write_neurons(layer, adapter.neurons(layer, normalised, neurons), neurons)
+                bias = getattr(down, "bias", None)
+                yield written if bias is None else written + bias * adapter.multiplier(mlp), captured.mlps[layer]

@@ -1,0 +1,160 @@
+"""The model's own tokenizer without torch: the `tokenizers` library on the model's tokenizer.json.
+
+A tokenizer that is only in a GGUF file or in an older format is converted once, by transformers itself in a child process, and cached.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from circuitdsl.borders.hypothesis import ModelName
+from circuitdsl.borders.prompts import Encoding
+from circuitdsl.borders.source import GuardError
+from circuitdsl.models.cache import digest, digests, entry
+from circuitdsl.models.errors import model_error
+from circuitdsl.models.locate import Location, locate
+
+_OLDER = ("vocab.json", "merges.txt", "tokenizer.model", "spiece.model", "vocab.txt")
+
+
+class FileTokenizer:
+    """A tokenizer.json. BOS is what its post-processor adds, as transformers has it: with that file present the post-processor decides."""
+
+    def __init__(self, path: Path):
+        from tokenizers import Tokenizer as Backend
+
+        try:
+            self._backend: Backend = Backend.from_file(str(path))
+        except Exception as error:  # the library raises plain Exception
+            raise model_error("C413", f"cannot read the tokenizer {path}: {error}") from None
+        self._backend.no_padding()
+        self._backend.no_truncation()
+        self.path = path
+        self.vocabulary: int = self._backend.get_vocab_size(with_added_tokens=True)
+        added = self._backend.encode("").ids
+        plain = self._backend.encode("", add_special_tokens=False).ids
+        own = added[: len(added) - len(plain)]
+        with_text = self._backend.encode("a").ids
+        self.adds_bos = bool(own) and with_text[:1] == own[:1]
+        self._declared = own[0] if self.adds_bos else None
+
+    @cached_property
+    def sha256(self) -> str:
+        return digest(self.path)
+
+    @cached_property
+    def bos_id(self) -> int | None:
+        """What the post-processor puts first, else the `bos_token` of tokenizer_config.json or config.json beside it."""
+        if self._declared is not None:
+            return self._declared
+        import json
+
+        for name in ("tokenizer_config.json", "config.json"):
+            try:
+                settings = json.loads((self.path.parent / name).read_text(encoding="utf-8"))
+            except (OSError, ValueError):
+                continue
+            token = settings.get("bos_token", settings.get("bos_token_id"))
+            token = token.get("content") if isinstance(token, dict) else token
+            found = self._backend.token_to_id(token) if isinstance(token, str) else token
+            if isinstance(found, int) and 0 <= found < self.vocabulary:
+                return found
+        return None
+
+    def encode(self, text: str, bos: bool | None = None) -> Encoding:
+        """See `borders.prompts.Tokenizer`. Raises CircError C413 if BOS is asked for and the tokenizer has none."""
+        if bos is None or bos == self.adds_bos:
+            # `bos=False` of a tokenizer that adds none changes nothing, not even another special token.
+            encoded = self._backend.encode(text)
+            return Encoding(tuple(encoded.ids), tuple(encoded.offsets))
+        encoded = self._backend.encode(text, add_special_tokens=False)
+        ids, offsets = tuple(encoded.ids), tuple(encoded.offsets)
+        if not bos:
+            return Encoding(ids, offsets)
+        if self.bos_id is None:
+            raise model_error("C413", "`bos = true`, but this model's tokenizer has no BOS token", "remove the setting")
+        return Encoding((self.bos_id, *ids), ((0, 0), *offsets))
+
+    def decode(self, ids: tuple[int, ...] | list[int]) -> str:
+        return self._backend.decode(list(ids), skip_special_tokens=False)
+
+    def plain_ids(self) -> tuple[int, ...]:
+        unknown = getattr(self._backend.model, "unk_token", None)
+        special = {*self._backend.get_added_tokens_decoder(), self.bos_id, self._backend.token_to_id(unknown) if unknown else None}
+        return tuple(sorted(token for token in self._backend.get_vocab(with_added_tokens=True).values() if token not in special))
+
+
+def load_tokenizer(model: ModelName, folder: Path) -> FileTokenizer | None:
+    """The tokenizer of the model that a file names; None where the model is not on this machine, or has none.
+
+    Raises CircError C401 and C414 (no such model), C410 (a GGUF file cannot be read), C413 (a damaged tokenizer).
+    """
+    return tokenizer_at(locate(model, folder))
+
+
+def tokenizer_at(location: Location) -> FileTokenizer | None:
+    """The tokenizer at a location."""
+    path = location.path
+    if path is None:
+        return None
+    if location.kind == "gguf":
+        return FileTokenizer(converted(path) / "tokenizer.json")
+    if (path / "tokenizer.json").is_file():
+        return FileTokenizer(path / "tokenizer.json")
+    if any((path / name).is_file() for name in _OLDER):
+        return FileTokenizer(converted(path) / "tokenizer.json")
+    return None
+
+
+def converted(source: Path) -> Path:
+    """The cached folder with tokenizer.json and config.json of a GGUF file, or of a folder with an older tokenizer.
+
+    Raises CircError C410 (a GGUF file that cannot be read) or C413 (a tokenizer that cannot be converted).
+    """
+    parts = [source] if source.is_file() else [source / name for name in (*_OLDER, "config.json", "tokenizer_config.json")]
+    key = digests([part for part in parts if part.is_file()])
+    return entry("tokenizers", key, lambda folder: _convert(source, folder))
+
+
+def _convert(source: Path, folder: Path) -> None:
+    if source.suffix.lower() == ".gguf":
+        check_gguf(source)
+    # -P: nothing in the current folder is imported, whatever its name.
+    command = [sys.executable, "-P", "-m", "circuitdsl.models.convert", str(source.resolve()), str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        why = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        code = "C410" if source.is_file() else "C413"
+        raise model_error(code, f"cannot read {source.name}: {why}")
+
+
+def check_gguf(path: Path) -> None:
+    """Raises CircError C410 if a file is no GGUF, or the packages that read it are missing."""
+    import importlib.util
+
+    with path.open("rb") as file:
+        if file.read(4) != b"GGUF":
+            raise model_error(
+                "C410", f"{path.name} is not a GGUF file", "its first four bytes are not GGUF; perhaps a download was cut off"
+            )
+    missing = [package for package in ("gguf", "accelerate") if importlib.util.find_spec(package) is None]
+    if missing:
+        raise model_error("C410", f"GGUF files are read with {' and '.join(missing)}, not installed here", "pip install 'circuitdsl[gguf]'")
+
+
+def assert_same_tokenizer(tokenizer: FileTokenizer, location: Location, texts: Iterable[str]) -> None:
+    """Compares the ids of `texts` with those of transformers' own tokenizer. Raises GuardError C423 at the first difference."""
+    from transformers import AutoTokenizer
+
+    path = location.path
+    if path is None:
+        return
+    where, extra = (path.parent, {"gguf_file": path.name}) if location.kind == "gguf" else (path, {})
+    own: Any = AutoTokenizer.from_pretrained(where, trust_remote_code=False, local_files_only=True, **extra)
+    for text in texts:
+        expected, found = tuple(own(text).input_ids), tokenizer.encode(text).ids
+        if expected != found:
+            raise GuardError("C423", f"token ids of {text!r} differ from transformers' own: {list(found)} against {list(expected)}")
