@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -11,24 +11,28 @@ from circuitdsl.borders.evidence import (
     ClaimRecord,
     ConditionRecord,
     DistributionRecord,
+    Evidence,
     FileRecord,
     MemberRecord,
+    ModelRecord,
     ReadoutRecord,
 )
 from circuitdsl.borders.hypothesis import Claim, Hypothesis
-from circuitdsl.borders.measure import Estimand, Lowered, MeanOf, ProportionOf
+from circuitdsl.borders.measure import Estimand, Lowered, MeanOf, ProportionOf, RankOf
 from circuitdsl.borders.prompts import Distribution
 from circuitdsl.borders.source import Source
 from circuitdsl.borders.values import Readout
 from circuitdsl.borders.verdict import ClaimVerdict
+from circuitdsl.reports.graph import graph_record
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A claim, what it was lowered to, and the rows it is measured on."""
+    """A claim, what it was lowered to, and the rows of the distribution `measured` that it is measured on."""
 
     claim: Claim
     lowered: Lowered
+    measured: str
     part: Literal["exploring", "verifying"]
     rows: tuple[int, ...]
 
@@ -36,13 +40,72 @@ class Asked:
         """The name of a readout's column in the evidence: the same readout on the other part is another column."""
         return f"{readout.digest}.{self.part}"
 
+    def columns(self, numbers: Mapping[str, Mapping[int, float]]) -> dict[str, np.ndarray]:
+        """The claim's columns [N] under its own names, from numbers by readout digest and row."""
+        return {name: np.array([numbers[readout.digest][row] for row in self.rows]) for name, readout in self.lowered.readouts.items()}
 
-def claim_record(asked: Asked, verdict: ClaimVerdict) -> ClaimRecord:
+
+def record(
+    hypothesis: Hypothesis,
+    asked: Sequence[Asked],
+    verdicts: Sequence[ClaimVerdict],
+    figure: Asked | None,
+    figure_verdict: ClaimVerdict | None,
+    numbers: Mapping[str, Mapping[int, float]],
+    *,
+    model: ModelRecord,
+    tokens: Sequence[str],
+    **run: Any,
+) -> Evidence:
+    """The evidence of a run. `run` are the fields of `Evidence` that say how it was made: command, created, seconds, versions, …"""
+    claims = tuple(claim_record(one, verdict, hypothesis.source) for one, verdict in zip(asked, verdicts, strict=True))
+    effects = {member.about: member.estimate for member in figure_verdict.members} if figure_verdict else {}
+    default = hypothesis.distributions[hypothesis.default]
+    graph = graph_record(
+        hypothesis,
+        claims,
+        effects,
+        effect_of=figure.claim.metric or "" if figure else "",
+        tokens=tokens,
+        caption=caption(hypothesis, model, figure),
+    )
+    return Evidence(
+        file=file_record(hypothesis.source),
+        model=model,
+        conditions=condition_records(hypothesis),
+        distributions=distribution_records(hypothesis),
+        default=hypothesis.default,
+        exploring_sha256=rows_sha256(default, hypothesis.exploring) if hypothesis.exploring else None,
+        verifying_sha256=rows_sha256(default, hypothesis.verifying),
+        claims=claims,
+        columns={
+            one.column(readout): tuple(float(numbers[readout.digest][row]) for row in one.rows)
+            for one in asked
+            for readout in one.lowered.readouts.values()
+        },
+        graph=graph,
+        **run,
+    )
+
+
+def caption(hypothesis: Hypothesis, model: ModelRecord, figure: Asked | None) -> str:
+    """The sentence below a figure: what was measured, on what, under which conditions."""
+    said = f"{hypothesis.title}. Model: {model.weights}."
+    if figure is None:
+        return said
+    conditions = ", ".join(f"{name} = {value}" for name, value in figure.lowered.conditions.items())
+    return (
+        f"{said} Width: change of {figure.claim.metric} in the circuit's run when the node or edge is cut, "
+        f"mean over {len(figure.rows)} prompts ({conditions})."
+    )
+
+
+def claim_record(asked: Asked, verdict: ClaimVerdict, source: Source) -> ClaimRecord:
     claim, lowered = asked.claim, asked.lowered
     return ClaimRecord(
         label=claim.label,
         text=claim.text,
-        line=0,
+        line=source.text.count("\n", 0, claim.span.start) + 1,
         measure=claim.measure,
         warn=claim.warn,
         rows=asked.part,
@@ -59,6 +122,8 @@ def describe(estimand: Estimand) -> str:
         return f"proportion({estimand.of})"
     if isinstance(estimand, MeanOf):
         return f"mean({estimand.of})"
+    if isinstance(estimand, RankOf):
+        return f"rank of {describe(estimand.of)} among {len(estimand.among)} random circuits"
     numerator, denominator = f"mean({estimand.numerator})", f"mean({estimand.denominator})"
     return f"|{numerator}| / |{denominator}|" if estimand.absolute else f"{numerator} / {denominator}"
 
@@ -90,14 +155,18 @@ def rows_sha256(distribution: Distribution, rows: Iterable[int]) -> str:
     return digest.hexdigest()
 
 
-def condition_records(values: Mapping[str, object], origins: Mapping[str, str]) -> tuple[ConditionRecord, ...]:
-    return tuple(ConditionRecord(name=name, value=str(value), origin=origins.get(name, "default")) for name, value in values.items())
-
-
-def column_tuples(asked: Sequence[Asked], columns: Mapping[tuple[str, str], np.ndarray]) -> dict[str, tuple[float, ...]]:
-    """`columns` by (readout digest, part), as the evidence holds them."""
-    return {
-        one.column(readout): tuple(map(float, columns[readout.digest, one.part]))
-        for one in asked
-        for readout in one.lowered.readouts.values()
+def condition_records(hypothesis: Hypothesis) -> tuple[ConditionRecord, ...]:
+    """Every setting in force, and who set it."""
+    settings = hypothesis.settings
+    values = {
+        "prompts": settings.prompts,
+        "seed": settings.seed,
+        "ablate": settings.ablate or "none stated",
+        "confidence": settings.confidence,
+        "explore": f"{len(hypothesis.exploring)} of {len(hypothesis.exploring) + len(hypothesis.verifying)} prompts",
+        "bos": "as the tokenizer does" if settings.bos is None else str(settings.bos).lower(),
+        "align": settings.align,
     }
+    return tuple(
+        ConditionRecord(name=name, value=str(value), origin=settings.origins.get(name, "default")) for name, value in values.items()
+    )

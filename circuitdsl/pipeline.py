@@ -1,0 +1,233 @@
+"""The spine: from a file to its verdicts, one stage after the other.
+
+    read → resolve → lower → plan → execute → judge → record
+
+Each stage is a function between the types of `circuitdsl.borders`; only this module joins them. Stages that need torch are
+imported where they run, so that checking a file stays fast.
+"""
+
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from circuitdsl import __version__
+from circuitdsl.borders.document import Document
+from circuitdsl.borders.evidence import Evidence
+from circuitdsl.borders.hypothesis import Hypothesis, ModelName
+from circuitdsl.borders.plan import Plan, Request
+from circuitdsl.borders.source import CircError
+from circuitdsl.borders.values import Algebra
+from circuitdsl.borders.verdict import ClaimVerdict, Question
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from circuitdsl.borders.adapter import Adapter
+    from circuitdsl.borders.prompts import Tokenizer
+    from circuitdsl.borders.units import ModelShape
+    from circuitdsl.reports.record import Asked
+
+Part = Literal["exploring", "verifying"]
+
+Progress = Callable[[str, float], None]
+"""Told what is being done, and which share of it is done (0 to 1)."""
+
+
+def quiet(what: str, share: float) -> None:
+    """No progress is shown."""
+
+
+@dataclass(frozen=True)
+class Flags:
+    """What the command line may set. `settings` win over the file's own."""
+
+    model: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    dtype: str = "float32"
+    device: str = "cpu"
+    memory: int | None = None
+    unsafe: bool = False
+    edges: bool = True
+    command: str = "circuitdsl verify"
+
+
+def read(path: Path) -> Document:
+    """Text to syntax tree. Raises CircError with every syntax error of the file."""
+    from circuitdsl.language.parser import parse
+    from circuitdsl.language.source import read_source
+
+    return parse(read_source(path))
+
+
+def resolve(document: Document, flags: Flags) -> Hypothesis:
+    """Syntax tree to checked hypothesis. Reads the model's configuration and tokenizer, not its weights.
+
+    Raises CircError with everything that is wrong. Warnings are in the hypothesis.
+    """
+    from circuitdsl.language.parser import parse
+    from circuitdsl.measures import measures
+    from circuitdsl.models.shapes import find_shape
+    from circuitdsl.models.tokenizers import load_tokenizer
+    from circuitdsl.resolve import resolve as resolve_document
+
+    def find(model: ModelName) -> "tuple[ModelShape, Tokenizer | None]":
+        folder = document.source.folder
+        return find_shape(model, folder), load_tokenizer(model, folder)
+
+    return resolve_document(document, find, measures(), parse=parse, model=flags.model, flags=flags.settings)
+
+
+def lower(hypothesis: Hypothesis, algebra: Algebra) -> "tuple[Asked, ...]":
+    """Every claim to the values it needs, with the rows it is measured on: measurements explore, verdicts verify."""
+    from circuitdsl.measures import measures
+    from circuitdsl.reports.record import Asked
+
+    registry, asked, wrong = measures(), [], []
+    for claim in hypothesis.claims:
+        try:
+            lowered = registry[claim.measure].lower(claim, hypothesis, algebra)
+        except CircError as error:
+            wrong += error.diagnostics
+            continue
+        measured = claim.options.get("on") or hypothesis.default
+        part: Part = "verifying" if claim.comparison or not hypothesis.exploring else "exploring"
+        asked.append(Asked(claim, lowered, measured, part, _rows(hypothesis, measured, part)))
+    if wrong:
+        raise CircError(wrong)
+    return tuple(asked)
+
+
+def lower_figure(hypothesis: Hypothesis, algebra: Algebra, edges: bool) -> "tuple[Asked, ...]":
+    """The effect on the circuit of each node and each edge as written; nothing without a circuit, a metric, or an ablation."""
+    from circuitdsl.borders.hypothesis import Claim
+    from circuitdsl.measures.circuits import lower_graph
+    from circuitdsl.reports.record import Asked
+
+    if not (hypothesis.edges and hypothesis.metrics and hypothesis.settings.ablate):
+        return ()
+    metric = next((claim.metric for claim in hypothesis.claims if claim.metric), next(iter(hypothesis.metrics)))
+    lowered = lower_graph(hypothesis, algebra, metric, edges)
+    rows = _rows(hypothesis, hypothesis.default, "verifying")
+    return (Asked(Claim("figure", "figure", "", metric=metric), lowered, hypothesis.default, "verifying", rows),)
+
+
+def plan(hypothesis: Hypothesis, asked: "Sequence[Asked]", memory: int | None = None) -> Plan:
+    """Values in order, every draw made. A readout that several claims ask for is asked for once, on all their rows."""
+    from circuitdsl.planning import plan as plan_requests
+
+    rows: dict[str, set[int]] = {}
+    readouts = {}
+    for one in asked:
+        for readout in one.lowered.readouts.values():
+            readouts[readout.digest] = readout
+            rows.setdefault(readout.digest, set()).update(one.rows)
+    requests = tuple(Request(readout, tuple(sorted(rows[digest]))) for digest, readout in readouts.items())
+    return plan_requests(requests, hypothesis, seed=hypothesis.settings.seed, memory=memory)
+
+
+def measure(planned: Plan, adapter: "Adapter", hypothesis: Hypothesis, progress: Progress = quiet) -> dict[str, dict[int, float]]:
+    """Per-prompt numbers: readout digest, then row."""
+    from circuitdsl.engine import execute
+
+    found = execute(planned, adapter, hypothesis, progress=lambda share: progress("measuring", share))
+    return {request.readout.digest: dict(zip(request.rows, found[request.readout.digest], strict=True)) for request in planned.requests}
+
+
+def judge(hypothesis: Hypothesis, asked: "Sequence[Asked]", numbers: Mapping[str, Mapping[int, float]]) -> "tuple[ClaimVerdict, ...]":
+    """Columns to verdicts, corrected over the claims of the file."""
+    import numpy as np
+
+    from circuitdsl.statistics import judge as judge_questions
+
+    questions = []
+    for one in asked:
+        prompts = hypothesis.distributions[one.measured].prompts
+        clusters = np.array([prompts[row].cluster for row in one.rows])
+        questions.append(Question(one.claim.label, one.claim.comparison, one.lowered.members, one.columns(numbers), clusters))
+    return judge_questions(questions, confidence=hypothesis.settings.confidence, seed=hypothesis.settings.seed)
+
+
+def verify(path: Path, flags: Flags, progress: Progress = quiet) -> Evidence:
+    """A file to its evidence and verdicts. Raises CircError for what is wrong with the file, GuardError for what is with the model."""
+    from circuitdsl.models.loading import load
+    from circuitdsl.models.parity import check_parity
+    from circuitdsl.models.tokenizers import assert_same_tokenizer, tokenizer_at
+    from circuitdsl.reports.record import record
+
+    started = time.perf_counter()
+    progress("reading the file", 0.0)
+    hypothesis = resolve(read(path), flags)
+    algebra = Algebra()
+    asked = lower(hypothesis, algebra)
+    figure = lower_figure(hypothesis, algebra, flags.edges)
+    progress("planning", 0.0)
+    planned = plan(hypothesis, [*asked, *figure], flags.memory)
+    loaded = load(
+        hypothesis.model,
+        folder=hypothesis.source.folder,
+        dtype=flags.dtype,
+        device=flags.device,
+        unsafe=flags.unsafe,
+        progress=lambda what: progress(what, 0.0),
+    )
+    progress("checking the model", 0.0)
+    tokenizer = tokenizer_at(loaded.location)
+    prompts = hypothesis.distributions[hypothesis.default].prompts
+    if tokenizer is not None:
+        assert_same_tokenizer(tokenizer, loaded.location, [prompt.text for prompt in prompts if not hypothesis.blocks])
+    parity = check_parity(loaded.adapter, _batch(hypothesis, loaded.adapter))
+    progress(parity.line(), 0.0)
+    numbers = measure(planned, loaded.adapter, hypothesis, progress)
+    progress("judging", 1.0)
+    shown = prompts[hypothesis.verifying[0]].tokens
+    return record(
+        hypothesis,
+        asked,
+        judge(hypothesis, asked, numbers),
+        *(figure or (None,)),
+        *(judge(hypothesis, figure, numbers) or (None,)),
+        numbers,
+        model=loaded.record(tokenizer, parity),
+        tokens=[tokenizer.decode([token]) for token in shown] if tokenizer else [str(token) for token in shown],
+        circuitdsl=__version__,
+        command=flags.command,
+        created=_now(),
+        seconds=round(time.perf_counter() - started, 2),
+        versions=_versions(),
+        warnings=tuple(f"{warning.code}: {warning.message}" for warning in hypothesis.warnings),
+    )
+
+
+def _rows(hypothesis: Hypothesis, measured: str, part: "Part") -> tuple[int, ...]:
+    """Row numbers of a part. A distribution that is not paired with the default one is cut at the same numbers."""
+    rows = hypothesis.exploring if part == "exploring" else hypothesis.verifying
+    return tuple(row for row in rows if row < len(hypothesis.distributions[measured]))
+
+
+def _batch(hypothesis: Hypothesis, adapter: "Adapter") -> "Tensor":
+    """A few of the file's own prompts of one length [B, T], for the guards."""
+    import torch
+
+    prompts = hypothesis.distributions[hypothesis.default].prompts
+    length = len(prompts[0].tokens)
+    same = [prompt.tokens for prompt in prompts if len(prompt.tokens) == length]
+    return torch.tensor(same[:4], device=adapter.device)
+
+
+def _now() -> str:
+    """The time in UTC; SOURCE_DATE_EPOCH fixes it, so that a file can be made again byte by byte."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    when = datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
+    return when.isoformat(timespec="seconds")
+
+
+def _versions() -> dict[str, str]:
+    """Of Python, this program, and the libraries that make numbers."""
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    return found | {name: version(name) for name in ("torch", "transformers", "tokenizers", "numpy", "scipy")}
