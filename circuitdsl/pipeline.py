@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from circuitdsl import __version__
 from circuitdsl.borders.document import Document
-from circuitdsl.borders.evidence import Evidence
+from circuitdsl.borders.evidence import Evidence, GraphRecord
 from circuitdsl.borders.hypothesis import Hypothesis, ModelName
 from circuitdsl.borders.plan import Plan, Request
 from circuitdsl.borders.source import CircError
@@ -26,8 +26,6 @@ from circuitdsl.borders.values import Algebra
 from circuitdsl.borders.verdict import ClaimVerdict, Question
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from circuitdsl.borders.adapter import Adapter
     from circuitdsl.borders.prompts import Tokenizer
     from circuitdsl.borders.units import ModelShape
@@ -181,7 +179,7 @@ def verify(path: Path, flags: Flags, progress: Progress = quiet) -> Evidence:
     prompts = hypothesis.distributions[hypothesis.default].prompts
     if tokenizer is not None:
         assert_same_tokenizer(tokenizer, loaded.location, [prompt.text for prompt in prompts if not hypothesis.blocks])
-    parity = check_parity(loaded.adapter, _batch(hypothesis, loaded.adapter))
+    parity = check_parity(loaded.adapter, _batch(hypothesis))
     progress(parity.line(), 0.0)
     numbers = measure(planned, loaded.adapter, hypothesis, progress)
     progress("judging", 1.0)
@@ -204,20 +202,27 @@ def verify(path: Path, flags: Flags, progress: Progress = quiet) -> Evidence:
     )
 
 
+def graph_of(path: Path, flags: Flags) -> GraphRecord:
+    """The graph of a `.circ` file, nothing tested, or of the evidence of a run."""
+    from circuitdsl.reports.files import read_evidence
+    from circuitdsl.reports.graph import graph_record
+
+    if path.suffix == ".json":
+        return read_evidence(path).graph
+    return graph_record(resolve(read(path), flags))
+
+
 def _rows(hypothesis: Hypothesis, measured: str, part: "Part") -> tuple[int, ...]:
     """Row numbers of a part. A distribution that is not paired with the default one is cut at the same numbers."""
     rows = hypothesis.exploring if part == "exploring" else hypothesis.verifying
     return tuple(row for row in rows if row < len(hypothesis.distributions[measured]))
 
 
-def _batch(hypothesis: Hypothesis, adapter: "Adapter") -> "Tensor":
-    """A few of the file's own prompts of one length [B, T], for the guards."""
-    import torch
-
+def _batch(hypothesis: Hypothesis) -> list[tuple[int, ...]]:
+    """A few of the file's own prompts, of one length, for the guards."""
     prompts = hypothesis.distributions[hypothesis.default].prompts
     length = len(prompts[0].tokens)
-    same = [prompt.tokens for prompt in prompts if len(prompt.tokens) == length]
-    return torch.tensor(same[:4], device=adapter.device)
+    return [prompt.tokens for prompt in prompts if len(prompt.tokens) == length][:4]
 
 
 def _now() -> str:

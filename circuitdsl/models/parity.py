@@ -1,5 +1,6 @@
 """The guards at load: the adapter's pieces give the model's own numbers, and the writes of all units sum to the residual stream."""
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -40,13 +41,14 @@ class Parity:
 
 
 @torch.no_grad()
-def check_parity(adapter: "Adapter", tokens: Tensor) -> Parity:
+def check_parity(adapter: "Adapter", tokens: Tensor | Sequence[Sequence[int]]) -> Parity:
     """Compares on tokens [B, T] of one length. A float64 model is compared in float64 throughout.
 
     Raises GuardError beyond 1e-4 of the scale in float32, 1e-9 in float64, 5e-2 in bfloat16, 5e-3 in float16:
     C420 logits, C421 the sum of writes, C422 a piece.
     """
     bound = _BOUNDS[adapter.dtype]
+    tokens = torch.as_tensor(tokens, device=adapter.device)
     with exact() if adapter.dtype is torch.float64 else nullcontext():
         own = adapter.model(tokens).logits
         captured = adapter.capture(tokens)

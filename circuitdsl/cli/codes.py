@@ -1,0 +1,15 @@
+"""Codes of the command line."""
+
+from circuitdsl.borders.codes import Code
+
+CODES = {
+    "C590": Code(
+        "the system refused a file",
+        "Reading or writing a file failed for a reason outside the program: no permission, a full disk, a folder where a file was "
+        "meant. The system's own words are shown. Nothing that was there before was changed.",
+    ),
+    "C591": Code(
+        "a file is in the way",
+        "`init` does not write over a file. Name another, or say `--force`.",
+    ),
+}

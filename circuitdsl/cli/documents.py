@@ -1,0 +1,156 @@
+"""Commands that need no weights: check, fmt, explain, init, models."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from circuitdsl.borders.source import CircError, Diagnostic, Span
+from circuitdsl.cli.app import BAD_FILE, app, report
+
+Files = Annotated[list[Path], typer.Argument(help="One or more .circ files.", show_default=False)]
+Model = Annotated[str | None, typer.Option(help="Another model: a Hub id, a folder, a GGUF file, or a bundled name.")]
+Prompts = Annotated[int | None, typer.Option(help="How many prompts to draw; wins over the file's settings.", min=2)]
+Seed = Annotated[int | None, typer.Option(help="The seed of every draw; wins over the file's settings.", min=0)]
+
+
+@app.command()
+def check(
+    files: Files,
+    tokens: Annotated[
+        bool, typer.Option("--tokens", help="Show each layout's first prompt, token by token, with positions and roles.")
+    ] = False,
+    model: Model = None,
+    prompts: Prompts = None,
+    seed: Seed = None,
+    format: Annotated[Literal["text", "json"], typer.Option(help="How to say what is wrong.")] = "text",
+) -> int:
+    """Parse, resolve and check files without loading any weights.
+
+    Everything that is wrong with a file is said at once. Exit status: 0 clean, 2 errors.
+    """
+    from circuitdsl.cli.options import flags_of
+    from circuitdsl.language.diagnostics import render, to_json
+    from circuitdsl.pipeline import read, resolve
+
+    status, found = 0, []
+    flags = flags_of(model=model, prompts=prompts, seed=seed)
+    for path in files:
+        try:
+            hypothesis = resolve(read(path), flags)
+        except CircError as error:
+            found += error.diagnostics
+            status = BAD_FILE
+            if format == "text":
+                report(error)
+            continue
+        found += hypothesis.warnings
+        if format == "json":
+            continue
+        if hypothesis.warnings:
+            print(render(hypothesis.warnings, color=sys.stderr.isatty()), file=sys.stderr, end="")
+        print(f"{path}: {summary(hypothesis)}")
+        if tokens:
+            from circuitdsl.models.tokenizers import load_tokenizer
+            from circuitdsl.prompts.show import show
+
+            tokenizer = load_tokenizer(hypothesis.model, hypothesis.source.folder)
+            if tokenizer is not None:
+                print(show(hypothesis, tokenizer))
+    if format == "json":
+        print(to_json(found))
+    return status
+
+
+def summary(hypothesis) -> str:
+    """What a clean file holds, in one line."""
+    claims = [claim for claim in hypothesis.claims if claim.comparison]
+    prompts = hypothesis.distributions[hypothesis.default]
+    parts = [
+        f"{len([node for node in hypothesis.nodes.values() if node.name not in ('embed', 'logits')])} nodes",
+        f"{len(hypothesis.edges)} edges as written ({len(hypothesis.links)} between units)",
+        f"{len(claims)} claims",
+        f"{len(hypothesis.claims) - len(claims)} measurements",
+        f"{len(prompts)} prompts in {len(prompts.rows_by_layout())} layouts",
+    ]
+    return "ok: " + ", ".join(parts)
+
+
+@app.command()
+def fmt(
+    files: Annotated[list[Path], typer.Argument(help="Files to lay out; `-` reads standard input and prints.", show_default=False)],
+    check: Annotated[bool, typer.Option("--check", help="Change nothing; exit status 1 if a file is laid out otherwise.")] = False,
+) -> int:
+    """Lay files out canonically, comments kept."""
+    from circuitdsl.borders.source import Source
+    from circuitdsl.language.formatter import format_document
+    from circuitdsl.language.parser import parse
+    from circuitdsl.language.source import read_source
+
+    status = 0
+    for path in files:
+        source = Source(sys.stdin.read()) if str(path) == "-" else read_source(path)
+        try:
+            text = format_document(parse(source))
+        except CircError as error:
+            status = report(error)
+            continue
+        if str(path) == "-":
+            print(text, end="")
+        elif text != source.text:
+            print(f"{path}: {'would be laid out otherwise' if check else 'laid out'}")
+            if check:
+                status = status or 1
+            else:
+                from circuitdsl.reports.files import write_bytes
+
+                write_bytes(path, text.encode())
+    return status
+
+
+@app.command()
+def explain(
+    name: Annotated[str | None, typer.Argument(help="A code such as C012 or W003, or a measure such as faithfulness.")] = None,
+) -> int:
+    """Tell what a code or a measure means; without a name, list both."""
+    from circuitdsl.cli.explanations import catalogue, explanation
+
+    if name is None:
+        print(catalogue())
+        return 0
+    text = explanation(name)
+    if text is None:
+        from circuitdsl.cli.explanations import nearest
+
+        print(f"there is no code or measure `{name}`" + nearest(name), file=sys.stderr)
+        return BAD_FILE
+    print(text)
+    return 0
+
+
+@app.command()
+def init(
+    path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("circuit.circ"),
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
+) -> int:
+    """Write a commented starter file that verifies."""
+    from importlib.resources import files as resources
+
+    from circuitdsl.reports.files import write_bytes
+
+    if path.exists() and not force:
+        message = f"{path} is there already"
+        raise CircError([Diagnostic("C591", message, Span(), hint="name another file, or say --force")])
+    write_bytes(path, resources("circuitdsl.cli").joinpath("starter.circ").read_bytes())
+    print(f"wrote {path}\nnext: circuitdsl check --tokens {path}\n      circuitdsl verify {path}")
+    return 0
+
+
+@app.command()
+def models() -> int:
+    """List the models that can be named: bundled, in the local cache, and well-known shapes."""
+    from circuitdsl.models.catalogue import listing
+
+    print(listing())
+    return 0

@@ -1,0 +1,25 @@
+"""What flags mean."""
+
+import re
+
+import typer
+
+from circuitdsl.pipeline import Flags
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+
+
+def flags_of(
+    *, model: str | None = None, prompts: int | None = None, seed: int | None = None, memory: str | None = None, **others
+) -> Flags:
+    """Flags as the pipeline takes them; those that were not given leave the file's settings alone."""
+    settings = {name: value for name, value in {"prompts": prompts, "seed": seed}.items() if value is not None}
+    return Flags(model=model, settings=settings, memory=size(memory) if memory else None, **others)
+
+
+def size(text: str) -> int:
+    """Bytes of `2GB`, `512MiB`, `1.5g`. Raises a usage error for anything else."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?i?)b?\s*", text.lower())
+    if not found or found[2] not in _UNITS:
+        raise typer.BadParameter(f"`{text}` is not a size; write for example 2GB or 512MiB", param_hint="--memory")
+    return int(float(found[1]) * _UNITS[found[2]])

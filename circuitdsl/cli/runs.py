@@ -1,0 +1,128 @@
+"""Commands that run or draw: plan, verify, render."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from circuitdsl.borders.source import CircError
+from circuitdsl.cli.app import app, report
+from circuitdsl.cli.documents import Files, Model, Prompts, Seed
+from circuitdsl.cli.options import flags_of
+
+Dtype = Annotated[
+    Literal["float32", "float64", "bfloat16", "float16"],
+    typer.Option(help="What numbers are computed in, whatever the weights are stored in."),
+]
+Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1, mps.")]
+Memory = Annotated[str | None, typer.Option(help="Most memory to use beyond the model, such as 2GB; prompts are chunked to fit.")]
+Layout = Annotated[
+    Literal["graph", "grid"] | None, typer.Option(help="graph: Graphviz's own. grid: columns are positions, rows are layers.")
+]
+FigureFormat = Annotated[
+    Literal["svg", "pdf", "png", "dot"] | None, typer.Option("--format", help="Default: by the output's ending, else svg.")
+]
+
+
+@app.command()
+def plan(
+    file: Annotated[Path, typer.Argument(help="A .circ file.", show_default=False)],
+    model: Model = None,
+    prompts: Prompts = None,
+    seed: Seed = None,
+    memory: Memory = None,
+    edges: Annotated[bool, typer.Option("--edges/--no-edges", help="Count the effects of nodes and edges that the figure shows.")] = True,
+) -> int:
+    """Show what verify would run: values, forward-pass equivalents, memory. No weights are loaded."""
+    from circuitdsl.borders.values import Algebra
+    from circuitdsl.pipeline import lower, lower_figure, read, resolve
+    from circuitdsl.pipeline import plan as make_plan
+    from circuitdsl.planning import describe
+
+    flags = flags_of(model=model, prompts=prompts, seed=seed, memory=memory)
+    hypothesis = resolve(read(file), flags)
+    algebra = Algebra()
+    asked = [*lower(hypothesis, algebra), *lower_figure(hypothesis, algebra, edges)]
+    print(describe(make_plan(hypothesis, asked, flags.memory), hypothesis))
+    return 0
+
+
+@app.command()
+def verify(
+    files: Files,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder for the evidence and the figure; default: beside each file.")
+    ] = None,
+    model: Model = None,
+    prompts: Prompts = None,
+    seed: Seed = None,
+    format: Annotated[Literal["text", "json"], typer.Option(help="The report as text, or the evidence as JSON.")] = "text",
+    device: Device = "cpu",
+    dtype: Dtype = "float32",
+    memory: Memory = None,
+    edges: Annotated[bool, typer.Option("--edges/--no-edges", help="Measure the effect of each node and edge for the figure.")] = True,
+    layout: Layout = None,
+    unsafe: Annotated[bool, typer.Option("--allow-pickle", help="Also read pickled weights, which can run code. Off by default.")] = False,
+) -> int:
+    """Measure every claim on the model and judge it.
+
+    Writes NAME.evidence.json and NAME.svg.
+
+    Exit status: 0 all supported, 1 some refuted, 3 none refuted but some inconclusive or not testable, 2 a bad file or usage,
+    4 the model fails a guard, 130 interrupted.
+    """
+    from circuitdsl.cli.progress import progress
+    from circuitdsl.pipeline import verify as run
+    from circuitdsl.reports.files import write_evidence
+    from circuitdsl.reports.text import render as render_text
+    from circuitdsl.reports.text import status as status_of
+
+    statuses = []
+    for path in files:
+        command = "circuitdsl " + " ".join(["verify", *sys.argv[2:]]) if sys.argv[1:2] == ["verify"] else "circuitdsl verify"
+        flags = flags_of(
+            model=model, prompts=prompts, seed=seed, memory=memory, device=device, dtype=dtype, edges=edges, unsafe=unsafe, command=command
+        )
+        try:
+            with progress() as tell:
+                evidence = run(path, flags, tell)
+            folder = output or path.parent
+            written = [write_evidence(evidence, folder, path.stem), *_draw(evidence.graph, folder / f"{path.stem}.svg", layout)]
+        except CircError as error:
+            statuses.append(report(error))
+            continue
+        print(evidence.model_dump_json(indent=1) if format == "json" else render_text(evidence, color=sys.stdout.isatty(), files=written))
+        statuses.append(status_of(evidence))
+    return next((code for code in (2, 1, 3) if code in statuses), 0)
+
+
+@app.command()
+def render(
+    file: Annotated[Path, typer.Argument(help="A .circ file, or the .evidence.json of a run.", show_default=False)],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The picture's file; default: the file's name with .svg.")] = None,
+    format: FigureFormat = None,
+    layout: Layout = None,
+    width: Annotated[float, typer.Option(help="Width in inches: 5.5 a page, 3.25 a column.")] = 5.5,
+    model: Model = None,
+) -> int:
+    """Draw the circuit as SVG, PDF, PNG or DOT."""
+    from circuitdsl.pipeline import graph_of
+
+    graph = graph_of(file, flags_of(model=model))
+    ending = format or (output.suffix.lstrip(".").lower() if output else "svg")
+    path = output or file.with_name(file.name.removesuffix(".json").removesuffix(".evidence").removesuffix(".circ") + f".{ending}")
+    for written in _draw(graph, path, layout, ending, width):
+        print(f"wrote {written}")
+    return 0
+
+
+def _draw(graph, path: Path, layout: str | None, format: str = "svg", width: float = 5.5) -> list[Path]:
+    """Draws a graph that has nodes. Without a layout: Graphviz's own where there is a Graphviz, else the grid."""
+    from circuitdsl.figures import best_layout, draw
+
+    if not graph.nodes:
+        return []
+    chosen = layout or best_layout()
+    draw(graph, path, format=format, layout=chosen, width_in=width)
+    return [path]

@@ -1,0 +1,16 @@
+"""Codes of lowering claims."""
+
+from circuitdsl.borders.codes import Code
+
+CODES = {
+    "C370": Code(
+        "no ablation is stated",
+        "A run of the circuit alone sets the rest of the model to something, and the number depends on what. There is no default: "
+        "write `ablate = resample(NAME)`, `mean(NAME)` or `zero`, in the claim or once in `settings`.",
+    ),
+    "C371": Code(
+        "an effect without a source",
+        "`effect` replaces a value by the one it takes on other prompts. Name them: `from = NAME`. With `into = NAME` alone, the value "
+        "comes from the measured prompts (denoising).",
+    ),
+}
