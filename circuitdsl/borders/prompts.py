@@ -1,6 +1,6 @@
 """Prompts with their tokens and layouts, and what a metric needs to know about each: token ids at positions."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
 
@@ -122,6 +122,18 @@ class Divergence:
 Expression = Constant | Pick | Arithmetic | FoldOver | SpanLoss | Divergence
 
 
+def leaves(expression: Expression) -> Iterator[Constant | Pick | SpanLoss | Divergence]:
+    """What an expression is made of, from left to right."""
+    match expression:
+        case Arithmetic(_, left, right):
+            yield from leaves(left)
+            yield from leaves(right)
+        case FoldOver(_, body, _):
+            yield from leaves(body)
+        case _:
+            yield expression
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Metric:
     """A named metric. `bound[distribution]` holds its expression with that distribution's own labels."""
@@ -133,3 +145,13 @@ class Metric:
     position: str = "END"
     positions: Mapping[str, np.ndarray] = field(default_factory=dict)
     """`position` on the rows of each distribution [N]: where "beats", "top1" and "kl" readouts look."""
+
+    def whole(self, labels: str) -> bool:
+        """Whether it needs the logits of the whole vocabulary, not only those of the tokens that it names."""
+        return any(not (isinstance(x, Constant) or (isinstance(x, Pick) and x.kind == "logit")) for x in leaves(self.bound[labels]))
+
+    def looks_at(self, labels: str) -> np.ndarray | None:
+        """[N]: where its run's answer stands: `positions`, else those of the first logits it reads; None if it reads none."""
+        if labels in self.positions:
+            return self.positions[labels]
+        return next((x.positions for x in leaves(self.bound[labels]) if isinstance(x, Pick | Divergence)), None)
