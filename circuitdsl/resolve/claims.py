@@ -1,0 +1,200 @@
+"""Claims: measures and their arguments, comparisons, labels."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+
+from circuitdsl.borders import document as doc
+from circuitdsl.borders.hypothesis import Claim, Comparison, Path
+from circuitdsl.borders.measure import Measure
+from circuitdsl.borders.source import Span
+from circuitdsl.prompts import PromptSpace
+from circuitdsl.resolve.names import Scope, suggestion
+from circuitdsl.resolve.options import Options
+from circuitdsl.resolve.paths import Paths
+from circuitdsl.resolve.problems import Problems, Reported
+from circuitdsl.resolve.program import Program
+from circuitdsl.resolve.settings import plain_name
+
+SUBJECTS = {"metric": "a metric", "path": "a path, such as `A -> B`", "node": "a node"}
+_RANGE = re.compile(r"(-?\d+(?:\.\d+)?) to (-?\d+(?:\.\d+)?)")
+
+
+class Claims:
+    def __init__(
+        self,
+        program: Program,
+        measures: Mapping[str, Measure],
+        space: PromptSpace,
+        scope: Scope,
+        paths: Paths,
+        options: Options,
+        edges: bool,
+        problems: Problems,
+    ):
+        self._program, self._measures, self._space, self._scope = program, measures, space, scope
+        self._paths, self._options, self._edges, self._problems = paths, options, edges, problems
+
+    def resolve(self, statements: Sequence[doc.Claims]) -> tuple[Claim, ...]:
+        labels: dict[str, Span] = {}
+        found: list[Claim] = []
+        for statement in statements:
+            for claim in statement.claims:
+                label = claim.label
+                if label.text in labels:
+                    first = ((labels[label.text], "first here"),)
+                    self._problems.error("C320", f"there are two claims `{label.text}`", label.span, labels=first)
+                labels.setdefault(label.text, label.span)
+                with self._problems.going_on():
+                    found.append(self._claim(claim))
+        return tuple(found)
+
+    def _claim(self, claim: doc.Claim) -> Claim:
+        measure = self._measure(claim.measure)
+        on = next((option for option in claim.options if option.name.text == "on"), None)
+        named = plain_name(on.value) if on is not None else None
+        measured = (named.text if named is not None else self._space.default,)
+        failure: Reported | None = None
+        metric: str | None = None
+        paths: tuple[Path, ...] = ()
+        slots: tuple[str, ...] = ()
+        options: dict = {}
+        comparison = None
+        try:
+            metric, paths, slots = self._arguments(claim, measure, measured)
+        except Reported as reported:
+            failure = reported
+        try:
+            options = self._options.resolve(claim, measure, measured)
+        except Reported as reported:
+            failure = reported
+        try:
+            self._each(claim, measure)
+        except Reported as reported:
+            failure = reported
+        try:
+            comparison = self._comparison(claim, measure)
+        except Reported as reported:
+            failure = reported
+        if failure is not None:
+            raise failure
+        self._needs(claim, measure, options, measured[0])
+        text = self._program.text(Span(claim.measure.span.start, claim.span.end))
+        metric = metric or next((options[name] for name, spec in measure.signature.options.items() if spec.kind == "metric"), None)
+        each = claim.each  # the parser gives unit, node or edge
+        return Claim(claim.label.text, measure.name, text, metric, paths, slots, each, options, comparison, claim.warn, claim.span)  # type: ignore[arg-type]
+
+    def _measure(self, name: doc.Name) -> Measure:
+        found = self._measures.get(name.text)
+        if found is not None:
+            return found
+        variants = sorted(one for one in self._measures if one.startswith(f"{name.text}."))
+        if variants:
+            listed = ", ".join(f"`{one}`" for one in variants)
+            message = f"`{name.text}` stands for several statistics; say which"
+            raise self._problems.error("C311", message, name.span, listed)
+        hint = suggestion(name.text, self._measures)
+        raise self._problems.error("C310", f"there is no measure `{name.text}`", name.span, hint)
+
+    def _arguments(
+        self, claim: doc.Claim, measure: Measure, measured: Sequence[str]
+    ) -> tuple[str | None, tuple[Path, ...], tuple[str, ...]]:
+        signature = measure.signature
+        wanted = SUBJECTS[signature.subject] + (f" and {signature.slots} slots" if signature.slots > 1 else " and a slot" * signature.slots)
+        count = 1 + signature.slots
+        if len(claim.arguments) != count:
+            span = claim.arguments[count].span if len(claim.arguments) > count else claim.measure.span
+            raise self._problems.error("C312", f"`{measure.name}` takes {wanted}", span, f"{len(claim.arguments)} arguments are given")
+        subject, *others = claim.arguments
+        slots: list[str] = []
+        failure: Reported | None = None
+        for other in others:
+            try:
+                slots.append(self._slot(other, measure))
+            except Reported as reported:
+                failure = reported
+        metric: str | None = None
+        paths: tuple[Path, ...] = ()
+        if signature.subject == "metric":
+            metric = self._metric(subject, measure)
+        else:
+            if signature.subject == "path" and not subject.arrows:
+                raise self._problems.error("C312", f"`{measure.name}` takes {wanted}", subject.span, "write an arrow and where it leads")
+            if signature.subject == "node" and subject.arrows:
+                raise self._problems.error("C312", f"`{measure.name}` takes {wanted}, not a path", subject.span)
+            paths = (self._paths.resolve(subject, measured),)
+        if failure is not None:
+            raise failure
+        return metric, paths, tuple(slots)
+
+    def _metric(self, path: doc.Path, measure: Measure) -> str:
+        place = path.places[0]
+        if path.arrows or not isinstance(place.target, doc.Name) or place.each or place.port or place.positions:
+            raise self._problems.error("C312", f"`{measure.name}` takes a metric", path.span, self._metrics_hint())
+        return self._options.metric(place.target)
+
+    def _metrics_hint(self) -> str:
+        metrics = self._scope.names("metric")
+        return f"known: {', '.join(f'`{one}`' for one in metrics)}" if metrics else "the file declares none"
+
+    def _slot(self, path: doc.Path, measure: Measure) -> str:
+        place = path.places[0]
+        if path.arrows or not isinstance(place.target, doc.Name) or place.each or place.positions:
+            raise self._problems.error("C312", f"the other arguments of `{measure.name}` are slots", path.span)
+        field = doc.Name(place.port, span=place.span) if place.port else None
+        return self._options.variable(doc.SlotRef(place.target, field, span=place.span))
+
+    def _each(self, claim: doc.Claim, measure: Measure) -> None:
+        allowed = measure.signature.each
+        members = any(place.each for path in claim.arguments for place in path.places)
+        if claim.each is None:
+            if measure.signature.needs_each and not members:
+                ways = " or ".join(f"`each {one}`" for one in allowed) or "`each` before its node"
+                raise self._problems.error("C318", f"`{measure.name}` is about single members", claim.measure.span, f"add {ways}")
+            return
+        if claim.each not in allowed:
+            ways = " or ".join(f"`each {one}`" for one in allowed)
+            hint = f"it takes {ways}" if allowed else "put `each` before a node instead" * (measure.signature.subject != "metric")
+            raise self._problems.error("C318", f"`{measure.name}` cannot go through `each {claim.each}`", claim.measure.span, hint)
+        if members:
+            raise self._problems.error("C319", "`each` is said twice", claim.measure.span, "one claim goes through one kind of member")
+
+    def _comparison(self, claim: doc.Claim, measure: Measure) -> Comparison | None:
+        stated = claim.comparison
+        if stated is None:
+            return None
+        value, margin = stated.value.value, stated.margin.value if stated.margin is not None else None
+        if not math.isfinite(value) or (margin is not None and not math.isfinite(margin)):
+            raise self._problems.error("C322", "this number is not finite", stated.span)
+        if stated.operator == "=" and margin is None:
+            hint = f"write `= {stated.value.text or f'{value:g}'} +- 0.05`, or `>=` or `<=`"
+            raise self._problems.error("C321", "a measured number never equals another exactly: `=` needs a margin", stated.span, hint)
+        if margin is not None and (stated.operator != "=" or margin <= 0):
+            hint = "write `= VALUE +- MARGIN`" if stated.operator != "=" else "write a margin above 0"
+            raise self._problems.error("C321", "a margin goes with `=`, and is above 0", stated.span, hint)
+        self._check_range(value, stated, measure)
+        return Comparison(stated.operator, value, margin)  # type: ignore[arg-type]
+
+    def _check_range(self, value: float, stated: doc.Comparison, measure: Measure) -> None:
+        """A bound outside what a measure can be decides the claim before anything is measured."""
+        found = _RANGE.match(measure.range)
+        if found is None:
+            return
+        low, high = float(found[1]), float(found[2])
+        if low <= value <= high:
+            return
+        hint = f"did you mean {value / 100:g}?" if (low, high) == (0, 1) and 1 < value <= 100 else ""
+        raise self._problems.error("C323", f"`{measure.name}` lies between {low:g} and {high:g}", stated.value.span, hint)
+
+    def _needs(self, claim: doc.Claim, measure: Measure, options: Mapping[str, object], measured: str) -> None:
+        distribution = self._space.distributions.get(measured)
+        if distribution is None:
+            return
+        if measure.signature.needs_answers and distribution.prompts and all(one.answer is None for one in distribution.prompts):
+            hint = f"add `answer SLOT wrong SLOT` to `prompts {measured}`"
+            message = f"`{measure.name}` needs answers, and the prompts of `{measured}` have none"
+            raise self._problems.error("C326", message, claim.measure.span, hint)
+        uses_circuit = options.get("of", "circuit") == "circuit" and measure.signature.subject == "metric"
+        if uses_circuit and not self._edges and "ablate" in measure.signature.options:
+            message = f"`{measure.name}` is about the circuit, and the file states no edges"
+            raise self._problems.error("C329", message, claim.measure.span, "add `edges { … }`")

@@ -1,0 +1,42 @@
+"""Whether every node takes part: whether some path leads from `embed` through it to the logits."""
+
+from collections.abc import Sequence
+
+from circuitdsl.borders.hypothesis import Edge, Node
+from circuitdsl.borders.units import EMBED, LOGITS, Unit
+from circuitdsl.resolve.problems import Problems
+
+
+def check_paths(nodes: Sequence[Node], edges: Sequence[Edge], problems: Problems) -> None:
+    """Reports nodes that no path leads through, and warns of single units of others."""
+    import networkx
+
+    graph: networkx.DiGraph = networkx.DiGraph()
+    graph.add_nodes_from([(EMBED, "embed"), (LOGITS, "logits")])
+    graph.add_edges_from({(_key(link.sender), _key(link.receiver)) for edge in edges for link in edge.links})
+    reached = {(EMBED, "embed")} | networkx.descendants(graph, (EMBED, "embed"))
+    reaching = {(LOGITS, "logits")} | networkx.ancestors(graph, (LOGITS, "logits"))
+    for node in nodes:
+        live = [place for place in node.places if _key(place) in reached & reaching]
+        if node.unconnected:
+            if live:
+                problems.warning("W033", f"`{node.name}` is said to be unconnected, but a path leads through it", node.span)
+        elif not live:
+            fed = any(_key(place) in reached for place in node.places)
+            feeding = any(_key(place) in reaching for place in node.places)
+            ends = {(False, True): "nothing leads from `embed` to it", (True, False): "nothing leads from it to `logits`"}
+            why = ends.get((fed, feeding), "it is in no edge that could lead there")
+            hint = "add the edges that are missing, or write `unconnected` after the node"
+            problems.error("C156", f"no path leads from `embed` through `{node.name}` to `logits`: {why}", node.span, hint)
+        elif len(live) < len(node.places):
+            idle = [place.unit for place in node.places if place not in live]
+            problems.warning("W032", f"no path leads through {_listed(idle)} of `{node.name}`", node.span)
+
+
+def _key(place) -> tuple[Unit, str]:
+    return place.unit, place.node
+
+
+def _listed(units: Sequence[Unit]) -> str:
+    shown = ", ".join(map(str, units[:4]))
+    return shown + (f" and {len(units) - 4} more" if len(units) > 4 else "")

@@ -1,0 +1,119 @@
+"""The one namespace of a file: nodes, slots, vocabularies, prompts, metrics and features."""
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from circuitdsl.borders import document as doc
+from circuitdsl.borders.source import Span
+from circuitdsl.resolve.problems import Problems
+
+Kind = Literal["node", "slot", "vocabulary", "prompts", "metric", "feature"]
+
+ARTICLES: Mapping[Kind, str] = {
+    "node": "a node",
+    "slot": "a slot",
+    "vocabulary": "a vocabulary",
+    "prompts": "prompts",
+    "metric": "a metric",
+    "feature": "a feature",
+}
+RESERVED = {
+    "embed": "the unit that writes the token embedding",
+    "logits": "the unit that reads the final stream",
+    "END": "the last token",
+    "template": "the feature that tells templates apart",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    kind: Kind
+    name: str
+    span: Span
+
+
+class Scope:
+    """What each name stands for. Names are declared once; the first declaration counts and later ones are reported."""
+
+    def __init__(self, problems: Problems):
+        self._problems = problems
+        self.declared: dict[str, Declared] = {}
+
+    def declare(self, kind: Kind, name: doc.Name) -> bool:
+        """Whether the name is free. Slots may be declared by several prompts."""
+        if name.text in RESERVED:
+            self._problems.error("C113", f"`{name.text}` already means {RESERVED[name.text]}", name.span, "choose another name")
+            return False
+        first = self.declared.get(name.text)
+        if first is None:
+            self.declared[name.text] = Declared(kind, name.text, name.span)
+            return True
+        if first.kind == kind == "slot":
+            return True
+        what = "declared twice" if first.kind == kind else f"already {ARTICLES[first.kind]}"
+        hint = "nodes, slots, vocabularies, prompts, metrics and features share one set of names"
+        labels = ((first.span, "first declared here"),) if first.span != Span() else ()
+        self._problems.error("C110", f"`{name.text}` is {what}", name.span, "" if first.kind == kind else hint, labels)
+        return False
+
+    def add(self, kind: Kind, name: str) -> None:
+        """A name that a data file brings along; the file's own declarations come before it."""
+        self.declared.setdefault(name, Declared(kind, name, Span()))
+
+    def find(self, name: doc.Name, *kinds: Kind, what: str = "", also: Sequence[str] = ()) -> Declared:
+        """The declaration, of one of the kinds; else reports. `also` are special words that could have been meant."""
+        wanted = what or " or ".join(ARTICLES[kind] for kind in kinds)
+        found = self.declared.get(name.text)
+        if found is None:
+            candidates = [one.name for one in self.declared.values() if one.kind in kinds] + list(also)
+            raise self._problems.error("C111", f"there is no {_bare(wanted)} `{name.text}`", name.span, suggestion(name.text, candidates))
+        if found.kind not in kinds:
+            labels = ((found.span, "declared here"),) if found.span != Span() else ()
+            raise self._problems.error("C112", f"`{name.text}` is {ARTICLES[found.kind]}, not {wanted}", name.span, labels=labels)
+        return found
+
+    def names(self, *kinds: Kind) -> list[str]:
+        return [one.name for one in self.declared.values() if one.kind in kinds]
+
+
+def suggestion(word: str, candidates: Iterable[str]) -> str:
+    """`did you mean …?`, or the candidates themselves where they are few, or nothing."""
+    candidates = list(dict.fromkeys(candidates))
+    lower = {one.lower(): one for one in reversed(candidates)}
+    near = difflib.get_close_matches(word.lower(), lower, n=2, cutoff=0.7)
+    if near:
+        return f"did you mean {' or '.join(f'`{lower[one]}`' for one in near)}?"
+    if 0 < len(candidates) <= 8:
+        return f"known: {', '.join(f'`{one}`' for one in candidates)}"
+    return ""
+
+
+def _bare(wanted: str) -> str:
+    return wanted.replace("a ", "", 1) if wanted.startswith("a ") else wanted
+
+
+def slot_declarations(prompts: doc.Prompts) -> Iterator[doc.Name]:
+    """Names of slots where prompts give them a value."""
+    for item in prompts.items:
+        if isinstance(item, doc.Draw):
+            yield from item.slots
+        elif isinstance(item, doc.Assign):
+            yield item.slot.name
+
+
+def mentioned(node: Any) -> Iterator[str]:
+    """Every name that is used somewhere in a tree; the names that it declares, and those of options and measures, left out."""
+    if isinstance(node, doc.Name):
+        yield node.text
+    elif isinstance(node, tuple):
+        for one in node:
+            yield from mentioned(one)
+    elif isinstance(node, doc.Syntax):
+        own = {doc.Claim: ("label", "measure"), doc.Option: ("name",), doc.Call: ("function",), doc.Fold: ("function", "variable")}
+        declaring = isinstance(node, doc.Vocab | doc.Prompts | doc.Feature | doc.Metric | doc.NodeDef)
+        skipped = ("name",) if declaring else own.get(type(node), ())
+        for one in fields(node):
+            if one.name not in skipped:
+                yield from mentioned(getattr(node, one.name))

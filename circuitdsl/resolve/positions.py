@@ -1,0 +1,143 @@
+"""Positions as written to roles, and a check that every role stands somewhere in every prompt."""
+
+from collections.abc import Iterable, Sequence
+
+from circuitdsl.borders import document as doc
+from circuitdsl.borders.prompts import Distribution, Prompt, Tokenizer
+from circuitdsl.borders.source import Span
+from circuitdsl.borders.units import Layout, Role, Roles
+from circuitdsl.prompts import PromptSpace
+from circuitdsl.resolve.names import Scope, suggestion
+from circuitdsl.resolve.problems import Problems, Reported
+
+PARTS = ("first", "last")
+
+
+class Positions:
+    """Roles on the layouts of some distributions: those that claims are measured on."""
+
+    def __init__(self, space: PromptSpace, scope: Scope, tokenizer: Tokenizer | None, measured: Sequence[str], problems: Problems):
+        self._space, self._scope, self._tokenizer, self._problems = space, scope, tokenizer, problems
+        self.measured = tuple(name for name in measured if name in space.distributions)
+        self._layouts = {name: space.distributions[name].rows_by_layout() for name in self.measured}
+
+    @property
+    def layouts(self) -> list[Layout]:
+        """Every layout of the measured distributions, each once."""
+        return list(dict.fromkeys(layout for found in self._layouts.values() for layout in found))
+
+    def roles(self, refs: Sequence[doc.PositionRef] | None, measured: Iterable[str] | None = None) -> Roles:
+        """Roles that stand in every prompt of the distributions (default: all measured). All that is wrong is reported."""
+        if refs is None:
+            return None
+        found: list[Role] = []
+        failure: Reported | None = None
+        for ref in refs:
+            try:
+                role = self._role(ref)
+                if role in found:
+                    raise self._problems.error("C144", f"`{role}` is named twice", ref.span)
+                self._check(role, ref.span, measured)
+                found.append(role)
+            except Reported as reported:
+                failure = reported
+        if failure is not None:
+            raise failure
+        return tuple(found)
+
+    def default(self, text: str) -> Roles:
+        """A measure's own default, such as `END`."""
+        return (Role(text, text=text),)
+
+    def _role(self, ref: doc.PositionRef) -> Role:
+        name, field = ref.slot.name, ref.slot.field
+        text = written(ref)
+        if name.text == "END":
+            if field or ref.slot.occurrence or ref.index:
+                hint = "write `END`, or `END-1` for the token before it"
+                raise self._problems.error("C142", f"`{text}`: END is one token", ref.span, hint)
+            return Role("END", shift=ref.shift, text=text)
+        slot, part = name.text, "all" if name.text in self._space.blocks else "last"
+        if field is not None and f"{slot}.{field.text}" in self._known():
+            slot = f"{slot}.{field.text}"
+        elif field is not None and field.text in PARTS:
+            part = field.text
+        if slot not in self._known():
+            self._unknown(ref)
+        if field is not None and slot == name.text and field.text not in PARTS:
+            fields = [one.partition(".")[2] for one in self._known() if one.startswith(f"{slot}.")]
+            message = f"the slot `{slot}` has no field `{field.text}`"
+            raise self._problems.error("C142", message, field.span, suggestion(field.text, [*fields, *PARTS]))
+        if ref.index is not None:
+            if ref.index[0] > ref.index[1]:
+                raise self._problems.error("C142", f"`{text}`: the range is empty", ref.span)
+            return Role(slot, ref.slot.occurrence or 1, ref.index, ref.shift, text)
+        return Role(slot, ref.slot.occurrence or 1, part, ref.shift, text)  # type: ignore[arg-type]
+
+    def _known(self) -> set[str]:
+        return {slot for slots in self._space.slots.values() for slot in slots}
+
+    def _unknown(self, ref: doc.PositionRef) -> None:
+        name = ref.slot.name
+        if name.text in self._scope.declared:
+            self._scope.find(name, "slot", what="a slot")
+            raise Reported  # of prompts that have an error of their own
+        broken = any(one.kind == "prompts" and one.name not in self._space.distributions for one in self._scope.declared.values())
+        if broken and not self._scope.names("slot"):
+            raise Reported  # of a data file that could not be read
+        self._scope.find(name, "slot", what="a position", also=("END",))
+
+    def _check(self, role: Role, span: Span, measured: Iterable[str] | None) -> None:
+        for name in self.measured if measured is None else [one for one in measured if one in self._layouts]:
+            distribution = self._space.distributions[name]
+            if role.slot != "END":
+                self._check_slot(role, name, span)
+            for layout, rows in self._layouts[name].items():
+                try:
+                    layout.positions((role,))
+                except (KeyError, IndexError) as error:
+                    raise self._not_there(role, distribution, rows, span, error) from None
+
+    def _check_slot(self, role: Role, name: str, span: Span) -> None:
+        if role.slot not in self._space.slots.get(name, ()):
+            has = ", ".join(f"`{one}`" for one in sorted(self._space.slots.get(name, ())))
+            raise self._problems.error("C140", f"`{role.slot}` is not in the prompts of `{name}`", span, f"they have {has}" if has else "")
+        count = self._space.occurrences.get(name, {}).get(role.slot, 1)
+        explicit = f":{role.occurrence}" in role.text
+        if count > 1 and not explicit:
+            which = " or ".join(f"`{role.slot}:{one}`" for one in range(1, count + 1))
+            raise self._problems.error("C141", f"`{role.slot}` stands {count} times in the prompts of `{name}`", span, f"write {which}")
+
+    def _not_there(self, role: Role, distribution: Distribution, rows: tuple[int, ...], span: Span, error: Exception) -> Reported:
+        prompt = distribution.prompts[rows[0]]
+        layout = prompt.layout
+        if isinstance(error, KeyError):
+            why = f"`{role.slot}` does not stand in the text" if role.occurrence == 1 else f"there is no `{role.slot}:{role.occurrence}`"
+        elif isinstance(role.part, tuple):
+            start, end = layout.span(role.slot, role.occurrence)
+            inside = 0 <= start + role.part[1] + role.shift < layout.length
+            why = f"`{role.slot}` has {end - start} tokens there, counted from 0" if inside else "that is outside the prompt"
+        else:
+            why = "that is outside the prompt"
+        share = f"{len(rows)} of {len(distribution)} prompts"
+        message = f"`{role}` is nowhere in {share} of `{distribution.name}`: {why}"
+        return self._problems.error("C140", message, span, f"one of them: {self._shown(prompt)}")
+
+    def _shown(self, prompt: Prompt) -> str:
+        if self._tokenizer is None or not self._space.checked:
+            return prompt.text
+        return "|".join(self._tokenizer.decode([token]) for token in prompt.tokens)
+
+
+def written(ref: doc.PositionRef) -> str:
+    """A position as the language writes it."""
+    text = written_slot(ref.slot)
+    if ref.index is not None:
+        low, high = ref.index
+        text += f"[{low}]" if low == high else f"[{low}..{high}]"
+    return text + (f"{ref.shift:+d}" if ref.shift else "")
+
+
+def written_slot(ref: doc.SlotRef) -> str:
+    field = f".{ref.field.text}" if ref.field else ""
+    return f"{ref.name.text}{field}" + (f":{ref.occurrence}" if ref.occurrence else "")

@@ -1,0 +1,198 @@
+"""From a syntax tree to a checked hypothesis: the order in which the parts of a file are looked at."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from circuitdsl.borders import document as doc
+from circuitdsl.borders.hypothesis import Hypothesis, ModelName
+from circuitdsl.borders.measure import Measure
+from circuitdsl.borders.prompts import Tokenizer
+from circuitdsl.borders.source import CircError, Diagnostic, Severity
+from circuitdsl.borders.units import ModelShape
+from circuitdsl.prompts import PromptSpace, build
+from circuitdsl.resolve.claims import Claims
+from circuitdsl.resolve.edges import Edges
+from circuitdsl.resolve.graph import check_paths
+from circuitdsl.resolve.names import Scope, slot_declarations
+from circuitdsl.resolve.nodes import Nodes, used_nodes
+from circuitdsl.resolve.options import Options
+from circuitdsl.resolve.paths import Paths
+from circuitdsl.resolve.positions import Positions
+from circuitdsl.resolve.problems import Problems
+from circuitdsl.resolve.program import Parse, Program, assemble
+from circuitdsl.resolve.settings import Stated, plain_name, settings_in_force, stated_settings
+from circuitdsl.resolve.singles import check_donors, check_singles, check_unused, named_model
+from circuitdsl.resolve.split import split
+
+S = TypeVar("S", bound=doc.Syntax)
+
+
+def model_name(document: doc.Document, parse: Parse | None = None) -> ModelName:
+    """The model that the file, or a file it uses, names. Raises CircError if none does, or two differ."""
+    problems = Problems()
+    program = assemble(document, parse, problems)
+    found = named_model(program, problems)
+    if found is None or problems.failed:
+        raise _failure(program, problems)
+    return found
+
+
+def resolve(
+    document: doc.Document,
+    shape: ModelShape,
+    tokenizer: Tokenizer | None,
+    measures: Mapping[str, Measure],
+    flags: Mapping[str, Any] | None = None,
+    *,
+    parse: Parse | None = None,
+) -> Hypothesis:
+    """The file as a hypothesis about a model of this shape, all names resolved and everything checked that needs no weights.
+
+    Reads only files that the document names, inside its folder. `flags` win over `settings` (and `model` over the file's);
+    `parse` is needed for `use`. Without a tokenizer tokens are stand-ins, and what depends on them is not checked.
+    Raises CircError with every error of the file and of those it uses, sorted by place; warnings are in the hypothesis.
+    """
+    return _Resolution(document, shape, tokenizer, measures, dict(flags or {}), parse).run()
+
+
+class _Resolution:
+    def __init__(
+        self,
+        document: doc.Document,
+        shape: ModelShape,
+        tokenizer: Tokenizer | None,
+        measures: Mapping[str, Measure],
+        flags: Mapping[str, Any],
+        parse: Parse | None,
+    ):
+        self.problems = Problems()
+        self.program = assemble(document, parse, self.problems)
+        self.shape, self.tokenizer, self.measures, self.flags = shape, tokenizer, measures, flags
+        self.scope = Scope(self.problems)
+
+    def run(self) -> Hypothesis:
+        program, problems, scope = self.program, self.problems, self.scope
+        model = named_model(program, problems, self.flags.get("model"))
+        circuit = check_singles(program, problems)
+        shown = model.name.rsplit("/", 1)[-1] if model else self.shape.name
+        statements, definitions = self._declare()
+        stated = stated_settings(self._all(doc.Settings), self.flags, problems)
+        space = self._prompts(statements, stated)
+        claims = self._all(doc.Claims)
+        measurements = any(claim.comparison is None for one in claims for claim in one.claims)
+        settings = settings_in_force(stated, space.distributions, scope, measurements, problems)
+        positions = Positions(space, scope, self.tokenizer, self._measured(space, claims), problems)
+        nodes = Nodes(definitions, self.shape, shown, scope, problems)
+        nodes.resolve(positions)
+        edge_statements = self._all(doc.Edges)
+        edges = Edges(nodes, self.shape, shown, positions, problems)
+        edges.resolve(edge_statements)
+        if edge_statements and edges.complete and not nodes.broken:
+            check_paths(nodes.leaves, edges.found, problems)
+        paths = Paths(program, nodes, self.shape, shown, positions, problems)
+        options = Options(space, scope, nodes, positions, settings, problems)
+        found = Claims(program, self.measures, space, scope, paths, options, bool(edge_statements), problems).resolve(claims)
+        check_unused(program, scope, space, found, self.measures, problems)
+        check_donors(found, settings, space, problems)
+        exploring, verifying = self._split(space, settings.explore or 0, settings.seed, claims)
+        if problems.failed or model is None:
+            raise _failure(program, problems)
+        used = {name for edge in edges.found for name in (edge.sender, edge.receiver)} | paths.named
+        return Hypothesis(
+            title=circuit.title.value if circuit else (program.source.path.stem if program.source.path else ""),
+            description=circuit.description.value if circuit and circuit.description else "",
+            citations=tuple(text.value for cite in self._all(doc.Cite) for text in cite.references),
+            model=model,
+            shape=self.shape,
+            distributions=space.distributions,
+            default=space.default,
+            metrics=space.metrics,
+            features=space.features,
+            nodes=used_nodes(nodes.found, used),
+            edges=tuple(edges.found),
+            claims=found,
+            settings=settings,
+            exploring=exploring,
+            verifying=verifying,
+            source=program.source,
+            all_edges=any(one.all for one in edge_statements),
+            warnings=tuple(_placed(program, problems)),
+        )
+
+    def _all(self, kind: type[S]) -> list[S]:
+        return [one for one in self.program.statements if isinstance(one, kind)]
+
+    def _declare(self) -> tuple[list[doc.Vocab | doc.Prompts | doc.Feature | doc.Metric], list[doc.NodeDef]]:
+        """Puts every declaration into the namespace; what is declared a second time is dropped."""
+        statements: list[doc.Vocab | doc.Prompts | doc.Feature | doc.Metric] = []
+        definitions: list[doc.NodeDef] = []
+        for statement in self.program.statements:
+            if isinstance(statement, doc.Vocab | doc.Metric | doc.Feature):
+                kind = {doc.Vocab: "vocabulary", doc.Metric: "metric", doc.Feature: "feature"}[type(statement)]
+                if self.scope.declare(kind, statement.name):  # type: ignore[arg-type]
+                    statements.append(statement)
+            elif isinstance(statement, doc.Prompts):
+                if self.scope.declare("prompts", statement.name):
+                    statements.append(statement)
+                for name in slot_declarations(statement):
+                    self.scope.declare("slot", name)
+            elif isinstance(statement, doc.Nodes):
+                definitions += [one for one in statement.definitions if self.scope.declare("node", one.name)]
+        return statements, definitions
+
+    def _prompts(self, statements: Sequence[doc.Vocab | doc.Prompts | doc.Feature | doc.Metric], stated: Stated) -> PromptSpace:
+        space = build(
+            statements,
+            self.tokenizer,
+            count=stated.get("prompts", 256),
+            seed=stated.get("seed", 0),
+            bos=stated.get("bos", None),
+            folder=self.program.source.folder,
+            source=self.program.source,
+        )
+        for found in space.diagnostics:
+            self.problems.add(found)
+        measuring = next((one for one in self._all(doc.Claims) if one.claims), None)
+        if measuring is not None and not self._all(doc.Prompts):
+            self.problems.error("C106", "the file has no prompts to measure on", measuring.span, "add `prompts clean { … }`")
+        for name in space.distributions:
+            self.scope.add("prompts", name)
+        for slots in space.slots.values():
+            for slot in slots:
+                self.scope.add("slot", slot.partition(".")[0])
+        return space
+
+    def _measured(self, space: PromptSpace, statements: Sequence[doc.Claims]) -> list[str]:
+        """Distributions that something is measured on: the default one, and those after `on =`."""
+        options = [option for one in statements for claim in one.claims for option in claim.options if option.name.text == "on"]
+        named = [name.text for option in options if (name := plain_name(option.value)) is not None]
+        return list(dict.fromkeys([space.default, *named]))
+
+    def _split(
+        self, space: PromptSpace, share: float, seed: int, statements: Sequence[doc.Claims]
+    ) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        distribution = space.distributions.get(space.default)
+        if distribution is None or not len(distribution):
+            return (), ()
+        exploring, verifying = split(distribution, share, seed)
+        for claim in (claim for one in statements for claim in one.claims):
+            part = verifying if claim.comparison else exploring
+            if not part:
+                what = "verifying" if claim.comparison else "exploring"
+                hint = "measurements use the exploring part of the prompts, verdicts the rest: see `settings { explore = 0.5 }`"
+                message = f"no prompts are left for {what}: {len(distribution)} in all, `explore` is {share:g}"
+                self.problems.error("C328", message, claim.label.span, hint)
+                break
+        return exploring, verifying
+
+
+def _placed(program: Program, problems: Problems) -> list[Diagnostic]:
+    """Everything found, in the order of the files and their texts."""
+    order = {id(source): index for index, (_, source) in enumerate(program.files)}
+    placed = [program.place(one) for one in problems.found]
+    return sorted(placed, key=lambda one: (order.get(id(one.source), len(order)), one.span, one.code))
+
+
+def _failure(program: Program, problems: Problems) -> CircError:
+    """Errors first, then warnings; each in the order of the text."""
+    return CircError(sorted(_placed(program, problems), key=lambda one: one.severity is Severity.WARNING))
