@@ -89,7 +89,16 @@ class RatioOf:
     absolute: bool = False
 
 
-Estimand = MeanOf | ProportionOf | RatioOf
+@dataclass(frozen=True, slots=True)
+class RankOf:
+    """Share of the random circuits `among` whose ratio is at most as far from `target` as the circuit's own, `of`."""
+
+    of: RatioOf
+    among: tuple[RatioOf, ...]
+    target: float = 1.0
+
+
+Estimand = MeanOf | ProportionOf | RatioOf | RankOf
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +148,7 @@ __all__ = [
     "Member",
     "OptionSpec",
     "ProportionOf",
+    "RankOf",
     "RatioOf",
     "Signature",
     "column",

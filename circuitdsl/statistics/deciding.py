@@ -45,19 +45,19 @@ def prompts_to_decide(estimand: Estimand, estimate: Estimate, comparison: Compar
     return max(estimate.n + 1, math.ceil(needed)) if needed <= MOST_PROMPTS else None
 
 
-def what_would_decide(estimate: Estimate, comparison: Comparison, prompts: int | None, sample: Sample) -> str:
-    """One sentence for the reader of an inconclusive verdict."""
-    shown = f"{estimate.value:.3g}" if estimate.value is not None else "the estimate"
-    if estimate.low is not None and estimate.high is not None and comparison.operator == "=" and comparison.margin:
-        if estimate.high - estimate.low > 2 * comparison.margin:
-            hint = f"the interval is wider than the margin of {comparison.margin:g}"
-        else:
-            hint = f"the interval reaches across an end of {comparison}"
+def why_undecided(estimate: Estimate, comparison: Comparison, prompts: int | None, sample: Sample) -> str:
+    """Plain words for an inconclusive verdict: what stands in the way, and what would change it besides more prompts."""
+    low, high = estimate.low, estimate.high
+    reached = [theta for theta in bounds(comparison) if low is None or high is None or low <= theta <= high]
+    if len(reached) == 2:
+        hint = f"the interval is wider than the claim's: it reaches across {reached[0]:g} and {reached[1]:g}"
+    elif reached:
+        hint = f"the interval reaches across {reached[0]:g}"
     else:
-        hint = f"the interval reaches across {comparison.value:g}"
+        hint = "clear by itself, but not after the correction for the number of claims"
     if prompts is None:
-        return f"{hint}, and {shown} lies so near the bound that no reasonable number of prompts would decide"
-    more = prompts - estimate.n
+        shown = "the estimate" if estimate.value is None else f"{estimate.value:.3g}"
+        return f"{hint}; {shown} is so near that no reasonable number of prompts would decide: state a bound further away"
     if sample.kind == "clusters" and sample.templates < sample.n:
-        return f"{hint}; about {prompts} prompts ({more} more), on new templates in the same proportion, would probably decide"
-    return f"{hint}; about {prompts} prompts ({more} more) would probably decide"
+        return f"{hint}; new templates are needed in the same proportion as new prompts"
+    return hint

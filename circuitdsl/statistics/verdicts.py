@@ -1,21 +1,25 @@
 """The judge: questions with their columns in, verdicts out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from circuitdsl.borders.hypothesis import Comparison
-from circuitdsl.borders.measure import Estimand, MeanOf, ProportionOf, RatioOf
+from circuitdsl.borders.measure import Estimand, MeanOf, ProportionOf, RankOf, RatioOf
 from circuitdsl.borders.verdict import ClaimVerdict, Estimate, MemberVerdict, Outcome, Question
 from circuitdsl.statistics.analyses import Analysis, untestable
-from circuitdsl.statistics.deciding import prompts_to_decide, what_would_decide
+from circuitdsl.statistics.cautions import few_draws, of_member
+from circuitdsl.statistics.deciding import prompts_to_decide, why_undecided
 from circuitdsl.statistics.families import all_hold, holm, multipliers, some_fails
 from circuitdsl.statistics.fieller import analyse_ratio
 from circuitdsl.statistics.intervals import analyse_mean
 from circuitdsl.statistics.proportions import analyse_proportion
-from circuitdsl.statistics.samples import Sample, sample
+from circuitdsl.statistics.ranks import count_as_good, rank_analysis, what_would_decide_rank
+from circuitdsl.statistics.samples import Sample, bootstrap_weights, sample
 from circuitdsl.statistics.tails import exact_p_values, p_values
+
+RESAMPLES = 999
 
 
 def judge(questions: Sequence[Question], *, confidence: float, seed: int) -> tuple[ClaimVerdict, ...]:
@@ -41,7 +45,9 @@ def judge(questions: Sequence[Question], *, confidence: float, seed: int) -> tup
     refute = [some_fails([p for _, p in one.p_values]) for one in claims]
     factors = iter(zip(multipliers(support).tolist(), multipliers(refute).tolist(), strict=True))
     level = (1 - confidence) / 2
-    return tuple(_conclude(one, (1.0, 1.0) if one.question.comparison is None else next(factors), level) for one in examined)
+    verdicts = (_conclude(one, (1.0, 1.0) if one.question.comparison is None else next(factors), level) for one in examined)
+    warned = _warnings(examined, confidence, seed)
+    return tuple(verdict.model_copy(update={"warnings": said}) for verdict, said in zip(verdicts, warned, strict=True))
 
 
 class _Examined(NamedTuple):
@@ -70,6 +76,11 @@ def analyse(estimand: Estimand, columns: Mapping[str, np.ndarray], these: Sample
             return analyse_proportion(estimand, columns, these, confidence)
         case RatioOf():
             return analyse_ratio(estimand, columns, these, confidence)
+        case RankOf():
+            own = analyse_ratio(estimand.of, columns, these, confidence)
+            if own.tails is None or not estimand.among:
+                return untestable(own.estimate, own.reason or "there is no random circuit to compare with")
+            return rank_analysis(count_as_good(estimand, columns), len(estimand.among), confidence)
 
 
 def _columns_of(estimand: Estimand) -> list[str]:
@@ -80,10 +91,12 @@ def _columns_of(estimand: Estimand) -> list[str]:
             return [name for name, _ in estimand.of.terms]
         case RatioOf():
             return [name for of in (estimand.numerator, estimand.denominator) for name, _ in of.terms]
+        case RankOf():
+            return [name for ratio in (estimand.of, *estimand.among) for name in _columns_of(ratio)]
 
 
 def _examine(question: Question, confidence: float) -> _Examined:
-    these = sample(question.clusters) if len(question.clusters) >= 2 else None
+    these = sample(np.asarray(question.clusters)) if len(question.clusters) >= 2 else None
     found = tuple(analyse(member.estimand, question.columns, these, confidence) for member in question.members)
     beside = tuple(
         {name: analyse(estimand, question.columns, these, confidence).estimate for name, estimand in member.beside.items()}
@@ -108,7 +121,7 @@ def _conclude(one: _Examined, factors: tuple[float, float], level: float) -> Cla
         _member(one, number, (p_support * factors[0], float(within[number]) * factors[1]), factors, level)
         for number, (p_support, _) in enumerate(one.p_values)
     )
-    outcome, reason = _together(members)
+    outcome, reason = claim_outcome(members)
     if comparison is None:
         return ClaimVerdict(label=one.question.label, outcome=outcome, members=members, reason=reason)
     adjusted = min(
@@ -136,8 +149,12 @@ def _member(one: _Examined, number: int, adjusted: tuple[float, float], factors:
     prompts, reason = None, ""
     if outcome == "inconclusive":
         factor = factors[0] if supported <= refuted else factors[1] * len(one.p_values)
-        prompts = prompts_to_decide(member.estimand, analysis.estimate, comparison, level / factor)
-        reason = what_would_decide(analysis.estimate, comparison, prompts, one.sample)
+        if isinstance(member.estimand, RankOf):
+            as_good = count_as_good(member.estimand, one.question.columns)
+            reason = what_would_decide_rank(as_good, len(member.estimand.among), comparison, level / factor)
+        else:
+            prompts = prompts_to_decide(member.estimand, analysis.estimate, comparison, level / factor)
+            reason = why_undecided(analysis.estimate, comparison, prompts, one.sample)
     judged = {
         "outcome": outcome,
         "p_support": p_support,
@@ -149,7 +166,7 @@ def _member(one: _Examined, number: int, adjusted: tuple[float, float], factors:
     return plain.model_copy(update=judged)
 
 
-def _together(members: Sequence[MemberVerdict]) -> tuple[Outcome, str]:
+def claim_outcome(members: Sequence[MemberVerdict]) -> tuple[Outcome, str]:
     """The claim's outcome from its members', and why, in words."""
     if not members:
         return "not testable", "there is nothing that it speaks of"
@@ -164,6 +181,27 @@ def _together(members: Sequence[MemberVerdict]) -> tuple[Outcome, str]:
         outcome: Outcome = "measured" if "measured" in outcomes else "not testable"
         return outcome, f"not testable for {_listed(members, 'not testable')}"
     return outcomes[0], ""
+
+
+def _warnings(examined: Sequence[_Examined], confidence: float, seed: int) -> Iterator[tuple[str, ...]]:
+    """Of each question. Resamples are drawn once for each way of clustering the prompts, so no claim depends on another."""
+    resamples: dict[bytes, np.ndarray] = {}
+    for one in examined:
+        said: list[str] = []
+        if one.question.comparison is not None and one.sample is not None:
+            key = one.sample.kind.encode() + one.sample.codes.tobytes()
+            if key not in resamples:
+                resamples[key] = bootstrap_weights(one.sample, RESAMPLES, seed)
+            for member, analysis in zip(one.question.members, one.analyses, strict=True):
+                if analysis.tails is None:
+                    continue
+                found = list(of_member(member.estimand, one.question.columns, one.sample, resamples[key], confidence))
+                if isinstance(member.estimand, RankOf):
+                    found += filter(None, [few_draws(len(member.estimand.among), one.question.comparison.value, confidence)])
+                said += [
+                    f"{caution.code}: {member.label}: {caution.message}" if len(one.analyses) > 1 else str(caution) for caution in found
+                ]
+        yield tuple(dict.fromkeys(said))
 
 
 def _listed(members: Sequence[MemberVerdict], outcome: Outcome, most: int = 5) -> str:

@@ -1,0 +1,159 @@
+"""Warnings that a careful reader would raise, as pure functions from columns to a coded warning or None."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from circuitdsl.borders.measure import Combination, Estimand, MeanOf, RatioOf
+from circuitdsl.borders.verdict import Estimate, Outcome
+from circuitdsl.statistics.analyses import combine
+from circuitdsl.statistics.fieller import analyse_ratio
+from circuitdsl.statistics.intervals import analyse_mean, mean_interval
+from circuitdsl.statistics.ranks import draws_needed
+from circuitdsl.statistics.samples import Sample
+
+FEWEST_DONORS = 20
+
+
+class Caution(NamedTuple):
+    """A warning; `explain CODE` says more. `str()` is how verdicts carry it."""
+
+    code: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"
+
+
+def empty_not_chance(
+    empty: np.ndarray, model: np.ndarray, sample: Sample, chance: float = 0.0, confidence: float = 0.95, share: float = 0.1
+) -> Caution | None:
+    """F(∅) [N] is surely off `chance`, by more than `share` of what the model [N] has above chance."""
+    mean, _, half = mean_interval(empty, sample, confidence)
+    distance, scale = abs(float(mean) - chance), abs(float(model.mean()) - chance)
+    if distance <= float(half) or distance <= share * scale:
+        return None
+    return Caution("W050", f"the empty circuit's F is {float(mean):.3g} where chance is {chance:g} and the model has {model.mean():.3g}")
+
+
+def shared_mechanism(changes: Mapping[str, np.ndarray], least: float = 0.05) -> Caution | None:
+    """`changes[head]` [N] is how much of the head's attention (0 to 1) moves when the clean prompt is exchanged for its donor."""
+    means = {head: float(np.mean(change)) for head, change in changes.items()}
+    if not means or max(means.values()) >= least:
+        return None
+    return Caution("W051", f"the circuit's heads attend alike on clean prompts and donors: at most {max(means.values()):.2f} of it moves")
+
+
+def above_one(estimate: Estimate) -> Caution | None:
+    """A faithfulness, or another share of the model's own behaviour, whose whole interval lies above 1."""
+    if estimate.low is None or estimate.value is None or estimate.low <= 1 + 1e-6:
+        return None
+    return Caution(
+        "W052", f"{estimate.value:.3g} is above 1: the circuit does more than the model, so something that holds it back is left out"
+    )
+
+
+def changes_cancel(changes: np.ndarray, scale: float, large: float = 0.3, share: float = 0.25) -> Caution | None:
+    """Changes a prompt [N] that are large against `scale` (the mean below the line), but whose mean is not large against them."""
+    size, net = float(np.abs(changes).mean()), abs(float(changes.mean()))
+    if size < large * abs(scale) or net > share * size:
+        return None
+    return Caution("W053", f"prompts change by {size:.3g} on average, up and down, but only by {net:.3g} in the mean: the changes cancel")
+
+
+def random_as_good(
+    own: float, random: np.ndarray, size: int, sizes: np.ndarray, disjoint: np.ndarray, target: float = 1.0
+) -> Caution | None:
+    """`own` ratio of a circuit of `size`, `random` [B] ratios of circuits of `sizes` [B] that are `disjoint` [B] from it or not."""
+    rivals = (np.abs(target - random) <= abs(target - own)) & ((sizes < size) | disjoint)
+    if not rivals.any():
+        return None
+    best = np.flatnonzero(rivals)[np.argmin(np.abs(target - random[rivals]))]
+    kind = "disjoint" if disjoint[best] else "smaller"
+    return Caution(
+        "W054", f"a {kind} random circuit ({int(sizes[best])} edges, the circuit {size}) scores as well: {random[best]:.3g} to {own:.3g}"
+    )
+
+
+def backed_up(
+    node: str, alone: RatioOf, without_backup: RatioOf, columns: Mapping[str, np.ndarray], sample: Sample, least: float, confidence: float
+) -> Caution | None:
+    """Leaving out `node` matters less than `least` by itself, but more once its backup is gone, both beyond their intervals."""
+    first, second = (analyse_ratio(of, columns, sample, confidence).estimate for of in (alone, without_backup))
+    if first.high is None or second.low is None or first.high >= least or second.low <= least:
+        return None
+    return Caution("W055", f"{node} is not needed alone ({first.value:.3g}) but is once its backup is gone ({second.value:.3g})")
+
+
+def verdict_flips(outcomes: Mapping[str, Outcome]) -> Caution | None:
+    """`outcomes` by ablation: supported under one and refuted under another."""
+    supported = [ablation for ablation, outcome in outcomes.items() if outcome == "supported"]
+    refuted = [ablation for ablation, outcome in outcomes.items() if outcome == "refuted"]
+    if not supported or not refuted:
+        return None
+    return Caution("W056", f"supported under {', '.join(supported)}, but refuted under {', '.join(refuted)}")
+
+
+def few_donors(counts: Mapping[str, int], least: int = FEWEST_DONORS) -> Caution | None:
+    """`counts` of donors by layout or class of a feature."""
+    few = {name: count for name, count in counts.items() if count < least}
+    if not few:
+        return None
+    name = min(few, key=few.__getitem__)
+    return Caution("W057", f"{len(few)} of {len(counts)} classes have fewer than {least} donors; {name} has {few[name]}")
+
+
+def few_draws(draws: int, theta: float, confidence: float) -> Caution | None:
+    """So few random circuits that `rank <= theta` could not be supported, were the circuit better than all of them."""
+    if not 0 < theta < 1 or draws >= (needed := draws_needed(theta, confidence)):
+        return None
+    return Caution("W058", f"{draws} random circuits cannot support a share of at most {theta:g}; {needed} could")
+
+
+def bootstrap_disagrees(
+    estimate: Estimate, weights: np.ndarray, numerator: np.ndarray, denominator: np.ndarray | None, confidence: float, share: float = 0.5
+) -> Caution | None:
+    """An end of the interval lies further from the percentile bootstrap's than `share` of the half-width.
+
+    `weights` [draws, N] say how often each prompt occurs in each resample; columns are [N], `denominator` None for a mean.
+    """
+    if estimate.low is None or estimate.high is None or estimate.high <= estimate.low:
+        return None
+    below = weights @ denominator if denominator is not None else weights.sum(axis=1)
+    low, high = np.quantile((weights @ numerator) / below, [(1 - confidence) / 2, (1 + confidence) / 2])
+    apart = max(abs(low - estimate.low), abs(high - estimate.high)) / ((estimate.high - estimate.low) / 2)
+    if apart <= share:
+        return None
+    shown = f"[{estimate.low:.3g}, {estimate.high:.3g}]"
+    return Caution("W059", f"the bootstrap's interval [{low:.3g}, {high:.3g}] is not {shown}: a few prompts weigh heavily")
+
+
+def of_member(
+    estimand: Estimand, columns: Mapping[str, np.ndarray], sample: Sample, weights: np.ndarray, confidence: float
+) -> tuple[Caution, ...]:
+    """What the columns of one judged number alone give reason to say; `weights` as in `bootstrap_disagrees`."""
+    below: np.ndarray | None = None
+    match estimand:
+        case RatioOf():
+            analysis = analyse_ratio(replace(estimand, absolute=False), columns, sample, confidence)
+            above, below = _per_prompt(estimand.numerator, columns), _per_prompt(estimand.denominator, columns)
+            changes = above if estimand.absolute else above - below
+            found = [changes_cancel(changes, float(below.mean())), None if estimand.absolute else above_one(analysis.estimate)]
+        case MeanOf():
+            analysis = analyse_mean(estimand, columns, sample, confidence)
+            above = _per_prompt(estimand.of, columns)
+            taken_off = [float(np.abs(columns[name]).mean()) for name, weight in estimand.of.terms if weight < 0]
+            found = [changes_cancel(above, sum(taken_off)) if taken_off else None]
+        case _:
+            return ()
+    if analysis.tails is None:
+        return ()
+    found.append(bootstrap_disagrees(analysis.estimate, weights, above, below, confidence))
+    return tuple(caution for caution in found if caution is not None)
+
+
+def _per_prompt(of: Combination, columns: Mapping[str, np.ndarray]) -> np.ndarray:
+    """[N], averaged over replicates where there are some."""
+    return np.atleast_2d(combine(of, columns)).mean(axis=0)

@@ -1,0 +1,71 @@
+"""What `explain` says about the warnings of this stage."""
+
+from collections.abc import Mapping
+
+from circuitdsl.borders.codes import Code
+
+CODES: Mapping[str, Code] = {
+    "W050": Code(
+        "The empty circuit is not near chance",
+        "With every unit ablated the model should know nothing, but F(∅) lies clearly off chance: the ablated model still does part "
+        "of the task, or does the opposite of it.\n\n"
+        "Faithfulness and its kin measure from F(∅), so they then start from a floor that is not 'no behaviour', and the circuit is "
+        "given too much or too little credit.\n\n"
+        "Look at the donors: do they keep what the answer depends on? Use counterfactuals that change it, or another ablation.",
+    ),
+    "W051": Code(
+        "Clean prompts and donors share the mechanism",
+        "The circuit's heads attend to the same places on the clean prompts and on the donors that replace them. Replacing their "
+        "values then leaves the mechanism running, and a circuit that lacks it can look faithful.\n\n"
+        "Choose counterfactuals that break the structure (no repeated block, another subject), not only the values in it.",
+    ),
+    "W052": Code(
+        "A share above 1",
+        "The circuit's effect is larger than the whole model's, and not by chance: its interval lies above 1. The number is not "
+        "clamped.\n\n"
+        "Usually something that works against the behaviour (a negative head) is left out of the circuit. 1.3 is as far from the "
+        "model as 0.7: claim `= 1 +- 0.2` rather than `>= 0.8`.",
+    ),
+    "W053": Code(
+        "Changes cancel in the mean",
+        "Prompt by prompt the numbers differ a lot, some up and some down, and the mean hides it. A ratio of means near 1, or a "
+        "difference near 0, then does not say that the circuit behaves like the model.\n\n"
+        "Read the numbers beside the measure (KL, agreement), and measure the groups of prompts apart that go up and down.",
+    ),
+    "W054": Code(
+        "A random circuit scores as well",
+        "A random circuit that is smaller than this one, or shares nothing with it, is at least as faithful. What makes this circuit "
+        "faithful is then not the parts that the file names.\n\n"
+        "Use a harder ablation or metric; a behaviour that any circuit shows needs no mechanism to explain it.",
+    ),
+    "W055": Code(
+        "Needed once its backup is gone",
+        "Leaving this node out changes little, but leaving it out of a circuit that already lacks another node changes much: the two "
+        "stand in for each other. Single knock-outs call both needless.\n\n"
+        "Claim `minimality`, which looks at sets, instead of `minimality.single`; or name the backup with `without =`.",
+    ),
+    "W056": Code(
+        "The verdict flips under another ablation",
+        "The same claim is supported under one ablation and refuted under another, so it is as much about the ablation as about the "
+        "model.\n\n"
+        "State which ablation is meant and why; report both numbers.",
+    ),
+    "W057": Code(
+        "Few donors",
+        "A layout, or a class of a feature, has fewer than 20 donors. The same few values are put in again and again, and the answer "
+        "may be about them.\n\n"
+        "Add prompts or values of that class, or use fewer templates.",
+    ),
+    "W058": Code(
+        "Too few random circuits to decide",
+        "Even if no random circuit were as good as this one, so few of them could not bound their share below what is claimed: after "
+        "0 of B the upper bound is 1 − (α/2)^(1/B), with α = 1 − confidence.\n\n"
+        "Leave the number of random circuits to the default, the smallest that can decide.",
+    ),
+    "W059": Code(
+        "The bootstrap disagrees with the interval",
+        "The interval is Student's or Fieller's, which lean on the mean being nearly normal. Resampling the prompts gives a clearly "
+        "different one, so a few prompts, or a few templates, weigh heavily.\n\n"
+        "Look at the per-prompt numbers in the evidence for outliers, and measure more prompts.",
+    ),
+}
