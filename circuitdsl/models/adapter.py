@@ -8,8 +8,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import DynamicCache
-from transformers.masking_utils import causal_mask_function, sliding_window_causal_mask_function
 
 from circuitdsl.borders.adapter import Captured, LayerParts
 from circuitdsl.borders.units import ModelShape, WriteGroup
@@ -45,6 +43,8 @@ class TransformerAdapter:
         if tokens.shape[1] > self.shape.context:
             message = f"a prompt has {tokens.shape[1]} tokens, but {self.shape.name or 'the model'} reads at most {self.shape.context}"
             raise model_error("C415", message, "use shorter prompts, or a model with a longer context")
+        from transformers import DynamicCache
+
         reads: dict[WriteGroup, Tensor] = {}
         heads: dict[int, Tensor] = {}
         mlps: dict[int, Tensor] = {}
@@ -104,10 +104,12 @@ class TransformerAdapter:
         return self.family.rotate(self._body, projected, positions)
 
     def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+        from transformers.masking_utils import causal_mask_function, sliding_window_causal_mask_function
+
         scores = q.transpose(1, 2) @ k.permute(0, 2, 3, 1) * self.family.scaling(self._parts[layer].attention)
         if cap := self.family.attention_cap(self.config):
             scores = torch.tanh(scores / cap) * cap
-        if self.family.causal(self.config):
+        if self.shape.causal:
             window = self.family.window(self.config, layer)
             visible = sliding_window_causal_mask_function(window) if window else causal_mask_function
             keys = torch.arange(k.shape[1], device=k.device)

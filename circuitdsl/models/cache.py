@@ -9,7 +9,10 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+
+from circuitdsl.models.errors import model_error
 
 _MANIFEST = "manifest.json"
 
@@ -25,22 +28,14 @@ def cache_folder() -> Path:
 
 def digest(path: Path) -> str:
     """SHA-256 of a file, remembered by its path, size and time of change."""
-    stat = path.stat()
-    place = str(path.resolve())
-    now = {"path": place, "size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
-    note = cache_folder() / "digests" / f"{hashlib.sha256(place.encode()).hexdigest()[:32]}.json"
     try:
-        known = json.loads(note.read_text())
-        if {key: known[key] for key in now} == now:
+        known = json.loads(_note(path).read_text())
+        if {**known, **_state(path)} == known:
             return known["sha256"]
     except (OSError, ValueError, KeyError, TypeError):
         pass  # not there, or damaged: computed anew
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    note.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=note.parent, delete=False, suffix=".tmp") as written:
-        json.dump({**now, "sha256": sha256}, written)
-    Path(written.name).replace(note)
+    sha256 = _sha256(path)
+    _remember(path, sha256)
     return sha256
 
 
@@ -54,27 +49,37 @@ def digests(paths: list[Path]) -> str:
 def entry(kind: str, key: str, make: Callable[[Path], None]) -> Path:
     """The folder of a cached thing. `make(folder)` writes its files where there is none, or one whose files have changed.
 
-    Several processes may ask at once: one makes it, the others wait.
+    Several processes may ask at once: one makes it, the others wait. Raises CircError C416 if it cannot be written.
     """
     from filelock import FileLock
 
     place = cache_folder() / kind / key
     if _intact(place):
         return place
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(place.with_suffix(".lock")):
-        if _intact(place):
-            return place
-        making = Path(tempfile.mkdtemp(dir=place.parent, prefix=f"{key[:12]}-"))
-        try:
-            make(making)
-            manifest = {path.name: digest(path) for path in sorted(making.iterdir())}
-            (making / _MANIFEST).write_text(json.dumps(manifest, indent=1))
-            shutil.rmtree(place, ignore_errors=True)
-            making.replace(place)
-        finally:
-            shutil.rmtree(making, ignore_errors=True)
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(place.with_suffix(".lock")):
+            if not _intact(place):
+                _make(place, make)
+    except OSError as error:
+        raise model_error(
+            "C416", f"the cache folder {cache_folder()} cannot be written: {error}", "set CIRCUITDSL_CACHE to another"
+        ) from None
     return place
+
+
+def _make(place: Path, make: Callable[[Path], None]) -> None:
+    making = Path(tempfile.mkdtemp(dir=place.parent, prefix=f"{place.name[:12]}-"))
+    try:
+        make(making)
+        manifest = {path.name: _sha256(path) for path in sorted(making.iterdir())}
+        (making / _MANIFEST).write_text(json.dumps(manifest, indent=1))
+        shutil.rmtree(place, ignore_errors=True)
+        making.replace(place)
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+    for name, sha256 in manifest.items():
+        _remember(place / name, sha256)
 
 
 def _intact(place: Path) -> bool:
@@ -83,3 +88,27 @@ def _intact(place: Path) -> bool:
         return all(digest(place / name) == sha256 for name, sha256 in manifest.items())
     except (OSError, ValueError, AttributeError):
         return False
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _state(path: Path) -> dict[str, object]:
+    stat = path.stat()
+    return {"path": str(path.resolve()), "size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+
+
+def _note(path: Path) -> Path:
+    return cache_folder() / "digests" / f"{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:32]}.json"
+
+
+def _remember(path: Path, sha256: str) -> None:
+    """Where the cache cannot be written it is computed each time."""
+    note = _note(path)
+    with suppress(OSError):
+        note.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=note.parent, delete=False, suffix=".tmp") as written:
+            json.dump({**_state(path), "sha256": sha256}, written)
+        Path(written.name).replace(note)

@@ -90,9 +90,6 @@ class Family:
         """Softcap of the vocabulary's logits."""
         return None
 
-    def causal(self, config: Any) -> bool:
-        return True
-
     def pattern(self, config: Any, scores: "Tensor") -> "Tensor | None":
         """Attention weights of masked scores [..., T], where they are not a softmax (None)."""
         return None

@@ -2,8 +2,9 @@
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass, replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -200,7 +201,8 @@ def _dequantise(gguf: Any, place: Path, say: Callable[[str], None]) -> None:
 
     say(f"dequantising {gguf.name}: once, about a quarter of a minute")
     try:
-        model = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32, trust_remote_code=False)
+        with redirect_stderr(StringIO()):  # a progress bar that no setting of transformers turns off
+            model = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32, trust_remote_code=False)
     except Exception as error:  # gguf and transformers raise whatever they come across in a damaged file
         raise model_error("C410", f"cannot read {gguf.name}: {type(error).__name__} {error}") from None
     seen: set[int] = set()

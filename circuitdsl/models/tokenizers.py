@@ -3,6 +3,8 @@
 A tokenizer that is only in a GGUF file or in an older format is converted once, by transformers itself in a child process, and cached.
 """
 
+import hashlib
+import json
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -50,8 +52,6 @@ class FileTokenizer:
         """What the post-processor puts first, else the `bos_token` of tokenizer_config.json or config.json beside it."""
         if self._declared is not None:
             return self._declared
-        import json
-
         for name in ("tokenizer_config.json", "config.json"):
             try:
                 settings = json.loads((self.path.parent / name).read_text(encoding="utf-8"))
@@ -146,15 +146,32 @@ def check_gguf(path: Path) -> None:
 
 
 def assert_same_tokenizer(tokenizer: FileTokenizer, location: Location, texts: Iterable[str]) -> None:
-    """Compares the ids of `texts` with those of transformers' own tokenizer. Raises GuardError C423 at the first difference."""
-    from transformers import AutoTokenizer
+    """Compares the ids of `texts` with those of transformers' own tokenizer. Raises GuardError C423 at the first difference.
 
-    path = location.path
-    if path is None:
+    Agreement is remembered for the same texts, files and version of transformers.
+    """
+    from transformers import __version__
+
+    if location.path is None:
         return
-    where, extra = (path.parent, {"gguf_file": path.name}) if location.kind == "gguf" else (path, {})
-    own: Any = AutoTokenizer.from_pretrained(where, trust_remote_code=False, local_files_only=True, **extra)
+    distinct = sorted(set(texts))
+    files = [location.path] if location.path.is_file() else sorted(location.path.glob("token*.json"))
+    asked = json.dumps([distinct, tokenizer.sha256, digests(files), __version__])
+    key = hashlib.sha256(asked.encode()).hexdigest()
+    entry("agreed", key, lambda folder: _compare(tokenizer, location.path, distinct, folder))
+
+
+def _compare(tokenizer: FileTokenizer, path: Any, texts: list[str], folder: Path) -> None:
+    from transformers import CONFIG_MAPPING, AutoTokenizer, PreTrainedTokenizerFast
+
+    if path.is_file():
+        own: Any = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name, trust_remote_code=False, local_files_only=True)
+    elif json.loads((path / "config.json").read_text(encoding="utf-8"))["model_type"] in CONFIG_MAPPING:
+        own = AutoTokenizer.from_pretrained(path, trust_remote_code=False, local_files_only=True)
+    else:  # a toy: transformers does not know its configuration
+        own = PreTrainedTokenizerFast(tokenizer_file=str(path / "tokenizer.json"))
     for text in texts:
         expected, found = tuple(own(text).input_ids), tokenizer.encode(text).ids
         if expected != found:
             raise GuardError("C423", f"token ids of {text!r} differ from transformers' own: {list(found)} against {list(expected)}")
+    (folder / "agreed.json").write_text(json.dumps({"texts": len(texts)}))

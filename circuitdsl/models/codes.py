@@ -1,0 +1,135 @@
+"""What `explain` says about models."""
+
+from circuitdsl.borders.codes import Code
+
+CODES: dict[str, Code] = {
+    "C401": Code(
+        "no such model",
+        'The name after `model` is a bundled name (`circuitdsl models` lists them), a Hub id such as "openai-community/gpt2", a '
+        "folder with config.json and *.safetensors, or a file that ends in .gguf. A relative folder or file starts at the "
+        "circuit file's own folder.\n\n"
+        "Nothing was found under the name that the file gives.",
+    ),
+    "C402": Code(
+        "the model is not on this machine",
+        "A model that is named by its Hub id is downloaded once and then read from the Hub's local cache. It is not there, and "
+        "the Hub cannot be reached (or offline mode is on).\n\n"
+        "Checking a file needs only the model's shape: well-known models can be checked without a network. To verify, fetch the "
+        "model where there is one, or name a folder, a GGUF file or a bundled model.",
+    ),
+    "C403": Code(
+        "the Hub does not give the model",
+        "The Hub answered, but has no model of that name or no such revision, or the model asks for a licence first.\n\n"
+        "Check the spelling of the id and of `revision`. For a model with a licence, accept it on the model's page and log in "
+        "with `hf auth login`.",
+    ),
+    "C404": Code(
+        "pickled weights",
+        "The model has its weights only as Python pickles (*.bin, *.pt). Reading a pickle can run any code that its author put "
+        "there, and a circuit file is data that can be opened from anywhere, so pickles are refused.\n\n"
+        "Convert the model to safetensors, use a revision that has them, or pass `--unsafe` if you trust where the file is "
+        "from.",
+    ),
+    "C405": Code(
+        "damaged or missing weights",
+        "The folder has no *.safetensors, or one of them ends before its own header says so. Most often a copy or a download "
+        "was cut off.\n\n"
+        "Fetch the files again.",
+    ),
+    "C406": Code(
+        "weights do not fit the configuration",
+        "config.json describes tensors that the weight files lack, or that have another shape there. Transformers would fill "
+        "such tensors with random numbers and go on; a claim about the result would mean nothing.\n\n"
+        "Check that config.json and the weights are from the same model.",
+    ),
+    "C407": Code(
+        "weights are not finite",
+        "A tensor holds NaN or infinity. Every number computed from it would be NaN.\n\n"
+        "The file may be damaged or the model diverged in training; with `--dtype float16`, large weights overflow: use "
+        "float32.",
+    ),
+    "C408": Code(
+        "unsupported family",
+        "The engine takes a model apart into heads, MLPs and norms, so it has to know where a family keeps them. This one is "
+        "not known yet.\n\n"
+        "A family is one small file in circuitdsl/models/families: which `model_type`s it serves, its shape from a "
+        "configuration, where its modules are, and how its attention differs from the usual. llama.py is a good start; nothing "
+        "else has to be edited, and the guards at load tell whether the file is right.",
+    ),
+    "C409": Code(
+        "quantised weights or a LoRA adapter",
+        "Weights that are stored quantised (bitsandbytes, GPTQ, AWQ) or as a LoRA adapter have no plain matrices to take apart "
+        "into heads.\n\n"
+        "Use the full-precision model; merge a LoRA adapter into its base model first (`merge_and_unload` in PEFT). GGUF files "
+        "are dequantised at load and work.",
+    ),
+    "C410": Code(
+        "GGUF file cannot be read",
+        "GGUF files are read by transformers with the packages gguf and accelerate: `pip install 'circuitdsl[gguf]'`. The first "
+        "time, the tokenizer and the dequantised weights are converted and kept in the cache, by the content of the file.\n\n"
+        "If the packages are there, the file is damaged, is not GGUF, or holds an architecture that transformers cannot "
+        "convert.",
+    ),
+    "C411": Code(
+        "configuration cannot be understood",
+        "config.json is missing, is not JSON, does not say its `model_type`, or holds numbers that make no sense together (no "
+        "layers, heads that key-value heads do not divide).\n\n"
+        "Fetch the model's config.json again.",
+    ),
+    "C412": Code(
+        "no such type or device",
+        "`--dtype` is float32 (the default), float64, bfloat16 or float16. `--device` is a device of torch on this machine: "
+        "cpu, cuda, cuda:1, mps. Weights of any type are computed in float32 unless told otherwise.",
+    ),
+    "C413": Code(
+        "tokenizer cannot be used",
+        "The tokenizer's file is damaged, or is in an older format that transformers cannot convert, or the setting `bos = "
+        "true` asks for a BOS token that the tokenizer does not have.\n\n"
+        "Fetch tokenizer.json again, or remove the setting.",
+    ),
+    "C414": Code(
+        "bundled model not installed",
+        "A bundled model comes in a package of its own, which is not installed here. The package is only looked for and never "
+        "imported; the message has the command that installs it without its dependencies.",
+    ),
+    "C415": Code(
+        "prompt longer than the model's context",
+        "The model was built for a number of positions, and a prompt has more tokens than that. Use shorter prompts, or a model "
+        "with a longer context.",
+    ),
+    "C416": Code(
+        "cache cannot be written",
+        "Converted tokenizers and dequantised weights are kept in a cache folder, which cannot be written: it is read-only, or "
+        "the disk is full (dequantised weights take four bytes a parameter).\n\n"
+        "Make room, or set CIRCUITDSL_CACHE to a folder that can be written. Deleting the cache loses nothing but time.",
+    ),
+    "C420": Code(
+        "parity: logits differ",
+        "Before anything is measured, logits are computed on a few of the file's prompts from the pieces that the engine uses, "
+        "and compared with transformers' own. They differ by more than rounding explains (1e-4 of their largest size in "
+        "float32), so no number of the engine could be trusted, and it stops with exit status 4.\n\n"
+        "This is a defect of the family's file in circuitdsl/models/families, or a variant of the family that it does not know. "
+        "Please report the model and the line that was printed.",
+    ),
+    "C421": Code(
+        "parity: writes do not sum to the stream",
+        "The residual stream before each read should be the embedding plus what every unit wrote, with the biases and norms of "
+        "the architecture. It is not, so something writes to the stream that the family's file does not know of (a multiplier, "
+        "a bias, a norm after the sum).\n\n"
+        "See C420.",
+    ),
+    "C422": Code(
+        "parity: a layer's pieces differ",
+        "A layer's keys, values, attention or MLP, computed again from its weights, differ from those of the plain run: the "
+        "rotary embedding, the mask, a scale or the order of the heads is not what the family's file says.\n\n"
+        "See C420.",
+    ),
+    "C423": Code(
+        "token ids differ",
+        "The file was checked with the model's tokenizer.json alone. Before measuring, every prompt is encoded by transformers' "
+        "own tokenizer as well; the two gave different ids, so positions and answers would be off, and it stops with exit "
+        "status 4.\n\n"
+        "Update transformers and tokenizers together; delete the cache folder if the tokenizer was converted by an older "
+        "version.",
+    ),
+}
