@@ -4,13 +4,12 @@ from collections.abc import Iterable, Iterator
 
 from lark import Token
 
-CONTINUES = frozenset(
-    "COMMA PLUS MINUS SLASH EQUAL SAME DIFFERS LESS LESS_EQUAL MORE MORE_EQUAL MARGIN RANGE AT COLON DOT AND OR NOT"
-    " ARROW ANY_ROUTE THROUGH LBRACE".split()
-)
-"""A line goes on after these."""
-
+COMPARES = frozenset({"SAME", "DIFFERS", "LESS", "LESS_EQUAL", "MORE", "MORE_EQUAL"})
+OPERATORS = COMPARES | {"PLUS", "MINUS", "STAR", "SLASH", "AND", "OR", "NOT"}
 ARROWS = frozenset({"ARROW", "ANY_ROUTE", "THROUGH"})
+CONTINUES = (OPERATORS - {"STAR"}) | ARROWS | {"COMMA", "EQUAL", "MARGIN", "RANGE", "AT", "COLON", "DOT", "LBRACE"}
+"""A line goes on after these (and after a star that multiplies)."""
+
 OPENS, CLOSES = frozenset({"LPAR", "LSQB", "THROUGH"}), frozenset({"RPAR", "RSQB"})
 OPERANDS = frozenset({"NAME", "INT", "DECIMAL", "FLOAT", "STRING", "LONG", "RPAR", "RSQB", "KL", "ANSWER", "WRONG"})
 
@@ -25,7 +24,10 @@ class Kept:
 
 
 def join_lines(tokens: Iterable[Token]) -> list[Token]:
-    """Drops comments and the line ends that end nothing; every statement and every line in braces is left with one `_END`."""
+    """Drops comments and the line ends that end nothing (a `{` may stand on the next line).
+
+    Every statement and every line in braces is left with one `_END` behind it.
+    """
     kept: list[Token] = []
     depth = 0
     pending: Token | None = None  # a line end, until it is known whether the next line goes on
@@ -41,7 +43,7 @@ def join_lines(tokens: Iterable[Token]) -> list[Token]:
             if depth == 0 and kept and not _goes_on(kept):
                 pending = pending or token
             continue
-        if pending is not None and token.type not in ARROWS:
+        if pending is not None and token.type not in ARROWS and token.type != "LBRACE":
             end(pending)
         pending = None
         if token.type == "_END":

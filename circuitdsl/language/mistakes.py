@@ -1,0 +1,196 @@
+"""What a token that does not fit most likely means. A `Mend` says so, and what to read in its place."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from lark import Token
+
+from circuitdsl.borders.source import Span
+from circuitdsl.language import wording
+from circuitdsl.language.brackets import begins_statement
+from circuitdsl.language.mends import made, span_of
+
+IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Mend:
+    """`put` is read instead of the misfit and of `back` tokens before it; without `put` the rest of the line is left out."""
+
+    code: str
+    message: str
+    span: Span
+    hint: str = ""
+    put: tuple[Token, ...] = ()
+    back: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the parser stands: the token that does not fit, its neighbours, what would fit, and the statement around it.
+
+    `fits(*tokens)` tells whether the parser would take those tokens and then the one after the misfit; `first` is the number of
+    the line's first token.
+    """
+
+    tokens: list[Token]
+    at: int
+    first: int
+    statement: str
+    accepts: frozenset[str]
+    fits: "Callable[..., bool]"
+
+    @property
+    def token(self) -> Token:
+        return self.tokens[self.at]
+
+    @property
+    def before(self) -> Token | None:
+        return self.tokens[self.at - 1] if self.at else None
+
+
+def explain(place: Place) -> Mend:
+    """The first explanation that holds, or the plain "expected …"."""
+    for attempt in (_equals, _texts, _reserved, _statement, _head, _keyword, _comma, _trailing_comma, _arrow):
+        if (mend := attempt(place)) is not None:
+            return mend
+    return _plain(place)
+
+
+def _equals(place: Place) -> Mend | None:
+    """`==` where one compares with a number, `=` where one asks."""
+    token = place.token
+    other = {"SAME": ("EQUAL", "="), "EQUAL": ("SAME", "==")}.get(token.type)
+    if other is None or not place.fits(put := made(*other, token)):
+        return None
+    what = "a claim's equivalence is written with one `=`" if token.type == "SAME" else "equality of values is written `==`"
+    return Mend("C010", what, span_of(token), f"write `{other[1]}`", (put,))
+
+
+def _texts(place: Place) -> Mend | None:
+    token, before = place.token, place.before
+    if token.type not in ("STRING", "LONG") or before is None or before.type not in ("STRING", "LONG"):
+        return None
+    if place.fits(comma := made("COMMA", ",", token), token):
+        return Mend("C004", "two texts on one statement", span_of(before, token), "a comma stands between two of a list", (comma, token))
+    end = made("_END", "", token)
+    hint = "one template a line" if place.statement == "PROMPTS" else "the second goes to a line of its own"
+    return Mend("C004", "two texts on one statement", span_of(before, token), hint, (end, token) if place.fits(end, token) else ())
+
+
+def _reserved(place: Place) -> Mend | None:
+    token = place.token
+    name = made("NAME", str(token), token)
+    if token.type == "NAME" or not IDENTIFIER.fullmatch(token) or "NAME" not in place.accepts or begins_statement(place.tokens, place.at):
+        return None
+    if not place.fits(name):
+        return None
+    return Mend("C020", f"`{token}` is a word of the language and cannot be a name", span_of(token), f"call it `{token}_`, say", (name,))
+
+
+def _statement(place: Place) -> Mend | None:
+    token = place.token
+    if not {"CIRCUIT", "CLAIMS"} <= place.accepts or "NAME" in place.accepts:
+        return None
+    if token.type == "NAME" and (word := _closest(token, wording.STATEMENT_WORDS)):
+        put = made(word.upper(), word, token)
+        if place.fits(put):
+            return Mend("C005", f"`{token}` does not begin a statement", span_of(token), f"did you mean `{word}`?", (put,))
+    hint = f"a statement begins with {', '.join(f'`{one}`' for one in map(str.lower, wording.FORMS))}"
+    return Mend(
+        "C005",
+        f"`{token[:24]}` does not begin a statement" if token.type != "LONG" else "a text does not begin a statement",
+        span_of(token),
+        hint,
+    )
+
+
+def _keyword(place: Place) -> Mend | None:
+    """A word within a statement misspelt, in capitals, or in the singular."""
+    token = place.token
+    if not IDENTIFIER.fullmatch(token):
+        return None
+    words = {
+        one.lower() for one in place.accepts if one.isalpha() and one not in wording.SINGLE and one not in ("DECIMAL", "FLOAT", "LONG")
+    }
+    words -= {"plus", "minus", "star", "slash", "same", "differs", "less", "more"}
+    word = _closest(token, words)
+    if word is None or not place.fits(put := made(word.upper(), word, token)):
+        return None
+    return Mend("C021", f"`{token}` is not a word of the language here", span_of(token), f"did you mean `{word}`?", (put,))
+
+
+def _head(place: Place) -> Mend | None:
+    """A number after a name: `head 9.6`, `mlp 3`, `attn 9.6`."""
+    token, before = place.token, place.before
+    if token.type not in ("DECIMAL", "INT", "ALL_OF_LAYER", "STAR") or before is None or before.type != "NAME":
+        return None
+    word = _closest(before, ("heads", "mlps", "neurons"))
+    if word is None:
+        word = {"attn": "heads", "attention": "heads", "a": "heads", "h": "heads", "ffn": "mlps", "m": "mlps"}.get(before.lower())
+    if word is None:
+        return None
+    return Mend(
+        "C021",
+        f"`{before}` is not a kind of unit",
+        span_of(before),
+        f"did you mean `{word} {token}`?",
+        (made(word.upper(), word, before), token),
+        1,
+    )
+
+
+def _comma(place: Place) -> Mend | None:
+    token = place.token
+    if token.type == "COMMA" and "_END" in place.accepts and place.fits(end := made("_END", "", token)):
+        return Mend("C022", "a comma does not end a line", span_of(token), "between two of them stands `;` or a line end", (end,))
+    lists = place.statement != "CLAIMS" and token.type in ("NAME", "DECIMAL", "ALL_OF_LAYER", "HEADS", "MLPS")
+    if lists and "COMMA" in place.accepts and place.at > place.first and place.fits(comma := made("COMMA", ",", token), token):
+        return Mend(
+            "C022", "there is no comma between these", span_of(place.tokens[place.at - 1], token), "lists take commas", (comma, token)
+        )
+    return None
+
+
+def _trailing_comma(place: Place) -> Mend | None:
+    before = place.before
+    if before is None or before.type != "COMMA":
+        return None
+    if place.token.type in ("_END", "RPAR", "RBRACE", "RSQB", "$END") or (place.token.line or 0) > (before.line or 0):
+        return Mend(
+            "C022",
+            "nothing of the list follows this comma",
+            span_of(before),
+            "remove it: a line that ends with a comma goes on in the next",
+        )
+    return None
+
+
+def _arrow(place: Place) -> Mend | None:
+    token = place.token
+    if place.statement != "EDGES" or token.type not in ("ANY_ROUTE", "THROUGH") or "ARROW" not in place.accepts:
+        return None
+    message, hint = "an edge of the circuit is direct", "write `->`; routes (`~>`, `-[group]->`) are asked about in claims"
+    if token.type == "ANY_ROUTE":
+        return Mend("C023", message, span_of(token), hint, (made("ARROW", "->", token),))
+    return Mend("C023", message, span_of(token), hint)
+
+
+def _plain(place: Place) -> Mend:
+    token = place.token
+    form = (
+        wording.PROMPT_ITEM
+        if place.statement == "PROMPTS" and place.first and place.tokens[place.first].type != "PROMPTS"
+        else wording.FORMS.get(place.statement, "")
+    )
+    span = span_of(token)
+    if token.type in ("_END", "$END") and place.before is not None:
+        span = Span(place.before.end_pos or 0, place.before.end_pos or 0)
+    return Mend("C001", f"expected {wording.expected(place.accepts)}, but {wording.found(token)}", span, form)
+
+
+def _closest(word: str, words: "frozenset[str] | set[str] | tuple[str, ...]") -> str | None:
+    near = get_close_matches(word.lower(), list(words), n=1, cutoff=0.7)
+    return near[0] if near else None
