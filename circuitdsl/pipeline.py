@@ -27,8 +27,6 @@ from circuitdsl.borders.verdict import ClaimVerdict, Question
 
 if TYPE_CHECKING:
     from circuitdsl.borders.adapter import Adapter
-    from circuitdsl.borders.prompts import Tokenizer
-    from circuitdsl.borders.units import ModelShape
     from circuitdsl.reports.record import Asked
 
 Part = Literal["exploring", "verifying"]
@@ -58,7 +56,7 @@ class Flags:
 def read(path: Path) -> Document:
     """Text to syntax tree. Raises CircError with every syntax error of the file."""
     from circuitdsl.language.parser import parse
-    from circuitdsl.language.source import read_source
+    from circuitdsl.language.reading import read_source
 
     return parse(read_source(path))
 
@@ -72,13 +70,14 @@ def resolve(document: Document, flags: Flags) -> Hypothesis:
     from circuitdsl.measures import measures
     from circuitdsl.models.shapes import find_shape
     from circuitdsl.models.tokenizers import load_tokenizer
+    from circuitdsl.resolve import model_name
     from circuitdsl.resolve import resolve as resolve_document
 
-    def find(model: ModelName) -> "tuple[ModelShape, Tokenizer | None]":
-        folder = document.source.folder
-        return find_shape(model, folder), load_tokenizer(model, folder)
-
-    return resolve_document(document, find, measures(), parse=parse, model=flags.model, flags=flags.settings)
+    model = ModelName(flags.model) if flags.model else model_name(document, parse)
+    folder = document.source.folder
+    shape, tokenizer = find_shape(model, folder), load_tokenizer(model, folder)
+    settings = {**flags.settings, **({"model": flags.model} if flags.model else {})}
+    return resolve_document(document, shape, tokenizer, measures(), settings, parse=parse)
 
 
 def lower(hypothesis: Hypothesis, algebra: Algebra) -> "tuple[Asked, ...]":

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Sequence
 
-import click
 import typer
 
 from circuitdsl.borders.source import CircError, GuardError
@@ -37,11 +36,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except GuardError as error:
         print(f"error {error.code}: {error.message}" + (f"\n  hint: {error.hint}" if error.hint else ""), file=sys.stderr)
         status = GUARD
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         print("\ninterrupted", file=sys.stderr)
         status = INTERRUPTED
-    except click.ClickException as error:
-        error.show()
+    except typer.TyperException as error:
+        where = getattr(error, "ctx", None)
+        print(f"error: {error.format_message()}\n  hint: {where.command_path if where else 'circuitdsl'} --help", file=sys.stderr)
         status = BAD_FILE
     except BrokenPipeError:
         sys.stderr.close()

@@ -86,7 +86,7 @@ def fmt(
     from circuitdsl.borders.source import Source
     from circuitdsl.language.formatter import format_document
     from circuitdsl.language.parser import parse
-    from circuitdsl.language.source import read_source
+    from circuitdsl.language.reading import read_source
 
     status = 0
     for path in files:
