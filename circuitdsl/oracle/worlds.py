@@ -71,6 +71,8 @@ class Worlds:
                 return self._of_prompt(self.hypothesis.distributions[distribution].prompts[at.row], unit, at)
             case Gather(distribution, draw):
                 donor = int(self.draws[draw][at.row])
+                if donor < 0:
+                    raise ValueError(f"row {at.row} has no donor in the draw {draw!r}")
                 return self._of_prompt(self.hypothesis.distributions[distribution].prompts[donor], unit, at)
 
     def _of_prompt(self, prompt: Prompt, unit: Unit, at: Measured) -> Tensor:

@@ -1,7 +1,8 @@
 """Prompts of several lengths and layouts with a metric of every kind, for a model of any vocabulary; and requests for the executors."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -219,3 +220,39 @@ class RandomValues:
 @pytest.fixture
 def random_values() -> Callable[[ModelShape, int], RandomValues]:
     return RandomValues
+
+
+# ---------------------------------------------------------------- the two executors
+
+
+def by_oracle(requests: Sequence[Request], space: Hypothesis, adapter: Any) -> dict[str, np.ndarray]:
+    from circuitdsl.oracle import evaluate
+    from circuitdsl.planning import plan
+
+    planned = plan(requests, space)
+    return evaluate(planned.requests, space, adapter, planned.draws)
+
+
+def by_engine(requests: Sequence[Request], space: Hypothesis, adapter: Any) -> dict[str, np.ndarray]:
+    from circuitdsl.engine import execute
+    from circuitdsl.planning import plan
+
+    return execute(plan(requests, space), space, adapter)
+
+
+@pytest.fixture(params=[by_oracle, by_engine], ids=["oracle", "engine"])
+def executor(request: pytest.FixtureRequest) -> Callable[..., dict[str, np.ndarray]]:
+    """`executor(requests, space, adapter)`: readout digest to numbers. What is said of one executor is said of both."""
+    return request.param
+
+
+@pytest.fixture
+def measured(executor) -> Callable[..., np.ndarray]:
+    """`measured(value, space, adapter, metric="logit_diff")`: the metric of logits on every row of the default distribution."""
+
+    def measure(value: Value, space: Hypothesis, adapter: Any, metric: str = "logit_diff") -> np.ndarray:
+        readout = Readout("metric", value, space.default, metric)
+        rows = tuple(range(len(space.distributions[space.default])))
+        return executor([Request(readout, rows)], space, adapter)[readout.digest]
+
+    return measure

@@ -58,6 +58,13 @@ def oracle(space, adapter, value, draws=None):
     return evaluate([Request(readout, rows)], space, adapter, draws)[readout.digest]
 
 
+def logits_of(adapter, stream):
+    """The model's own logits of a final stream: softcaps and all."""
+    norm, unembedding = adapter.final()
+    with patched((norm or unembedding).register_forward_pre_hook(lambda module, args: (stream,))):
+        return adapter.model(torch.zeros(stream.shape[:2], dtype=torch.long)).logits
+
+
 def by_hand(space, run):
     return np.array([run(row) for row in range(len(space.distributions["clean"]))])
 
@@ -162,7 +169,7 @@ def test_a_direct_edge_to_the_logits(space, adapter):
     head = Unit("head", 1, 2)
     algebra = Algebra()
     value = algebra.logits(Run("clean"), algebra.mix([Override(head, None, algebra.base(Run("abc"), head))]))
-    parts, (norm, _) = adapter.parts(1), adapter.final()
+    parts, norm = adapter.parts(1), adapter.final()[0]
     post = parts.attention_post or (lambda total: total)
 
     def run(row):
@@ -172,7 +179,7 @@ def test_a_direct_edge_to_the_logits(space, adapter):
             adapter.model(tokens_of(space, row, "abc"))
         swapped = weighted[0] + own_slice(adapter, weighted[1] - weighted[0], head.index)
         final = stream[0] - post(parts.output(weighted[0])) + post(parts.output(swapped))
-        return logit_diff(space, row, adapter.model.lm_head(norm(final)))
+        return logit_diff(space, row, logits_of(adapter, final))
 
     np.testing.assert_allclose(oracle(space, adapter, value), by_hand(space, run), rtol=1e-10)
 
@@ -249,6 +256,7 @@ def test_no_hook_is_left_behind(space, adapter):
 
 def test_a_frozen_norm_keeps_the_scale_and_centres_live(space, adapter):
     """The direct edge from `embed` to the logits under the clean run's scale: its effect is its own part of the normalised stream."""
+    adapter.model.config.final_logit_softcapping = None  # so that it shows undistorted
     embed, algebra, clean = Unit("embed"), Algebra(), Run("clean")
     silent = algebra.mix([Override(embed, None, algebra.base(Zero(), embed))])
     norm, unembedding = adapter.final()
@@ -264,7 +272,7 @@ def test_a_frozen_norm_keeps_the_scale_and_centres_live(space, adapter):
             change = change - change.mean(-1, keepdim=True)
             scale = (last[0].var(-1, unbiased=False, keepdim=True) + norm.eps).sqrt()
         else:
-            scale = (last[0].square().mean(-1, keepdim=True) + norm.variance_epsilon).sqrt()
-        return logit_diff(space, row, change / scale @ (unembedding.weight * norm.weight).T)
+            scale = (last[0].square().mean(-1, keepdim=True) + (norm.eps if hasattr(norm, "eps") else norm.variance_epsilon)).sqrt()
+        return logit_diff(space, row, change / scale @ (unembedding.weight * adapter.family.gain(norm)).T)
 
     np.testing.assert_allclose(plain - empty, by_hand(space, own_part), rtol=1e-8)
