@@ -9,16 +9,16 @@ imported where they run, so that checking a file stays fast.
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from circuitdsl import __version__
 from circuitdsl.borders.document import Document
 from circuitdsl.borders.evidence import Evidence, GraphRecord
+from circuitdsl.borders.flags import Flags, Progress, quiet
 from circuitdsl.borders.hypothesis import Hypothesis, ModelName
 from circuitdsl.borders.plan import Plan, Request
 from circuitdsl.borders.source import CircError
@@ -30,27 +30,6 @@ if TYPE_CHECKING:
     from circuitdsl.reports.record import Asked
 
 Part = Literal["exploring", "verifying"]
-
-Progress = Callable[[str, float], None]
-"""Told what is being done, and which share of it is done (0 to 1)."""
-
-
-def quiet(what: str, share: float) -> None:
-    """No progress is shown."""
-
-
-@dataclass(frozen=True)
-class Flags:
-    """What the command line may set. `settings` win over the file's own."""
-
-    model: str | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    dtype: str = "float32"
-    device: str = "cpu"
-    memory: int | None = None
-    unsafe: bool = False
-    edges: bool = True
-    command: str = "circuitdsl verify"
 
 
 def read(path: Path) -> Document:

@@ -4,7 +4,7 @@ import re
 
 import typer
 
-from circuitdsl.pipeline import Flags
+from circuitdsl.borders.flags import Flags
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from circuitdsl.pipeline import Progress, quiet
+from circuitdsl.borders.flags import Progress, quiet
 
 
 @contextmanager
