@@ -1,12 +1,24 @@
 """From the statements about prompts to a `PromptSpace`."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from circuitdsl.borders import document as doc
 from circuitdsl.borders.prompts import Tokenizer
-from circuitdsl.borders.source import Source
+from circuitdsl.borders.source import Source, Span
+from circuitdsl.prompts.counterfactual import derive
+from circuitdsl.prompts.declare import RESERVED, Declaration, Declarer
+from circuitdsl.prompts.features import bind_features
+from circuitdsl.prompts.findings import Findings
+from circuitdsl.prompts.labels import Labelling, label
+from circuitdsl.prompts.metrics import Metrics
+from circuitdsl.prompts.records import sample_file
+from circuitdsl.prompts.sample import Sample, sample
 from circuitdsl.prompts.space import PromptSpace
+from circuitdsl.prompts.tokens import Tokens, Words
+from circuitdsl.prompts.vocabulary import Vocabulary, read_vocabulary
 
 PromptStatement = doc.Vocab | doc.Prompts | doc.Feature | doc.Metric
 
@@ -21,5 +33,129 @@ def build(
     folder: Path,
     source: Source,
 ) -> PromptSpace:
-    """Everything the statements declare, `count` prompts a distribution. Never raises for bad input: see `diagnostics`."""
-    return PromptSpace({}, "")
+    """Everything the statements declare, `count` prompts a distribution. Never raises for bad input: see `diagnostics`.
+
+    `bos` None: as the tokenizer does it. Without a tokenizer words stand in for tokens, and nothing about tokens is checked.
+    Names are checked to be taken once, within the four kinds of statements and their slots.
+    """
+    findings = Findings(source)
+    if bos and tokenizer and tokenizer.bos_id is None:
+        findings.error("C241", statements[0].span if statements else Span(), "`bos = true`, but this model's tokenizer has no BOS token")
+        bos = None
+    tokens = Tokens(tokenizer or Words(), bos, tokenizer is not None)
+    vocabularies = _vocabularies(statements, folder, findings)
+    made = _Distributions(tokens, count, seed, folder, findings, vocabularies)
+    for statement in statements:
+        if isinstance(statement, doc.Prompts):
+            made.add(statement)
+    metrics = {statement.name.text: statement for statement in statements if isinstance(statement, doc.Metric)}
+    features = {statement.name.text: statement for statement in statements if isinstance(statement, doc.Feature)}
+    declared = _names(statements, made, findings)
+    taken = frozenset([*vocabularies, *made.declared, *metrics])
+    binder = Metrics(metrics, features, vocabularies, tokens, taken, source, findings)
+    occurrences = {name: _occurrences(found) for name, found in made.labellings.items()}
+    return PromptSpace(
+        distributions={name: found.distribution for name, found in made.labellings.items()},
+        default=made.default if made.default in made.labellings else "",
+        metrics=binder.bind(made.labellings) if made.labellings else {},
+        features=bind_features(list(features.values()), made.labellings, taken, findings) if made.labellings else {},
+        slots={name: _slots(found) | occurrences[name].keys() for name, found in made.labellings.items()},
+        blocks=frozenset(name for found in made.labellings.values() for name, slot in found.declaration.slots.items() if slot.tokens),
+        occurrences=occurrences,
+        declared=declared,
+        checked=tokens.checked,
+        diagnostics=findings.sorted(),
+    )
+
+
+def _vocabularies(statements: Sequence[PromptStatement], folder: Path, findings: Findings) -> dict[str, Vocabulary | None]:
+    found: dict[str, Vocabulary | None] = {}
+    for statement in statements:
+        if isinstance(statement, doc.Vocab) and statement.name.text not in found:
+            found[statement.name.text] = read_vocabulary(statement, folder, findings)
+    return found
+
+
+@dataclass(slots=True)
+class _Distributions:
+    """Declarations and what became of them, in the order of the file."""
+
+    tokens: Tokens
+    count: int
+    seed: int
+    folder: Path
+    findings: Findings
+    vocabularies: Mapping[str, Vocabulary | None]
+    declared: dict[str, Declaration | None] = field(default_factory=dict)
+    samples: dict[str, Sample] = field(default_factory=dict)
+    labellings: dict[str, Labelling] = field(default_factory=dict)
+    default: str = ""
+    slots: dict[str, Span] = field(default_factory=dict)
+    """Names of slots, and where each was first declared."""
+
+    def add(self, statement: doc.Prompts) -> None:
+        name = statement.name.text
+        if name in self.declared:
+            return
+        if statement.base is None:
+            self.default = self.default or name
+        for item in statement.items:
+            names = item.slots if isinstance(item, doc.Draw) else (item.slot.name,) if isinstance(item, doc.Assign) else ()
+            for slot in names:
+                self.slots.setdefault(slot.text, slot.span)
+        declaration = Declarer(self.vocabularies, self.declared, self.findings).read(statement)
+        self.declared[name] = declaration
+        if declaration is None:
+            return
+        if declaration.file:
+            first, second = sample_file(declaration, self.tokens, self.count, self.seed, self.folder, self.findings)
+            self._keep(name, first)
+            if second:
+                self._keep(second.declaration.name, second)
+        elif declaration.base is None:
+            self._keep(name, sample(declaration, self.tokens, self.count, self.seed, self.findings))
+        elif declaration.base.name in self.samples:
+            self._keep(name, derive(declaration, self.samples[declaration.base.name], self.tokens, self.seed, self.findings))
+
+    def _keep(self, name: str, made: Sample | None) -> None:
+        if made is None:
+            return
+        if name in self.labellings:
+            self.findings.error("C215", made.declaration.span, f"prompts `{name}` are declared twice")
+            return
+        self.declared[name], self.samples[name] = made.declaration, made
+        if labelling := label(made, self.tokens, self.findings):
+            self.labellings[name] = labelling
+
+
+def _names(statements: Sequence[PromptStatement], made: _Distributions, findings: Findings) -> frozenset[str]:
+    """All names, each of which may be taken once."""
+    first: dict[str, tuple[Span, str]] = {}
+    kinds = {doc.Vocab: "a vocabulary", doc.Prompts: "prompts", doc.Feature: "a feature", doc.Metric: "a metric"}
+    named = [(statement.name.text, statement.name.span, kinds[type(statement)]) for statement in statements]
+    named += [(name, span, "a slot") for name, span in made.slots.items()]
+    for name, span, kind in sorted(named, key=lambda found: found[1]):
+        if name in RESERVED and kind != "a slot":
+            findings.error("C209", span, f"`{name}` has a meaning of its own: choose another name")
+        elif name in first:
+            where, other = first[name]
+            findings.error(
+                "C215",
+                span,
+                f"`{name}` is {kind} here, but {other} elsewhere" if kind != other else f"`{name}` is declared twice",
+                labels=((where, "first declared here"),),
+            )
+        else:
+            first[name] = span, kind
+    return frozenset([*first, *made.labellings])
+
+
+def _occurrences(labelling: Labelling) -> dict[str, int]:
+    """How often each slot stands in the prompts, at least."""
+    counts = [Counter(slot for (slot, _), _ in layout.spans) for layout in labelling.distribution.rows_by_layout()]
+    return {slot: min(count[slot] for count in counts) for slot in sorted({slot for count in counts for slot in count})}
+
+
+def _slots(labelling: Labelling) -> frozenset[str]:
+    found = {key.partition(":")[0] for row in labelling.rows[:1] for key in row.prompt.values}
+    return frozenset(found | labelling.declaration.slots.keys())

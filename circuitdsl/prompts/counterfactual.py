@@ -1,0 +1,218 @@
+"""Rows made from other rows, each in the layout of its own: redraw first, then assign, all assignments at once."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import count
+
+from circuitdsl.prompts.declare import Assignment, Declaration, Drawing, Filler, Reference, Values
+from circuitdsl.prompts.draws import permutation, uniform
+from circuitdsl.prompts.findings import Findings
+from circuitdsl.prompts.sample import Row, Sample, entry, sizes
+from circuitdsl.prompts.show import side_by_side
+from circuitdsl.prompts.template import Hole
+from circuitdsl.prompts.tokens import Tokens
+
+ATTEMPTS = 40
+"""How often a row is redrawn before its layout is given up. Candidates already have the right widths: this is for odd joins."""
+
+MOST_STEPS = 100_000
+"""How long distinct values are looked for before there are said to be none."""
+
+
+def derive(declaration: Declaration, base: Sample, tokens: Tokens, seed: int, findings: Findings) -> Sample | None:
+    """The counterfactual of every row of `base`; None, with an error said, if one cannot have its row's layout."""
+    maker = _Maker(declaration, base, tokens, seed)
+    rows: list[Row] = []
+    bad: list[tuple[Row, Row]] = []
+    without: Counter[str] = Counter()
+    for number, clean in enumerate(base.rows):
+        row = maker.row(number, clean)
+        if isinstance(row, str):
+            without[row] += 1
+        elif tokens.checked and row.placed.layout != clean.placed.layout:
+            bad.append((clean, row))
+        else:
+            rows.append(row)
+    for key, rows_without in without.items():
+        message = (
+            f"{rows_without} of {len(base.rows)} prompts of `{base.declaration.name}` leave no value for `{key}` in `{declaration.name}`"
+        )
+        findings.error("C222", declaration.span, message, "the vocabulary needs more values of as many tokens" + maker.why(key))
+    if bad:
+        clean, row = bad[0]
+        message = f"{len(bad)} of {len(base.rows)} prompts of `{declaration.name}` have other token positions than their prompt in"
+        message += f" `{base.declaration.name}`; the first:\n" + side_by_side(
+            tokens, clean.placed, row.placed, base.declaration.name, declaration.name
+        )
+        findings.error("C221", declaration.span, message, "choose values of as many tokens")
+    if bad or without:
+        return None
+    same = sum(row.placed.ids == clean.placed.ids for row, clean in zip(rows, base.rows, strict=True))
+    if same and not declaration.root.file:
+        message = f"{same} of {len(rows)} prompts of `{declaration.name}` are the same as in `{base.declaration.name}`"
+        findings.warn("W027", declaration.span, message, "`redraw … distinct` takes other values")
+    return Sample(declaration, tuple(rows))
+
+
+class _Maker:
+    """Makes the rows of one counterfactual; draws are keyed by (seed, name, row, slot)."""
+
+    def __init__(self, declaration: Declaration, base: Sample, tokens: Tokens, seed: int):
+        self.declaration, self.base, self.tokens, self.seed = declaration, base, tokens, seed
+        self.plain = tokens.plain if any(drawing.slot.tokens for drawing in declaration.draws) else ()
+
+    def row(self, number: int, clean: Row) -> Row | str:
+        """The counterfactual, in the last attempt's layout if none fits; or the key that no value is left for."""
+        for attempt in range(ATTEMPTS):
+            redrawn = self._redrawn(number, clean, attempt)
+            if isinstance(redrawn, str):
+                return redrawn
+            asked = self._follow(clean.values, redrawn)
+            assigned = dict(asked)
+            for assignment in self.declaration.assignments:
+                _put(assigned, assignment.key, self.declaration.evaluate(asked, assignment))
+            values = self._follow(asked, assigned)
+            if not self.declaration.templates:
+                return Row(clean.template, values, asked, clean.placed, clean.cluster, clean.answer, clean.wrong)
+            template = self.declaration.templates[clean.template]
+            placed = self.tokens.place(clean.template, self.declaration.pieces(template, values))
+            if not self.tokens.checked:
+                placed = placed._replace(layout=clean.placed.layout)
+            if placed.layout == clean.placed.layout or not any(drawing.slot.vocabulary for drawing in self.declaration.draws):
+                break
+        return Row(clean.template, values, asked if self.declaration.own_answers else values, placed, clean.cluster)
+
+    def why(self, key: str) -> str:
+        drawing = next(drawing for drawing in self.declaration.draws if key in drawing.keys)
+        return ", other than those in the prompt" if drawing.distinct else ""
+
+    # ------------------------------------------------------------ values
+
+    def _redrawn(self, number: int, clean: Row, attempt: int) -> dict[str, Filler] | str:
+        values = dict(clean.values)
+        for drawing in self.declaration.draws:
+            key = (self.seed, self.declaration.name, number, attempt)
+            if drawing.slot.vocabulary is None:
+                chosen = self._blocks(drawing, clean.values, key)
+            else:
+                candidates = {name: self._candidates(drawing, name, clean) for name in drawing.keys}
+                empty = next((name for name, found in candidates.items() if not found), None)
+                if empty:
+                    return empty
+                picked = _pick(candidates, drawing.distinct, key)
+                if picked is None:
+                    return drawing.keys[-1]
+                chosen = {name: entry(drawing.slot, index, ()) for name, index in picked.items()}
+            for name, value in chosen.items():
+                _put(values, name, value)
+        return values
+
+    def _blocks(self, drawing: Drawing, clean: Values, key: tuple[str | int, ...]) -> dict[str, Filler]:
+        size, chosen = sizes(drawing.slot, self.plain), dict[str, Filler]()
+        taken = set(self._standing(drawing, clean)) if drawing.distinct else set()
+        for name in sorted(drawing.keys):
+            for again in range(ATTEMPTS):
+                chosen[name] = entry(drawing.slot, uniform(size, *key, name, again), self.plain)
+                if chosen[name] not in taken:
+                    break
+            if drawing.distinct:
+                taken.add(chosen[name])
+        return chosen
+
+    def _standing(self, drawing: Drawing, clean: Values) -> Iterator[Filler]:
+        """What stands in the clean prompt in slots of this kind."""
+        return (
+            value for key, value in clean.items() if self.declaration.slots.get(key.partition(":")[0].partition(".")[0]) == drawing.slot
+        )
+
+    def _candidates(self, drawing: Drawing, key: str, clean: Row) -> list[int]:
+        """Entries that may replace a slot's: of as many tokens wherever it stands and, if distinct, not in the clean prompt."""
+        vocabulary = drawing.slot.vocabulary
+        assert vocabulary is not None
+        taken = set(self._standing(drawing, clean.values)) if drawing.distinct else set()
+        widths = self._widths(key, clean)
+        return [
+            number
+            for number, found in enumerate(vocabulary.entries)
+            if found not in taken
+            and all(self._width(left, _part(found, vocabulary.fields, field), right) == width for left, right, field, width in widths)
+        ]
+
+    def _widths(self, key: str, clean: Row) -> list[tuple[str, str, str | None, int]]:
+        """Where a slot stands: the characters beside it, the field, and the tokens that it has there."""
+        if not self.declaration.templates or not self.tokens.checked:
+            return []
+        slot, _, occurrence = key.partition(":")
+        pieces, found = self.declaration.templates[clean.template].pieces, []
+        followers = {slot, *_followers(slot, self.declaration.follows)} if not occurrence else {slot}
+        for index, piece in enumerate(pieces):
+            if not isinstance(piece, Hole) or (piece.slot not in followers and piece.label not in followers):
+                continue
+            if occurrence and piece.occurrence != int(occurrence):
+                continue
+            before, after = (pieces[index - 1] if index else ""), (pieces[index + 1] if index + 1 < len(pieces) else "")
+            left, right = (before[-1:] if isinstance(before, str) else ""), (after[:1] if isinstance(after, str) else "")
+            text = self.declaration.read(clean.values, piece)
+            found.append((left, right, piece.field, self._width(left, str(text), right)))
+        return found
+
+    def _width(self, left: str, text: str, right: str) -> int:
+        return len(self.tokens.run(left + text + right).ids)
+
+    def _follow(self, before: Values, after: Values) -> dict[str, Filler]:
+        """Slots that are defined by others take the new values of those that changed."""
+        values = dict(after)
+        changed = {key.partition(":")[0] for key in values.keys() | before.keys() if values.get(key) != before.get(key) and ":" not in key}
+        for definition in self.declaration.follows:
+            value = definition.value
+            needed = {value.slot} if isinstance(value, Reference) else {hole.slot for hole in value.holes}
+            if needed & changed:
+                _put(values, definition.key, self.declaration.evaluate(values, definition))
+                changed.add(definition.key)
+        return values
+
+
+def _put(values: dict[str, Filler], key: str, value: Filler) -> None:
+    """Gives a slot a value everywhere, or at the one occurrence that the key names."""
+    if ":" not in key:
+        for single in [name for name in values if name.startswith((f"{key}:", f"{key}.")) and ":" in name]:
+            del values[single]
+    values[key] = value
+
+
+def _pick(candidates: dict[str, list[int]], distinct: bool, key: tuple[str | int, ...]) -> dict[str, int] | None:
+    """One candidate a slot. Distinct ones are drawn without replacement: uniform where all slots have the same candidates."""
+    order = sorted(candidates, key=lambda name: (len(candidates[name]), name))
+    if not distinct:
+        return {name: candidates[name][uniform(len(candidates[name]), *key, name)] for name in order}
+    chosen: dict[str, int] = {}
+    steps = count()
+
+    def place(depth: int) -> bool:
+        if depth == len(order):
+            return True
+        name = order[depth]
+        for index in permutation(len(candidates[name]), *key, name):
+            if next(steps) > MOST_STEPS:
+                return False
+            if (found := candidates[name][index]) not in chosen.values():
+                chosen[name] = found
+                if place(depth + 1):
+                    return True
+                del chosen[name]
+        return False
+
+    return chosen if place(0) else None
+
+
+def _followers(slot: str, follows: Sequence[Assignment]) -> Iterator[str]:
+    """Slots that take their value from this one as it is."""
+    known = {slot}
+    for definition in follows:
+        if isinstance(definition.value, Reference) and definition.value.slot in known and not definition.value.field:
+            known.add(definition.key)
+            yield definition.key
+
+
+def _part(found: tuple[str, ...], fields: tuple[str, ...], field: str | None) -> str:
+    return found[fields.index(field)] if field else found[0]

@@ -1,0 +1,47 @@
+"""What is wrong with the prompts of a file, collected so that all of it is said at once."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+from circuitdsl.borders.source import Diagnostic, Severity, Source, Span
+
+
+@dataclass(slots=True)
+class Findings:
+    source: Source
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+
+    def error(self, code: str, span: Span, message: str, hint: str = "", labels: tuple[tuple[Span, str], ...] = ()) -> None:
+        self._add(Diagnostic(code, message, span, hint, Severity.ERROR, self.source, labels))
+
+    def warn(self, code: str, span: Span, message: str, hint: str = "") -> None:
+        self._add(Diagnostic(code, message, span, hint, Severity.WARNING, self.source))
+
+    def _add(self, found: Diagnostic) -> None:
+        if found not in self.diagnostics:
+            self.diagnostics.append(found)
+
+    @property
+    def errors(self) -> int:
+        return sum(found.severity is Severity.ERROR for found in self.diagnostics)
+
+    def sorted(self) -> list[Diagnostic]:
+        """In the order of the file."""
+        return sorted(self.diagnostics, key=lambda found: (found.span.start, found.span.end, found.code))
+
+
+def similar(word: str, known: Iterable[str]) -> str:
+    """ "did you mean `name`?", or nothing if no known word is near."""
+    names = list(known)
+    folded = {name.casefold(): name for name in names}
+    near = get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
+    return f"did you mean `{folded[near[0]]}`?" if near else ""
+
+
+def listed(words: Iterable[str], most: int = 8) -> str:
+    """`a`, `b` and `c`, for messages; long lists are cut."""
+    names = [f"`{word}`" for word in words]
+    if len(names) > most:
+        return ", ".join(names[:most]) + f" and {len(names) - most} more"
+    return ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else "".join(names)

@@ -1,0 +1,118 @@
+"""Answers and wrong answers of rows, as tokens: the last step from a sample to a distribution."""
+
+from dataclasses import dataclass
+
+from circuitdsl.borders.prompts import Distribution, Prompt
+from circuitdsl.borders.source import Span
+from circuitdsl.prompts import targets
+from circuitdsl.prompts.declare import Declaration, Values
+from circuitdsl.prompts.findings import Findings
+from circuitdsl.prompts.sample import Row, Sample
+from circuitdsl.prompts.targets import Target, Trouble
+from circuitdsl.prompts.tokens import Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A row with the texts of its answers, and the prompt that leaves this stage."""
+
+    row: Row
+    prompt: Prompt
+    answer: str | None
+    wrong: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Labelling:
+    """A distribution on its way: what metrics and features are bound to."""
+
+    declaration: Declaration
+    rows: tuple[Labelled, ...]
+    distribution: Distribution
+
+
+def label(sample: Sample, tokens: Tokens, findings: Findings) -> Labelling | None:
+    """Prompts with their targets; None, with an error said, if an answer has no token."""
+    declaration = sample.declaration
+    rows: list[Labelled] = []
+    joins: list[tuple[Row, str]] = []
+    several: list[str] = []
+    equal: list[int] = []
+    for number, row in enumerate(sample.rows):
+        found = _texts(tokens, declaration, row)
+        for text, target in found:
+            if isinstance(target, str):
+                joins.append((row, text))
+            elif target.several:
+                several.append(text)
+        ids = [target.token if isinstance(target, Target) else -1 for _, target in found]
+        if ids and ids[0] in ids[1:]:
+            equal.append(number)
+        texts = [text for text, _ in found]
+        prompt = Prompt(
+            text=row.placed.text,
+            tokens=row.placed.ids,
+            layout=row.placed.layout,
+            values=shown(declaration, row.values, tokens),
+            answer=ids[0] if ids else None,
+            wrong=tuple(ids[1:]),
+            cluster=row.cluster,
+        )
+        rows.append(Labelled(row, prompt, texts[0] if texts else None, tuple(texts[1:])))
+    where = declaration.answers.span if declaration.answers and declaration.own_answers else declaration.span
+    _report(declaration.name, where, joins, several, equal, rows, findings, tokens.checked)
+    if joins:
+        return None
+    paired = declaration.root.name if declaration.base else None
+    return Labelling(declaration, tuple(rows), Distribution(declaration.name, tuple(row.prompt for row in rows), paired, sample.available))
+
+
+def shown(declaration: Declaration, values: Values, tokens: Tokens) -> dict[str, str]:
+    """Values as text: `S1`, `fact.capital`, `block:2`; blocks decoded."""
+    found: dict[str, str] = {}
+    for key, value in values.items():
+        name, colon, occurrence = key.partition(":")
+        slot = declaration.slots.get(name.partition(".")[0])
+        if slot and slot.tokens:
+            found[key] = tokens.tokenizer.decode([int(number) for number in value])
+        elif slot and slot.fields and "." not in name:
+            found |= {f"{name}.{field}{colon}{occurrence}": str(text) for field, text in zip(slot.fields, value, strict=True)}
+        elif slot and slot.fields:
+            found[key] = str(value[slot.fields.index(name.partition(".")[2])])
+        else:
+            found[key] = str(value[0])
+    return found
+
+
+def _texts(tokens: Tokens, declaration: Declaration, row: Row) -> list[tuple[str, Target | Trouble]]:
+    """The answer, then the wrong answers, each with its token."""
+    if declaration.answers:
+        every = (declaration.answers.answer, *declaration.answers.wrong)
+        return [targets.answer(tokens, declaration, row, value) for value in every]
+    if row.answer is None:
+        return []
+    return [(text, targets.after(tokens, tokens.ending(row.placed), text)) for text in (row.answer, *row.wrong)]
+
+
+def _report(
+    name: str,
+    span: Span,
+    joins: list[tuple[Row, str]],
+    several: list[str],
+    equal: list[int],
+    rows: list[Labelled],
+    findings: Findings,
+    checked: bool,
+) -> None:
+    if joins:
+        row, text = joins[0]
+        end = row.placed.text[-30:]
+        message = f'in {len(joins)} cases "{text}" cannot follow the prompt in `{name}`: after "…{end}" it changes the prompt\'s own tokens'
+        findings.error("C223", span, message, "a prompt must not end with a space, or in the middle of a word")
+    if several and checked:
+        message = f'answers of `{name}` have several tokens in {len(several)} cases, such as "{several[0]}": the first token is the target'
+        findings.warn("W022", span, message)
+    if equal:
+        labelled = rows[equal[0]]
+        message = f'in {len(equal)} of {len(rows)} prompts of `{name}` the answer "{labelled.answer}" and a wrong answer are the same token'
+        findings.warn("W028", span, message, "`distinct` keeps drawn values apart")

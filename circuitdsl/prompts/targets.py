@@ -1,0 +1,82 @@
+"""Which token a value is: in its slot, or after the prompt."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from circuitdsl.prompts.declare import Declaration, Reference
+from circuitdsl.prompts.sample import Row
+from circuitdsl.prompts.template import Template
+from circuitdsl.prompts.tokens import Place, Tokens, joint
+
+Trouble = Literal["absent", "start", "differs", "shared", "joins"]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A token; `several` if the value has more than this one."""
+
+    token: int
+    several: bool = False
+
+
+def places(row: Row, label: str, occurrence: int | None = None) -> list[Place]:
+    """Where a slot stands in a row's prompt, in the order of the text."""
+    return [place for place, _ in row.placed.layout.spans if place[0] == label and occurrence in (None, place[1])]
+
+
+def own(row: Row, label: str, occurrence: int | None = None, part: str = "first") -> Target | Trouble:
+    """The token that a slot has in that very prompt, the same wherever it stands there."""
+    found = places(row, label, occurrence)
+    if not found:
+        return "absent"
+    spans = dict(row.placed.layout.spans)
+    if any(place in row.placed.shared for place in found):
+        return "shared"
+    if any(row.placed.starts(place) and place in row.placed.chars for place in found):
+        return "start" if len(found) == 1 or all(row.placed.starts(place) for place in found) else "differs"
+    ids = {row.placed.ids[slice(*spans[place])] for place in found}
+    return _target(ids.pop(), part) if len(ids) == 1 else "differs"
+
+
+def contexts(tokens: Tokens, row: Row, label: str, occurrence: int | None = None) -> "list[tuple[str, str]] | Trouble":
+    """What surrounds a slot wherever it stands in a prompt."""
+    found = [place for place in places(row, label, occurrence) if place in row.placed.chars]
+    if not found:
+        return "absent"
+    if any(row.placed.starts(place) for place in found):
+        return "start" if len(found) == 1 else "differs"
+    return sorted({tokens.context(row.placed, place) for place in found})
+
+
+def instead(tokens: Tokens, around: "list[tuple[str, str]] | Trouble", value: str, part: str = "first") -> Target | Trouble:
+    """The token that a slot in these contexts would have with another value."""
+    if isinstance(around, str):
+        return around
+    ids = {tokens.in_place(context, value) for context in around}
+    only = ids.pop()
+    if ids:
+        return "differs"
+    return "shared" if only is None else _target(only, part)
+
+
+def after(tokens: Tokens, ending: str, value: str, part: str = "first", exact: bool = False) -> Target | Trouble:
+    """The token that would follow a prompt with this ending, after the space that the model's own text would have unless `exact`."""
+    text = value if exact else joint(ending, value) + value
+    ids = tokens.appended(ending, text) if ending else tokens.run(text).ids
+    return _target(ids, part) if ids else "joins"
+
+
+def answer(tokens: Tokens, declaration: Declaration, row: Row, value: Reference | Template) -> tuple[str, Target | Trouble]:
+    """An answer's text and token: as its slot has it in the text, where there is one such, else what would follow the prompt."""
+    if isinstance(value, Template):
+        text = "".join(str(content) for _, content in declaration.pieces(value, row.asked))
+        return text, after(tokens, tokens.ending(row.placed), text)
+    content = declaration.read(row.asked, value)
+    if not isinstance(content, str):
+        return tokens.tokenizer.decode(content), _target(content, value.part)
+    target = instead(tokens, contexts(tokens, row, value.label, value.occurrence), content, value.part)
+    return content, target if isinstance(target, Target) else after(tokens, tokens.ending(row.placed), content, value.part)
+
+
+def _target(ids: tuple[int, ...], part: str) -> Target:
+    return Target(ids[-1] if part == "last" else ids[0], len(ids) > 1)
