@@ -1,0 +1,115 @@
+"""A whole figure: the drawing in a layout, with title, labels on arrows, prompt, legend and notes round it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Literal
+
+from circuitdsl.borders.evidence import GraphRecord
+from circuitdsl.figures import dot, grid, labels, legend, style
+from circuitdsl.figures.blocks import Parts
+from circuitdsl.figures.content import Content, Labels, content
+from circuitdsl.figures.fonts import wrap
+from circuitdsl.figures.positions import Figure, Label, Rect
+
+Layout = Literal["graph", "grid"]
+MARGIN, TITLE = 5.0, 9.0
+
+
+def compose(
+    graph: GraphRecord,
+    *,
+    layout: Layout = "grid",
+    width_in: float = 5.5,
+    units: Labels = "9.6",
+    numbers: bool = False,
+    about: Mapping[str, str] | None = None,
+) -> Figure:
+    """Lays a graph out for a column `width_in` inches wide, with no text below 7 pt.
+
+    What does not fit so makes the figure wider, and it says so.
+    """
+    room = 72 * width_in - 2 * MARGIN
+    found, parts, area = _drawing(graph, layout, room, units, numbers)
+    parts, area = _labelled(found, parts, area)
+    inner = max(room, area.width)
+    notes = list(found.notes)
+    if inner > room + 0.5:
+        notes.append(f"{(inner + 2 * MARGIN) / 72:.1f} in wide: at {width_in:g} in the text would be smaller than 7 pt")
+    whole = Parts()
+    y = MARGIN
+    for text in wrap(graph.title, inner, TITLE, bold=True) if graph.title else []:
+        whole.labels.append(Label(text, MARGIN, y + TITLE, "title", TITLE, "start", bold=True, color=style.INK))
+        y += TITLE + 3
+    y += 4
+    whole.extend(_moved(parts, MARGIN + (inner - area.width) / 2 - area.left, y - area.top))
+    y += area.height + 2
+    if graph.tokens:
+        below, y = legend.prompt(graph.tokens, set(grid.usage(found)), MARGIN, MARGIN + inner, y)
+        whole.extend(below)
+    below, y = legend.legend(found, MARGIN, MARGIN + inner, y + 4, notes)
+    whole.extend(below)
+    return Figure(
+        width=inner + 2 * MARGIN,
+        height=y + MARGIN,
+        title=graph.title or "circuit",
+        description=_description(found, graph),
+        boxes=tuple(whole.boxes),
+        labels=tuple(whole.labels),
+        marks=tuple(whole.marks),
+        lines=tuple(whole.lines),
+        about={**(about or {}), "layout": layout, **({"caption": graph.caption} if graph.caption else {})},
+    )
+
+
+def _drawing(graph: GraphRecord, layout: Layout, room: float, units: Labels, numbers: bool) -> tuple[Content, Parts, Rect]:
+    """The first way of drawing that fits the width with every arrow on a track of its own, or else the least bad."""
+    best: tuple[tuple[int, float, int], tuple[Content, Parts, Rect]] | None = None
+    for number, (found, parts, area, crowded) in enumerate(_ways(graph, layout, room, units, numbers)):
+        badness = (round(max(0.0, area.width - room)), float(len(crowded)), number)
+        if best is None or badness < best[0]:
+            best = (badness, (found, parts, area))
+        if badness[:2] == (0, 0.0):
+            break
+    assert best is not None
+    return best[1]
+
+
+def _ways(
+    graph: GraphRecord, layout: Layout, room: float, units: Labels, numbers: bool
+) -> Iterator[tuple[Content, Parts, Rect, list[str]]]:
+    for names, per, columns, rows in ((88, 3, 26, 26), (72, 2, 22, 26), (72, 2, 30, 44), (56, 1, 18, 26), (56, 1, 22, 44), (44, 1, 18, 60)):
+        found = content(graph, labels=units, names=names, numbers=numbers)
+        if layout == "graph":
+            yield (*dot.layout(found, per, rows + 4.0, columns - 8.0), [])
+        else:
+            yield found, *grid.layout(found, room, grid.Spacing(per, columns, columns - 4.0, rows))
+
+
+def _labelled(found: Content, parts: Parts, area: Rect) -> tuple[Parts, Rect]:
+    taken = [label.rect for label in parts.labels] + [mark.rect for mark in parts.marks]
+    lines, texts, marks, _ = labels.place(parts.lines, {arrow.id: arrow for arrow in found.arrows}, parts.boxes, taken)
+    whole = Parts(parts.boxes, parts.labels + texts, parts.marks + marks, lines)
+    for rect in [*(b.rect for b in whole.boxes), *(t.rect for t in whole.labels), *(m.rect for m in marks)]:
+        area = area.union(rect)
+    for line in lines:
+        for x, y in line.samples(4.0):
+            area = area.union(Rect(x - 2, y - 2, x + 2, y + 2))
+    return whole, area
+
+
+def _moved(parts: Parts, dx: float, dy: float) -> Parts:
+    return Parts(
+        [replace(box, rect=box.rect.moved(dx, dy)) for box in parts.boxes],
+        [replace(label, x=label.x + dx, y=label.y + dy) for label in parts.labels],
+        [replace(mark, x=mark.x + dx, y=mark.y + dy) for mark in parts.marks],
+        [
+            replace(line, points=tuple((x + dx, y + dy) for x, y in line.points), plate=line.plate.moved(dx, dy) if line.plate else None)
+            for line in parts.lines
+        ],
+    )
+
+
+def _description(found: Content, graph: GraphRecord) -> str:
+    nodes = "; ".join(item.text for item in found.items.values() if item.kind == "node")
+    edges = "; ".join(dict.fromkeys(arrow.text.split(";")[0] for arrow in found.arrows))
+    return ". ".join(part for part in (graph.caption.rstrip("."), f"Nodes: {nodes}", f"Edges: {edges}", *found.notes) if part) + "."

@@ -1,0 +1,85 @@
+"""Where the labels of arrows stand: on their own line, which they interrupt, clear of boxes, of other labels and of other lines."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from circuitdsl.figures import style
+from circuitdsl.figures.content import Arrow
+from circuitdsl.figures.fonts import SMALLEST, measure
+from circuitdsl.figures.positions import Box, Label, Line, Mark, Point, Rect
+
+MARK = 7.5
+"""Size of a verdict's glyph on an arrow."""
+
+
+def place(
+    lines: Sequence[Line], arrows: dict[str, Arrow], boxes: Sequence[Box], taken: Sequence[Rect]
+) -> tuple[list[Line], list[Label], list[Mark], list[str]]:
+    """Lines with their plates, labels and marks, and the ids of arrows whose label found no room.
+
+    `taken` are rectangles of other texts. Groups' boxes may hold a label but their outline may not cross it.
+    """
+    solid = [box.rect.grown(1.0) for box in boxes if box.kind not in ("group", "band")] + [rect.grown(0.5) for rect in taken]
+    frames = [box.rect for box in boxes if box.kind == "group"]
+    samples = {line.id: line.samples(2.0) for line in lines}
+    heads = [_head(line) for line in lines]
+    placed: list[Line] = []
+    labels: list[Label] = []
+    marks: list[Mark] = []
+    without = []
+    for line in lines:
+        arrow = arrows[line.id]
+        width, mark = measure(arrow.label, SMALLEST), arrow.outcome is not None
+        if not arrow.label and not mark:
+            placed.append(line)
+            continue
+        full = width + (MARK if mark else 0.0) + (2.0 if mark and arrow.label else 0.0)
+        height = max(8.6 if arrow.label else 0.0, MARK if mark else 0.0)
+        others = [point for other, points in samples.items() if other != line.id for point in points]
+        rects = heads + frames
+        spot = _spot(samples[line.id], full + 2, height, solid, rects, others)
+        if spot is None:
+            without.append(line.id)
+            placed.append(line)
+            continue
+        rect = Rect(spot[0] - full / 2 - 1, spot[1] - height / 2, spot[0] + full / 2 + 1, spot[1] + height / 2)
+        solid.append(rect.grown(0.5))
+        left = rect.left + 1
+        if mark:
+            marks.append(Mark(arrow.outcome, left + MARK / 2, spot[1], MARK))
+            left += MARK + 2
+        if arrow.label:
+            color = style.GREY if arrow.outcome == "refuted" else style.port_style(arrow.port).color
+            labels.append(Label(arrow.label, left, spot[1] + 0.26 * SMALLEST + 0.6, "edge", SMALLEST, "start", color=_dark(color)))
+        placed.append(replace(line, plate=rect))
+    return placed, labels, marks, without
+
+
+def _spot(way: Sequence[Point], width: float, height: float, solid, outlines, others: Sequence[Point]) -> Point | None:
+    """The place on the way that is clear and nearest to its middle; other lines may run beneath if nothing else is free."""
+    half = len(way) / 2
+    best: tuple[float, Point] | None = None
+    for index, (x, y) in enumerate(way):
+        rect = Rect(x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+        if any(rect.overlaps(other) for other in solid):
+            continue
+        if any(rect.overlaps(other) and not other.contains(rect.grown(1)) for other in outlines):
+            continue
+        near = rect.grown(1.2)
+        hidden = sum(near.left < a < near.right and near.top < b < near.bottom for a, b in others)
+        cost = 3.0 * hidden + abs(index - half) / max(half, 1.0)
+        if best is None or cost < best[0]:
+            best = (cost, (x, y))
+    return best[1] if best else None
+
+
+def _head(line: Line) -> Rect:
+    (x0, y0), (x, y) = line.points[-2], line.points[-1]
+    length = max(((x - x0) ** 2 + (y - y0) ** 2) ** 0.5, 1e-9)
+    back = (x - (x - x0) / length * 9, y - (y - y0) / length * 9)
+    return Rect(min(x, back[0]) - 3.5, min(y, back[1]) - 3.5, max(x, back[0]) + 3.5, max(y, back[1]) + 3.5)
+
+
+def _dark(color: str) -> str:
+    """The colour as text: dark enough on white."""
+    return {"#C87F00": "#8a5700", "#B8578E": "#8f3d6c"}.get(color, color)
