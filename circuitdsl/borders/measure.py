@@ -38,6 +38,8 @@ class Signature:
     each: tuple[Literal["unit", "node", "edge"], ...] = ()
     needs_answers: bool = False
     slots: int = 0
+    kinds: tuple[Literal["head", "mlp", "neuron"], ...] = ()
+    """Kinds of units that the subject, or the start of a path, may have; empty: any."""
     needs_each: bool = False
     """True if the measure only makes sense per member (`minimality.single`)."""
 

@@ -30,6 +30,7 @@ ATTENTION = Measure(
     source="Wang et al. 2022 (arXiv 2211.00593), section 3.1",
     signature=Signature(
         subject="node",
+        kinds=("head",),
         options={
             "query": OptionSpec("role", required=True, help="the position that looks"),
             "key": OptionSpec("role", required=True, help="the position that is looked at"),

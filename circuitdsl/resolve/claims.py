@@ -1,6 +1,5 @@
 """Claims: measures and their arguments, comparisons, labels."""
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 
@@ -123,9 +122,17 @@ class Claims:
             if signature.subject == "node" and subject.arrows:
                 raise self._problems.error("C312", f"`{measure.name}` takes {wanted}, not a path", subject.span)
             paths = (self._paths.resolve(subject, measured),)
+            self._kinds(paths[0], subject, measure)
         if failure is not None:
             raise failure
         return metric, paths, tuple(slots)
+
+    def _kinds(self, path: Path, written: doc.Path, measure: Measure) -> None:
+        kinds = measure.signature.kinds
+        other = next((place.unit for place in path.start if kinds and place.unit.kind not in kinds), None)
+        if other is not None:
+            wanted = " or ".join(f"{kind}s" for kind in kinds)
+            raise self._problems.error("C330", f"`{measure.name}` is of {wanted}, and {other} is none", written.span)
 
     def _metric(self, path: doc.Path, measure: Measure) -> str:
         place = path.places[0]
@@ -164,14 +171,8 @@ class Claims:
         if stated is None:
             return None
         value, margin = stated.value.value, stated.margin.value if stated.margin is not None else None
-        if not math.isfinite(value) or (margin is not None and not math.isfinite(margin)):
-            raise self._problems.error("C322", "this number is not finite", stated.span)
-        if stated.operator == "=" and margin is None:
-            hint = f"write `= {stated.value.text or f'{value:g}'} +- 0.05`, or `>=` or `<=`"
-            raise self._problems.error("C321", "a measured number never equals another exactly: `=` needs a margin", stated.span, hint)
-        if margin is not None and (stated.operator != "=" or margin <= 0):
-            hint = "write `= VALUE +- MARGIN`" if stated.operator != "=" else "write a margin above 0"
-            raise self._problems.error("C321", "a margin goes with `=`, and is above 0", stated.span, hint)
+        if margin is not None and margin <= 0:
+            raise self._problems.error("C321", "a margin is above 0", stated.span, "say how far from the value still counts as equal")
         self._check_range(value, stated, measure)
         return Comparison(stated.operator, value, margin)  # type: ignore[arg-type]
 

@@ -51,7 +51,6 @@ CODES: dict[str, Code] = {
     ),
     "C122": Code("no such neuron", "Neurons are the inputs of an MLP's last projection. They count from 0 in each layer."),
     "C123": Code("no MLPs", "The model is attention-only: it has no MLPs and no neurons."),
-    "C124": Code("empty range", "A range goes from the smaller number to the larger, and contains both: `mlps 0..3` is four MLPs."),
     "C125": Code("named twice", "A node names each unit once, and a group each node once. `heads 9.*` already contains `9.6`."),
     "C126": Code(
         "an MLP and a neuron of it",
@@ -159,11 +158,10 @@ CODES: dict[str, Code] = {
     "C319": Code("`each` twice", "A claim goes through one kind of member, or through the members of one node."),
     "C320": Code("label twice", "Labels tell claims apart in reports and in the figure, so each is used once."),
     "C321": Code(
-        "equality without margin",
+        "no margin",
         "A measured number is never exactly equal to another. `= 1 +- 0.2` claims that it lies between 0.8 and 1.2, and is tested from "
-        "both sides.",
+        "both sides; the margin is above 0.",
     ),
-    "C322": Code("number that is not finite", "The number is too large to be one."),
     "C323": Code(
         "bound out of reach",
         "The measure cannot take such values, so the claim would be decided before anything is measured. Shares are between 0 and 1.",
@@ -197,6 +195,10 @@ CODES: dict[str, Code] = {
         "The measure is about the circuit, that is about edges, and the file states none. `edges all` states every edge between the "
         "declared nodes.",
     ),
+    "C330": Code(
+        "wrong kind of unit",
+        "The measure exists for some kinds of units only. Attention patterns belong to heads.",
+    ),
     "W030": Code("declared for nothing", "Nothing uses this declaration. It may have been forgotten somewhere."),
     "W031": Code(
         "edges that overlap",
@@ -210,4 +212,9 @@ CODES: dict[str, Code] = {
     ),
     "W033": Code("connected after all", "The node is said to be `unconnected`, but a path leads through it."),
     "W034": Code("group that lies nowhere between", "No unit of the group between the brackets lies between the two ends of this step."),
+    "W035": Code(
+        "edge that carries nothing",
+        "Queries and MLPs read at their own position, keys and values at it and at those before. The sender's value is delivered at "
+        "other positions, in every prompt, so cutting this edge changes nothing.",
+    ),
 }

@@ -7,7 +7,6 @@ from circuitdsl.borders import document as doc
 from circuitdsl.borders.hypothesis import Edge, Link, Node, Place
 from circuitdsl.borders.source import Span
 from circuitdsl.borders.units import ModelShape, Port, Roles, Unit
-from circuitdsl.resolve.names import suggestion
 from circuitdsl.resolve.nodes import SPECIAL, Nodes
 from circuitdsl.resolve.positions import Positions
 from circuitdsl.resolve.problems import Problems, Reported
@@ -174,9 +173,6 @@ def check_port(endpoint: doc.Endpoint, places: Sequence[Place], node: str | None
     port = endpoint.port
     if port is None:
         return None
-    if port not in ("q", "k", "v"):
-        hint = suggestion(port, ["q", "k", "v"]) if port.lower() not in ("q", "k", "v") else f"did you mean `.{port.lower()}`?"
-        raise problems.error("C152", f"there is no port `.{port}`: heads read through `.q`, `.k` and `.v`", endpoint.span, hint)
     without = next((place.unit for place in places if port not in place.unit.ports), None)
     if without is not None and node is not None:
         hint = "leave the port out, or make a node of the heads alone"

@@ -1,9 +1,9 @@
-"""Whether every node takes part: whether some path leads from `embed` through it to the logits."""
+"""Whether every node and edge takes part: whether a path leads from `embed` through it to the logits, and whether positions meet."""
 
 from collections.abc import Sequence
 
-from circuitdsl.borders.hypothesis import Edge, Node
-from circuitdsl.borders.units import EMBED, LOGITS, Unit
+from circuitdsl.borders.hypothesis import Edge, Node, Place
+from circuitdsl.borders.units import EMBED, LOGITS, Layout, Port, Unit
 from circuitdsl.resolve.problems import Problems
 
 
@@ -33,7 +33,22 @@ def check_paths(nodes: Sequence[Node], edges: Sequence[Edge], problems: Problems
             problems.warning("W032", f"no path leads through {_listed(idle)} of `{node.name}`", node.span)
 
 
-def _key(place) -> tuple[Unit, str]:
+def check_positions(edges: Sequence[Edge], layouts: Sequence[Layout], problems: Problems) -> None:
+    """Warns of edges that can carry nothing: a value that is delivered where its receiver does not look, in every layout."""
+    for edge in edges:
+        ways = {(link.roles if link.roles is not None else link.sender.roles, link.receiver.roles, link.port) for link in edge.links}
+        seen = (_sees(layout.positions(sent), layout.positions(reading), port) for layout in layouts for sent, reading, port in ways)
+        if layouts and not any(seen):
+            message = f"`{edge.label}` carries nothing: `{edge.receiver}` never reads where `{edge.sender}` delivers"
+            hint = "queries and MLPs read at their own position, keys and values at it and before"
+            problems.warning("W035", message, edge.span, hint)
+
+
+def _sees(sent: Sequence[int], reading: Sequence[int], port: Port) -> bool:
+    return min(sent) <= max(reading) if port in ("k", "v") else bool(set(sent) & set(reading))
+
+
+def _key(place: Place) -> tuple[Unit, str]:
     return place.unit, place.node
 
 

@@ -40,27 +40,35 @@ class Scope:
     def __init__(self, problems: Problems):
         self._problems = problems
         self.declared: dict[str, Declared] = {}
+        self._clashing: set[str] = set()
 
     def declare(self, kind: Kind, name: doc.Name) -> bool:
-        """Whether the name is free. Slots may be declared by several prompts."""
-        if name.text in RESERVED:
+        """Whether the name is free. Reports a node's clash with anything; clashes of the others are the prompts' to report."""
+        if kind == "node" and name.text in RESERVED:
             self._problems.error("C113", f"`{name.text}` already means {RESERVED[name.text]}", name.span, "choose another name")
             return False
-        first = self.declared.get(name.text)
-        if first is None:
-            self.declared[name.text] = Declared(kind, name.text, name.span)
+        first = self.declared.setdefault(name.text, Declared(kind, name.text, name.span))
+        if first.span == name.span and first.kind == kind:
             return True
-        if first.kind == kind == "slot":
-            return True
-        what = "declared twice" if first.kind == kind else f"already {ARTICLES[first.kind]}"
-        hint = "nodes, slots, vocabularies, prompts, metrics and features share one set of names"
-        labels = ((first.span, "first declared here"),) if first.span != Span() else ()
-        self._problems.error("C110", f"`{name.text}` is {what}", name.span, "" if first.kind == kind else hint, labels)
+        if "node" in (kind, first.kind):
+            self._clash(name.text, name.span, kind, first)
         return False
 
     def add(self, kind: Kind, name: str) -> None:
-        """A name that a data file brings along; the file's own declarations come before it."""
-        self.declared.setdefault(name, Declared(kind, name, Span()))
+        """A name that a data file brings along."""
+        first = self.declared.setdefault(name, Declared(kind, name, Span()))
+        if first.kind == "node" and name not in self._clashing:
+            brought = f"the prompts bring along {ARTICLES[kind]} of this name"
+            self._problems.error("C110", f"`{name}` cannot be a node: {brought}", first.span, "choose another name")
+
+    def _clash(self, name: str, span: Span, kind: Kind, first: Declared) -> None:
+        self._clashing.add(name)
+        labels = ((first.span, "first declared here"),)
+        if first.kind == kind:
+            self._problems.error("C110", f"`{name}` is declared twice", span, labels=labels)
+        else:
+            hint = "nodes, slots, vocabularies, prompts, metrics and features share one set of names"
+            self._problems.error("C110", f"`{name}` is already the name of {ARTICLES[first.kind]}", span, hint, labels)
 
     def find(self, name: doc.Name, *kinds: Kind, what: str = "", also: Sequence[str] = ()) -> Declared:
         """The declaration, of one of the kinds; else reports. `also` are special words that could have been meant."""
@@ -68,7 +76,10 @@ class Scope:
         found = self.declared.get(name.text)
         if found is None:
             candidates = [one.name for one in self.declared.values() if one.kind in kinds] + list(also)
-            raise self._problems.error("C111", f"there is no {_bare(wanted)} `{name.text}`", name.span, suggestion(name.text, candidates))
+            there = (
+                "there are no prompts" if kinds == ("prompts",) else f"there is no {wanted.replace('a ', '', 1).replace(' or a ', ' or ')}"
+            )
+            raise self._problems.error("C111", f"{there} `{name.text}`", name.span, suggestion(name.text, candidates))
         if found.kind not in kinds:
             labels = ((found.span, "declared here"),) if found.span != Span() else ()
             raise self._problems.error("C112", f"`{name.text}` is {ARTICLES[found.kind]}, not {wanted}", name.span, labels=labels)
@@ -88,10 +99,6 @@ def suggestion(word: str, candidates: Iterable[str]) -> str:
     if 0 < len(candidates) <= 8:
         return f"known: {', '.join(f'`{one}`' for one in candidates)}"
     return ""
-
-
-def _bare(wanted: str) -> str:
-    return wanted.replace("a ", "", 1) if wanted.startswith("a ") else wanted
 
 
 def slot_declarations(prompts: doc.Prompts) -> Iterator[doc.Name]:

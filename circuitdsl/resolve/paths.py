@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from circuitdsl.borders import document as doc
 from circuitdsl.borders.hypothesis import Path, Place, Step
-from circuitdsl.borders.units import ModelShape
+from circuitdsl.borders.units import ModelShape, Unit
 from circuitdsl.resolve.edges import check_delivered, check_port, why_not
 from circuitdsl.resolve.nodes import SPECIAL, Nodes
 from circuitdsl.resolve.positions import Positions
@@ -45,6 +45,7 @@ class Paths:
                 failure = reported
         if failure is not None:
             raise failure
+        self._check_neurons(path, {place.unit for found in [*places, *through] for place in found})
         if path.arrows:
             places = self._possible(path, places, through)
         steps = tuple(
@@ -53,6 +54,12 @@ class Paths:
         )
         text = self._program.text(path.span) or "?"
         return Path(text.removeprefix("each "), places[0], steps, each[0] if each else None)
+
+    def _check_neurons(self, path: doc.Path, units: set[Unit]) -> None:
+        for unit in sorted(units):
+            mlp = Unit("mlp", unit.layer)
+            if unit.kind == "neuron" and mlp in units:
+                raise self._problems.error("C126", f"{unit} is a part of {mlp}: a path goes through one of them", path.span)
 
     def _places(self, endpoint: doc.Endpoint, measured: Sequence[str], first: bool, last: bool) -> tuple[Place, ...]:
         if isinstance(endpoint.target, doc.Name):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from circuitdsl.borders import document as doc
-from circuitdsl.borders.prompts import Distribution, Prompt, Tokenizer
+from circuitdsl.borders.prompts import Prompt, Tokenizer
 from circuitdsl.borders.source import Span
 from circuitdsl.borders.units import Layout, Role, Roles
 from circuitdsl.prompts import PromptSpace
@@ -89,44 +89,46 @@ class Positions:
 
     def _check(self, role: Role, span: Span, measured: Iterable[str] | None) -> None:
         for name in self.measured if measured is None else [one for one in measured if one in self._layouts]:
-            distribution = self._space.distributions[name]
             if role.slot != "END":
                 self._check_slot(role, name, span)
+            missing: list[int] = []
+            why = ""
             for layout, rows in self._layouts[name].items():
                 try:
                     layout.positions((role,))
-                except (KeyError, IndexError) as error:
-                    raise self._not_there(role, distribution, rows, span, error) from None
+                except (KeyError, IndexError):
+                    missing += rows
+                    why = why or _why_not_there(role, layout)
+            if missing:
+                distribution = self._space.distributions[name]
+                count = "all" if len(missing) == len(distribution) else f"{len(missing)} of the {len(distribution)}"
+                message = f"`{role}` does not exist in {count} prompts of `{name}`: {why}"
+                shown = self._shown(distribution.prompts[missing[0]])
+                raise self._problems.error("C140", message, span, f"one of them: {shown}")
 
     def _check_slot(self, role: Role, name: str, span: Span) -> None:
         if role.slot not in self._space.slots.get(name, ()):
             has = ", ".join(f"`{one}`" for one in sorted(self._space.slots.get(name, ())))
             raise self._problems.error("C140", f"`{role.slot}` is not in the prompts of `{name}`", span, f"they have {has}" if has else "")
-        count = self._space.occurrences.get(name, {}).get(role.slot, 1)
-        explicit = f":{role.occurrence}" in role.text
-        if count > 1 and not explicit:
+        count = max(sum(slot == role.slot for (slot, _), _ in layout.spans) for layout in self._layouts[name])
+        if count > 1 and f":{role.occurrence}" not in role.text:
             which = " or ".join(f"`{role.slot}:{one}`" for one in range(1, count + 1))
             raise self._problems.error("C141", f"`{role.slot}` stands {count} times in the prompts of `{name}`", span, f"write {which}")
-
-    def _not_there(self, role: Role, distribution: Distribution, rows: tuple[int, ...], span: Span, error: Exception) -> Reported:
-        prompt = distribution.prompts[rows[0]]
-        layout = prompt.layout
-        if isinstance(error, KeyError):
-            why = f"`{role.slot}` does not stand in the text" if role.occurrence == 1 else f"there is no `{role.slot}:{role.occurrence}`"
-        elif isinstance(role.part, tuple):
-            start, end = layout.span(role.slot, role.occurrence)
-            inside = 0 <= start + role.part[1] + role.shift < layout.length
-            why = f"`{role.slot}` has {end - start} tokens there, counted from 0" if inside else "that is outside the prompt"
-        else:
-            why = "that is outside the prompt"
-        share = f"{len(rows)} of {len(distribution)} prompts"
-        message = f"`{role}` is nowhere in {share} of `{distribution.name}`: {why}"
-        return self._problems.error("C140", message, span, f"one of them: {self._shown(prompt)}")
 
     def _shown(self, prompt: Prompt) -> str:
         if self._tokenizer is None or not self._space.checked:
             return prompt.text
         return "|".join(self._tokenizer.decode([token]) for token in prompt.tokens)
+
+
+def _why_not_there(role: Role, layout: Layout) -> str:
+    try:
+        start, end = layout.span(role.slot, role.occurrence)
+    except KeyError:
+        return f"there is no `{role.slot}:{role.occurrence}`" if role.occurrence > 1 else f"`{role.slot}` does not stand in the text"
+    if isinstance(role.part, tuple) and start + role.part[1] >= end:
+        return f"`{role.slot}` has {end - start} token{'s' * (end - start != 1)} there, counted from 0"
+    return "that is outside the text"
 
 
 def written(ref: doc.PositionRef) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from circuitdsl.borders import document as doc
 from circuitdsl.borders.source import CircError, Diagnostic, Source, Span
+from circuitdsl.resolve.names import suggestion
 from circuitdsl.resolve.problems import Problems
 
 Parse = Callable[[Source], doc.Document]
@@ -97,8 +98,9 @@ class _Assembly:
         if path in self.done:
             return
         self.done.add(path)
+        shown = (self.main.path.parent if self.main.path else Path()) / statement.path.value
         try:
-            source = Source(path.read_text(encoding="utf-8"), path)
+            source = Source(path.read_text(encoding="utf-8"), shown)
         except (OSError, UnicodeDecodeError) as error:
             why = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else error.strerror or "unknown reason"
             raise self.problems.error("C101", f"cannot read `{statement.path.value}`: {why}", statement.path.span) from None
@@ -128,8 +130,7 @@ def inside(folder: Path, name: doc.Text, problems: Problems) -> Path:
         hint = "names are relative to the folder of the file that is checked, and may not leave it, links followed"
         raise problems.error("C102", f"`{name.value}` is outside the project's folder", name.span, hint)
     if missing:
-        near = sorted(other.name for other in folder.glob("*.circ"))
-        hint = f"here are {', '.join(f'`{one}`' for one in near[:8])}" if near else ""
+        hint = suggestion(name.value, (str(other.relative_to(folder.resolve())) for other in sorted(path.parent.glob("*.circ"))))
         raise problems.error("C101", f"there is no file `{name.value}`", name.span, hint)
     return path
 

@@ -12,8 +12,8 @@ from circuitdsl.borders.units import ModelShape
 from circuitdsl.prompts import PromptSpace, build
 from circuitdsl.resolve.claims import Claims
 from circuitdsl.resolve.edges import Edges
-from circuitdsl.resolve.graph import check_paths
-from circuitdsl.resolve.names import Scope, slot_declarations
+from circuitdsl.resolve.graph import check_paths, check_positions
+from circuitdsl.resolve.names import Kind, Scope, slot_declarations
 from circuitdsl.resolve.nodes import Nodes, used_nodes
 from circuitdsl.resolve.options import Options
 from circuitdsl.resolve.paths import Paths
@@ -89,14 +89,16 @@ class _Resolution:
         edges.resolve(edge_statements)
         if edge_statements and edges.complete and not nodes.broken:
             check_paths(nodes.leaves, edges.found, problems)
+        if edges.complete and not nodes.broken:
+            check_positions(edges.found, positions.layouts, problems)
         paths = Paths(program, nodes, self.shape, shown, positions, problems)
         options = Options(space, scope, nodes, positions, settings, problems)
         found = Claims(program, self.measures, space, scope, paths, options, bool(edge_statements), problems).resolve(claims)
-        check_unused(program, scope, space, found, self.measures, problems)
         check_donors(found, settings, space, problems)
         exploring, verifying = self._split(space, settings.explore or 0, settings.seed, claims)
         if problems.failed or model is None:
             raise _failure(program, problems)
+        check_unused(program, scope, space, found, problems)
         used = {name for edge in edges.found for name in (edge.sender, edge.receiver)} | paths.named
         return Hypothesis(
             title=circuit.title.value if circuit else (program.source.path.stem if program.source.path else ""),
@@ -123,17 +125,15 @@ class _Resolution:
         return [one for one in self.program.statements if isinstance(one, kind)]
 
     def _declare(self) -> tuple[list[doc.Vocab | doc.Prompts | doc.Feature | doc.Metric], list[doc.NodeDef]]:
-        """Puts every declaration into the namespace; what is declared a second time is dropped."""
+        """Puts every declaration into the namespace; a node that is declared a second time is dropped."""
         statements: list[doc.Vocab | doc.Prompts | doc.Feature | doc.Metric] = []
         definitions: list[doc.NodeDef] = []
+        kinds: dict[type, Kind] = {doc.Vocab: "vocabulary", doc.Prompts: "prompts", doc.Metric: "metric", doc.Feature: "feature"}
         for statement in self.program.statements:
-            if isinstance(statement, doc.Vocab | doc.Metric | doc.Feature):
-                kind = {doc.Vocab: "vocabulary", doc.Metric: "metric", doc.Feature: "feature"}[type(statement)]
-                if self.scope.declare(kind, statement.name):  # type: ignore[arg-type]
-                    statements.append(statement)
-            elif isinstance(statement, doc.Prompts):
-                if self.scope.declare("prompts", statement.name):
-                    statements.append(statement)
+            if isinstance(statement, doc.Vocab | doc.Prompts | doc.Metric | doc.Feature):
+                self.scope.declare(kinds[type(statement)], statement.name)
+                statements.append(statement)
+            if isinstance(statement, doc.Prompts):
                 for name in slot_declarations(statement):
                     self.scope.declare("slot", name)
             elif isinstance(statement, doc.Nodes):

@@ -59,9 +59,9 @@ class Stated:
 
 
 def stated_settings(statements: Sequence[doc.Settings], flags: Mapping[str, Any], problems: Problems) -> Stated:
-    """Everything that is set, each value checked by itself."""
+    """Everything that is set, each value checked by itself. Settings are said once, so the first statement counts."""
     stated = Stated()
-    for statement in statements:
+    for statement in statements[:1]:
         for option in statement.options:
             with problems.going_on():
                 _state(option, stated, problems)
@@ -137,7 +137,7 @@ def _state(option: doc.Option, stated: Stated, problems: Problems) -> None:
         value = _plain(option.value)
         if not KNOWN[name].test(value):
             span = getattr(option.value, "span", option.span)
-            raise problems.error("C302", f"`{name}` takes {KNOWN[name].wanted}", span, _percent(option.value))
+            raise problems.error("C302", f"`{name}` takes {KNOWN[name].wanted}", span, _percent(name, option.value))
         stated.values[name] = int(value) if name in ("prompts", "seed") else value
 
 
@@ -162,8 +162,8 @@ def _plain(value: object) -> Any:
     return {"true": True, "false": False}.get(name.text, name.text)
 
 
-def _percent(value: object) -> str:
-    if isinstance(value, doc.Number) and 1 < value.value <= 100:
+def _percent(name: str, value: object) -> str:
+    if name in ("confidence", "explore") and isinstance(value, doc.Number) and 1 < value.value <= 100:
         return f"did you mean {value.value / 100:g}?"
     return ""
 

@@ -1,10 +1,9 @@
 """Rules about a file as a whole: what it says once, what it says for nothing, and whether its donors exist."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from circuitdsl.borders import document as doc
 from circuitdsl.borders.hypothesis import Ablation, Claim, ModelName, Settings
-from circuitdsl.borders.measure import Measure
 from circuitdsl.borders.source import Span
 from circuitdsl.prompts import PromptSpace
 from circuitdsl.resolve.names import ARTICLES, Scope, mentioned
@@ -37,9 +36,7 @@ def check_singles(program: Program, problems: Problems) -> doc.Circuit | None:
     return next(iter([*own, *circuits]), None)
 
 
-def check_unused(
-    program: Program, scope: Scope, space: PromptSpace, claims: Sequence[Claim], measures: Mapping[str, Measure], problems: Problems
-) -> None:
+def check_unused(program: Program, scope: Scope, space: PromptSpace, claims: Sequence[Claim], problems: Problems) -> None:
     """Warns of declarations of the main file that nothing uses. Used files may offer more than is wanted."""
     used = {name for statement in program.statements for name in mentioned(statement)}
     every = any(isinstance(one, doc.Edges) and one.all for one in program.statements) or "*" in used

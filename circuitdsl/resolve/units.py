@@ -10,8 +10,6 @@ def units_of(ref: doc.UnitRef, shape: ModelShape, model: str, problems: Problems
     if ref.kind != "head" and not shape.mlps:
         raise problems.error("C123", f"{model} has no MLPs: it is attention-only", ref.span)
     low, high = ref.layers or (0, shape.layers - 1)
-    if low > high:
-        raise problems.error("C124", f"the range {low}..{high} is empty", ref.span, f"write {high}..{low}")
     if high >= shape.layers:
         layer = low if low >= shape.layers else high
         raise problems.error(
