@@ -527,11 +527,9 @@ class _Binder:
         self, found: Sequence[Target | Trouble], node: doc.Call, label: str, absent: bool = False, joins: bool = False
     ) -> np.ndarray:
         """Ids, −1 for what may be absent. Raises Mistake for the first trouble; notes values of several tokens."""
-        allowed = {"absent"} * absent | {"joins"} * joins if False else {name for name, on in (("absent", absent), ("joins", joins)) if on}
+        allowed = {name for name, on in (("absent", absent), ("joins", joins or not self.tokens.checked)) if on}
         for trouble in found:
-            if isinstance(trouble, str) and trouble not in allowed and self.tokens.checked:
-                raise _trouble(trouble, label, node, sum(one == trouble for one in found), len(found), self.name)
-            if isinstance(trouble, str) and trouble in ("absent", "start", "differs") and trouble not in allowed:
+            if isinstance(trouble, str) and trouble not in allowed:
                 raise _trouble(trouble, label, node, sum(one == trouble for one in found), len(found), self.name)
         several = sum(isinstance(one, Target) and one.several for one in found)
         if several and self.tokens.checked and not _says_part(node):
