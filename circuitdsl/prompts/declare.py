@@ -218,10 +218,7 @@ class Declarer:
                     self.slots[name.text] = slot
             if slot is None:
                 continue
-            size = len(slot.vocabulary.entries) if slot.vocabulary else None
-            if draw.distinct and size is not None and len(draw.slots) > size:
-                message = f"{len(draw.slots)} distinct values are asked of `{slot.vocabulary.name}`, which has {size}"  # type: ignore[union-attr]
-                self.findings.error("C216", draw.span, message)
+            self._enough(slot, len(draw.slots), draw)
             drawings.append(Drawing(tuple(name.text for name in draw.slots), slot, draw.distinct))
         return None if self.broken else tuple(drawings)
 
@@ -239,6 +236,10 @@ class Declarer:
         found = self.vocabularies[name]
         return Slot(found) if found else None
 
+    def _enough(self, slot: Slot, wanted: int, item: doc.Draw | doc.Redraw) -> None:
+        if item.distinct and slot.vocabulary and wanted > (size := len(slot.vocabulary.entries)):
+            self.findings.error("C216", item.span, f"{wanted} distinct values are asked of `{slot.vocabulary.name}`, which has {size}")
+
     def _redrawn(self, redraw: doc.Redraw, base: Declaration) -> Iterator[Drawing]:
         """Redrawn slots by kind, since distinct means: among the values of one vocabulary."""
         kinds: dict[Slot, list[str]] = {}
@@ -254,9 +255,7 @@ class Declarer:
             else:
                 kinds.setdefault(slot, []).append(found.key)
         for slot, keys in kinds.items():
-            size = len(slot.vocabulary.entries) if slot.vocabulary else None
-            if redraw.distinct and size is not None and len(keys) > size:
-                self.findings.error("C216", redraw.span, f"{len(keys)} distinct values are asked of a vocabulary that has {size}")
+            self._enough(slot, len(keys), redraw)
             yield Drawing(tuple(keys), slot, redraw.distinct)
 
     # ------------------------------------------------------------ assignments
