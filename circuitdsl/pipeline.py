@@ -111,7 +111,7 @@ def measure(planned: Plan, adapter: "Adapter", hypothesis: Hypothesis, progress:
     """Per-prompt numbers: readout digest, then row."""
     from circuitdsl.engine import execute
 
-    found = execute(planned, adapter, hypothesis, progress=lambda share: progress("measuring", share))
+    found = execute(planned, adapter, hypothesis, progress=lambda done, every: progress("measuring", done / every))
     return {request.readout.digest: dict(zip(request.rows, found[request.readout.digest], strict=True)) for request in planned.requests}
 
 
@@ -156,7 +156,7 @@ def verify(path: Path, flags: Flags, progress: Progress = quiet) -> Evidence:
     tokenizer = tokenizer_at(loaded.location)
     prompts = hypothesis.distributions[hypothesis.default].prompts
     if tokenizer is not None:
-        assert_same_tokenizer(tokenizer, loaded.location, [prompt.text for prompt in prompts if not hypothesis.blocks])
+        assert_same_tokenizer(tokenizer, loaded.location, [prompt.text for prompt in prompts])
     parity = check_parity(loaded.adapter, _batch(hypothesis))
     progress(parity.line(), 0.0)
     numbers = measure(planned, loaded.adapter, hypothesis, progress)
