@@ -1,0 +1,216 @@
+"""The algebra's pieces of every family against the model's own modules, in float64."""
+
+import pytest
+import torch
+
+from circuitdsl.borders.source import CircError, GuardError
+from circuitdsl.borders.units import WriteGroup
+from circuitdsl.models.adapter import TransformerAdapter
+from circuitdsl.models.exact import exact
+from circuitdsl.models.family import rotary
+from circuitdsl.models.parity import check_parity
+
+LOGITS = WriteGroup(0, "logits")
+
+
+@pytest.fixture
+def tokens():
+    return torch.randint(0, 61, (3, 9), generator=torch.Generator().manual_seed(0))
+
+
+def normalised(adapter, captured, layer, kind="attention"):
+    group = WriteGroup(layer, kind)
+    return adapter.norm(group, captured.reads[group])
+
+
+def close(found, expected, tolerance=1e-12):
+    return (found - expected).abs().max() <= tolerance * expected.abs().max().clamp_min(1)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
+def test_the_guards_hold(tiny, family, dtype, tokens):
+    parity = check_parity(tiny(family, dtype=dtype), tokens)
+    assert max(parity.parity_error, parity.sum_error, parity.piece_error) <= {"float64": 1e-14, "float32": 1e-5, "bfloat16": 3e-2}[dtype]
+    assert "parity" in parity.line()
+
+
+def test_heads_and_mlps_of_a_plain_run_are_those_of_the_modules(tiny, family, tokens):
+    """Attention and MLP modules are run again on the captured reads, with what else the model gave them."""
+    adapter = tiny(family)
+    arguments = {}
+    layers = range(adapter.shape.layers)
+    with exact():
+        captured = adapter.capture(tokens)
+        hooks = [
+            adapter.parts(layer).attention.register_forward_pre_hook(
+                lambda module, args, kwargs, layer=layer: arguments.__setitem__(layer, kwargs), with_kwargs=True
+            )
+            for layer in layers
+        ]
+        adapter.model(tokens, use_cache=False)
+        for hook in hooks:
+            hook.remove()
+        for layer in layers:
+            read = normalised(adapter, captured, layer)
+            rest = {name: value for name, value in arguments[layer].items() if name != "hidden_states"}
+            own = adapter.parts(layer).attention(read, **rest)[0]
+            written = adapter.write(layer, captured.heads[layer], range(adapter.shape.heads))
+            bias = adapter.bias(WriteGroup(layer, "attention"))
+            assert close(written if bias is None else written + bias, own)
+            assert close(adapter.parts(layer).mlp(normalised(adapter, captured, layer, "mlp")), captured.mlps[layer])
+
+
+@pytest.mark.parametrize("heads", [[0], [3], [1, 2], [3, 1], [0, 2, 3], [2, 2], []])
+def test_some_heads_are_a_slice_of_all_heads(tiny, family, heads, tokens):
+    adapter = tiny(family)
+    every, positions = range(adapter.shape.heads), torch.arange(9)
+    with exact():
+        captured = adapter.capture(tokens)
+        read = normalised(adapter, captured, 1)
+        q, k, v = (adapter.project(1, port, read, every) for port in "qkv")
+        some = [adapter.project(1, port, read, heads) for port in "qkv"]
+        for whole, part in zip((q, k, v), some, strict=True):
+            assert part.shape == (3, 9, len(heads), adapter.shape.head_width)
+            assert torch.allclose(part, whole[:, :, heads], rtol=0, atol=1e-13)
+        weighted, pattern = adapter.attend(1, adapter.rotate(1, q, positions), adapter.rotate(1, k, positions), v, positions)
+        rotated = [adapter.rotate(1, part, positions) for part in some[:2]]
+        part_weighted, part_pattern = adapter.attend(1, *rotated, some[2], positions)
+        assert torch.allclose(part_weighted, weighted[:, :, heads], rtol=0, atol=1e-13)
+        assert torch.allclose(part_pattern, pattern[:, heads], rtol=0, atol=1e-13)
+        written = adapter.write(1, weighted[:, :, heads], heads)
+        singly = sum((adapter.write(1, weighted[:, :, [head]], [head]) for head in heads), torch.zeros_like(written))
+        assert torch.allclose(written, singly, rtol=0, atol=1e-13)
+
+
+def test_queries_at_some_positions_are_rows_of_all_of_them(tiny, family, tokens):
+    adapter = tiny(family)
+    every, positions, some = range(adapter.shape.heads), torch.arange(9), torch.tensor([1, 4, 8])
+    with exact():
+        read = normalised(adapter, adapter.capture(tokens), 2)
+        q, k, v = (adapter.project(2, port, read, every) for port in "qkv")
+        k = adapter.rotate(2, k, positions)
+        weighted, pattern = adapter.attend(2, adapter.rotate(2, q, positions), k, v, positions)
+        few, few_pattern = adapter.attend(2, adapter.rotate(2, q[:, some], some), k, v, some)
+    assert torch.allclose(few, weighted[:, some], rtol=0, atol=1e-13)
+    assert torch.allclose(few_pattern, pattern[:, :, some], rtol=0, atol=1e-13)
+    assert torch.allclose(pattern.sum(-1), torch.ones(()).double())
+    assert (pattern.triu(1) == 0).all()
+
+
+@pytest.mark.parametrize(("name", "layer", "window"), [("mistral", 0, 4), ("qwen2", 0, None), ("qwen2", 2, 3), ("gemma2", 0, 3)])
+def test_a_sliding_window_hides_what_is_further_back(tiny, tokens, name, layer, window):
+    adapter = tiny(name)
+    positions, read = torch.arange(9), normalised(adapter, adapter.capture(tokens), layer)
+    q, k, v = (adapter.project(layer, port, read, [0]) for port in "qkv")
+    seen = adapter.attend(layer, q, k, v, positions)[1][0, 0] > 0
+    distance = positions[:, None] - positions[None]
+    assert torch.equal(seen, (distance >= 0) & (distance < (window or 9)))
+
+
+def test_neurons_are_parts_of_their_mlp(tiny, family, tokens):
+    adapter = tiny(family)
+    with exact():
+        captured = adapter.capture(tokens)
+        read = normalised(adapter, captured, 0, "mlp")
+        everything = adapter.neurons(0, read, range(adapter.shape.mlp_width))
+        some = [5, 3, 17]
+        assert torch.allclose(adapter.neurons(0, read, some), everything[..., some], rtol=0, atol=1e-13)
+        rest = [index for index in range(adapter.shape.mlp_width) if index not in some]
+        written = adapter.write_neurons(0, everything[..., some], some) + adapter.write_neurons(0, everything[..., rest], rest)
+        bias = getattr(adapter.parts(0).down, "bias", None)
+        assert close(written if bias is None else written + bias, adapter.mlp(0, read))
+
+
+def test_a_frozen_scale_is_that_of_the_other_stream(tiny, family, tokens):
+    """With its own stream it is the plain norm; under another's it is affine, which the plain norm is not."""
+    adapter = tiny(family)
+    with exact():
+        captured = adapter.capture(tokens)
+        for group in (WriteGroup(1, "attention"), WriteGroup(1, "mlp"), LOGITS):
+            stream = captured.reads[group]
+            assert close(adapter.norm(group, stream, stream), adapter.norm(group, stream), 1e-14)
+            other = torch.randn_like(stream)
+            has_norm = not torch.equal(adapter.norm(group, stream), stream)
+            assert has_norm or family == "olmo2"
+            moved = adapter.norm(group, stream + other, stream) - adapter.norm(group, stream, stream)
+            twice = adapter.norm(group, stream + 2 * other, stream) - adapter.norm(group, stream, stream)
+            assert close(twice, 2 * moved)
+            assert has_norm != close(moved, adapter.norm(group, stream + other) - adapter.norm(group, stream), 1e-3)
+
+
+def test_some_columns_of_the_logits(tiny, family, tokens):
+    adapter = tiny(family)
+    with exact():
+        captured = adapter.capture(tokens)
+        final = adapter.norm(LOGITS, captured.reads[LOGITS])
+        columns = torch.tensor([7, 3, 60])
+        assert close(adapter.logits(final, columns), adapter.model(tokens).logits[..., columns])
+
+
+def test_heads_that_lie_together_are_not_copied(tiny):
+    for name, port, heads in (("llama", "q", (1, 2)), ("gpt2", "v", (1, 2)), ("neox", "k", (3,))):
+        adapter = tiny(name)
+        weight, _ = adapter._gather_port(0, port, heads)
+        whole = getattr(adapter.parts(0), port).module.weight
+        assert weight.untyped_storage().data_ptr() == whole.untyped_storage().data_ptr()
+
+
+def hooks_of(model):
+    return sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in model.modules())
+
+
+def test_no_hook_is_left_behind(tiny, family, tokens):
+    adapter = tiny(family)
+    before = {name: parameter.clone() for name, parameter in adapter.model.named_parameters()}
+    adapter.capture(tokens)
+    assert hooks_of(adapter.model) == 0
+    with pytest.raises(IndexError):
+        adapter.capture(torch.full((1, 4), 61))
+    assert hooks_of(adapter.model) == 0
+
+    def explode(module, args):
+        raise RuntimeError("in the middle")
+
+    last = adapter.parts(2).down.register_forward_pre_hook(explode)
+    with pytest.raises(RuntimeError, match="in the middle"):
+        adapter.capture(tokens)
+    assert hooks_of(adapter.model) == 1
+    last.remove()
+    assert all(torch.equal(parameter, before[name]) for name, parameter in adapter.model.named_parameters())
+
+
+def test_a_prompt_longer_than_the_context_is_an_error(tiny):
+    with pytest.raises(CircError, match="C415"):
+        tiny("gpt2").capture(torch.zeros((1, 65), dtype=torch.long))
+
+
+WRONG = {
+    "no rotary": ("llama", "C422", {"rotate": lambda self, body, x, positions: x}),
+    "rotary that counts from where it starts": (
+        "neox",
+        "C422",
+        {"rotate": lambda self, body, x, positions: rotary(body, x, positions - positions[0])},
+    ),
+    "no window": ("mistral", "C422", {"window": lambda self, config, layer: None}),
+    "another scale": ("gpt2", "C422", {"scaling": lambda self, attention: 1.0}),
+    "no q norm": ("qwen3", "C422", {"head_norm": lambda self, attention, port, x: x}),
+    "no cap of scores": ("gemma2", "C422", {"attention_cap": lambda self, config: None}),
+    "no cap of logits": ("gemma2", "C420", {"logit_cap": lambda self, config: None}),
+    "a multiplier": ("llama", "C42[01]", {"multiplier": lambda self, config: 1.1}),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_a_family_file_that_is_wrong_does_not_pass_the_guards(tiny, tokens, what):
+    name, code, wrong = WRONG[what]
+    adapter = tiny(name)
+    family = type("Wrong", (type(adapter.family),), wrong)()
+    with pytest.raises(GuardError, match=code):
+        check_parity(TransformerAdapter(adapter.model, adapter.shape, family), tokens)
+
+
+def test_a_nan_does_not_pass_the_guards(tiny, tokens):
+    adapter = tiny("llama")
+    adapter.parts(1).down.weight[0, 0] = float("nan")
+    with pytest.raises(GuardError):
+        check_parity(adapter, tokens)
