@@ -112,7 +112,7 @@ class Balancer:
             self.insert(self.open.pop(), token)
 
     def close_all(self, token: Token) -> None:
-        while self.open:
+        while self.open and not self.problems.full:
             self.insert(self.open.pop(), token)
 
     def insert(self, opening: Token, before: Token) -> None:

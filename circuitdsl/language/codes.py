@@ -50,13 +50,13 @@ taken to end where the next line clearly begins something new.""",
     ),
     "C009": Code(
         "A number in another form",
-        """Numbers are written with digits on both sides of the point: `0.5`, not `.5` or `5.`. Shares are fractions, not percentages: `0.8`,
-not `80%`. Very long numbers are refused.""",
+        """Numbers are written with digits on both sides of the point: `0.5`, not `.5` or `5.`. Shares are fractions, not percentages:
+`0.8`, not `80%`. Very long numbers are refused.""",
     ),
     "C010": Code(
         "= and ==",
-        """One `=` gives a value (`seed = 0`) or states a claim's equivalence (`= 1 +- 0.2`). Two, `==`, ask whether two values are the same,
-in features and in the conditions of folds: `feature same = IO == S1`.""",
+        """One `=` gives a value (`seed = 0`) or states a claim's equivalence (`= 1 +- 0.2`). Two, `==`, ask whether two values are the
+same, in features and in the conditions of folds: `feature same = IO == S1`.""",
     ),
     "C011": Code(
         "How units are written",
@@ -90,8 +90,9 @@ written `\\`.""",
     ),
     "C017": Code(
         "What a function takes",
-        """`logit`, `logprob` and `prob` take one slot or one quoted text, `loss` the tokens of a slot (`loss(block:2[1..24])`), `bin` a slot and
-the numbers to cut at. Sums and differences stand outside: `logit(answer) - logit(wrong)`. Tokens of a slot are no value by themselves.""",
+        """`logit`, `logprob` and `prob` take one slot or one quoted text, `loss` the tokens of a slot (`loss(block:2[1..24])`), `bin` a
+slot and the numbers to cut at. Sums and differences stand outside: `logit(answer) - logit(wrong)`. Tokens of a slot are no value by
+themselves.""",
     ),
     "C018": Code(
         "An entry of the wrong width",
@@ -100,8 +101,8 @@ without fields has single texts.""",
     ),
     "C019": Code(
         "Arguments out of order",
-        """A claim's arguments come in one order: paths, nodes and metrics, then `each unit`, `each node` or `each edge`, then named options:
-`minimality(logit_diff, each unit, ablate = mean(abc))`.""",
+        """A claim's arguments come in one order: paths, nodes and metrics, then `each unit`, `each node` or `each edge`, then named
+options: `minimality(logit_diff, each unit, ablate = mean(abc))`.""",
     ),
     "C020": Code(
         "A word of the language as a name",
@@ -110,8 +111,8 @@ vocabularies, prompts, metrics, features or claims. Capitals count: `Model` is f
     ),
     "C021": Code(
         "A misspelt word",
-        """The marked word is not one of those that may stand here, but is close to one that may. Words of the language are in small letters,
-and kinds of units in the plural: `heads 9.6`, also for one head.""",
+        """The marked word is not one of those that may stand here, but is close to one that may. Words of the language are in small
+letters, and kinds of units in the plural: `heads 9.6`, also for one head.""",
     ),
     "C022": Code(
         "Commas",
@@ -120,8 +121,8 @@ block, settings too, are separated by line ends or `;`.""",
     ),
     "C023": Code(
         "An edge that is a route",
-        """The edges of the circuit are direct: `A -> B.q` goes through the residual stream and nothing else. `~>` (every route) and `-[G]->`
-(every route inside a group) are for the paths that claims ask about.""",
+        """The edges of the circuit are direct: `A -> B.q` goes through the residual stream and nothing else. `~>` (every route) and
+`-[G]->` (every route inside a group) are for the paths that claims ask about.""",
     ),
     "C024": Code(
         "Too many errors", """After a hundred errors the rest of the file is not reported. It may not be a `.circ` file at all."""

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from circuitdsl.borders import document as d
 from circuitdsl.borders.source import Span
@@ -106,7 +107,7 @@ def _on_one_line(node: d.Syntax, head: str, rows: list[Row], source: str) -> lis
 
 def _set_apart(rows: list[Row]) -> None:
     """Blank lines for a document that was not read from a text: around blocks, and where the kind of statement changes."""
-    for before, row in zip(rows, rows[1:], strict=False):
+    for before, row in pairwise(rows):
         if row.depth == 0 and not row.closes and not before.opens:
             row.blank = row.group != before.group or row.opens or before.closes
 

@@ -67,11 +67,21 @@ class Mender:
         self.out: list[Token] = []
 
     def run(self) -> list[Token]:
-        tries = (self.unclosed, self.slashes, self.signs, self.quoted, self.percent, self.fraction, self.head, self.unknown)
+        tries = {
+            **dict.fromkeys(("UNCLOSED", "UNCLOSED_LONG"), (self.unclosed,)),
+            **dict.fromkeys(("MINUS", "EQUAL", "PLUS", "LESS", "STAR"), (self.signs,)),
+            "UNKNOWN": (self.signs, self.quoted, self.unknown),
+            "SLASH": (self.slashes,),
+            "INT": (self.percent, self.fraction),
+            "DECIMAL": (self.percent,),
+            "DOT": (self.fraction,),
+            "NAME": (self.head,),
+        }
         while self.at < len(self.tokens) and not self.problems.full:
-            taken = next((count for attempt in tries if (count := attempt(self.tokens[self.at]))), 0)
+            token = self.tokens[self.at]
+            taken = next((count for attempt in tries.get(token.type, ()) if (count := attempt(token))), 0)
             if not taken:
-                self.out.append(self.tokens[self.at])
+                self.out.append(token)
             self.at += taken or 1
         return self.out
 
@@ -178,10 +188,10 @@ class Mender:
 
     def head(self, token: Token) -> int:
         """`a9.h6` anywhere, `L9H6` where a head is expected."""
-        near = self.touching(3)
-        if len(near) == 3 and near[1].type == "DOT" and (layer := LAYER.fullmatch(token)) and (head := HEAD.fullmatch(near[2])):
+        near = self.touching(3) if (layer := LAYER.fullmatch(token)) else []
+        if layer and len(near) == 3 and near[1].type == "DOT" and (head := HEAD.fullmatch(near[2])):
             found, last = (layer[1], head[1]), near[2]
-        elif token.type == "NAME" and self._in_heads() and (both := LAYER_HEAD.fullmatch(token)):
+        elif (both := LAYER_HEAD.fullmatch(token)) and self._in_heads():
             found, last = (both[1], both[2]), token
         else:
             return 0

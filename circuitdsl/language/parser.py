@@ -113,6 +113,8 @@ class Recovery:
         """Leaves out the line that `at` is in: the parse goes on behind it, or at a statement that begins within it."""
         self.machine = self.before_line
         end = self.line_end(at)
+        if "_END" in self.machine.choices():  # the line was what follows a `}`: its end goes with it, and is still owed
+            self.machine.feed_token(Token("_END", ""))
         self.new_line(end)
         return end
 

@@ -1,5 +1,7 @@
 """Collects what is wrong with one source while the stages go on."""
 
+from bisect import bisect_left, insort
+
 from circuitdsl.borders.source import CircError, Diagnostic, Source, Span
 
 MOST = 100
@@ -20,10 +22,11 @@ class Problems:
         """Keeps a diagnostic, the first of its code and place. `spoils`: nothing sensible can be read at `span` any more."""
         self.found.setdefault((span, code), Diagnostic(code, message, span, hint, source=self.source, labels=labels))
         if spoils:
-            self._spoiled.append(span.start)
+            insort(self._spoiled, span.start)
 
     def spoiled(self, span: Span) -> bool:
-        return any(span.start <= place < max(span.end, span.start + 1) for place in self._spoiled)
+        after = bisect_left(self._spoiled, span.start)
+        return after < len(self._spoiled) and self._spoiled[after] < max(span.end, span.start + 1)
 
     @property
     def full(self) -> bool:
