@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from circuitdsl.figures import style
-from circuitdsl.figures.content import CELL, GAP, NAME, PAD, Arrow, Cell, Content, Item
+from circuitdsl.figures.content import CELL, GAP, NAME, PAD, UNIT_MARK, Arrow, Cell, Content, Item
 from circuitdsl.figures.fonts import SMALLEST, shorten
 from circuitdsl.figures.positions import Box, Label, Line, Mark, Point, Rect
 
@@ -63,29 +63,31 @@ def compact_cells(item: Item, rect: Rect, per: int) -> list[tuple[Cell, Rect]]:
     return placed
 
 
-def block(item: Item, rect: Rect, cells: Sequence[tuple[Cell, Rect]], within: str | None) -> Parts:
-    """A node's box at `rect` with its title at the top, or a group's box."""
+def block(item: Item, rect: Rect, cells: Sequence[tuple[Cell, Rect]], within: str | None, title: float | None = None) -> Parts:
+    """A node's box at `rect` with its title at the top or with its middle at the y of `title`, or a group's box."""
     parts = Parts()
     faded = item.outcome == "refuted"
     parts.boxes.append(Box(item.id, item.kind, rect, item.outcome, item.text, within, faded))
-    top = rect.top + PAD - 1.0
+    top = rect.top + PAD - 1.0 if title is None else title - item.title_height / 2
     ink = style.GREY if faded else style.INK
     for number, line in enumerate(item.title):
-        label = Label(line, rect.middle[0], top + 10.0 * number + 7.6, "name", NAME, bold=True, color=ink, within=item.id)
-        if number == 0 and item.marked:
-            label = Label(line, rect.middle[0] - 5.5, label.y, "name", NAME, bold=True, color=ink, within=item.id)
-            parts.marks.append(Mark(item.outcome, label.rect.right + 3 + 4, label.y - 2.7, 8.0))
-        parts.labels.append(label)
+        parts.labels.append(Label(line, rect.middle[0], top + 10.0 * number + 7.6, "name", NAME, bold=True, color=ink, within=item.id))
     top += 10.0 * len(item.title)
     for number, line in enumerate(item.notes):
         parts.labels.append(Label(line, rect.middle[0], top + 9.0 * number + 6.4, "name", SMALLEST, color=style.GREY, within=item.id))
+    if item.marked:
+        parts.marks.append(Mark(item.outcome, rect.right - 1.5, rect.top + 0.5, 9.0))
     for cell, place in cells:
         text = f"{cell.text} of {item.name}: {style.mark_style(cell.outcome).text}"
         parts.boxes.append(Box(cell.id, cell.kind, place, cell.outcome, text, item.id, faded or cell.outcome == "refuted"))
         colour = style.GREY if faded or cell.outcome == "refuted" else style.INK
-        middle = place.middle
-        name = shorten(cell.text, place.width - 3, SMALLEST)
-        parts.labels.append(Label(name, middle[0], middle[1] + 2.5, "unit", SMALLEST, color=colour, within=cell.id))
+        x, y = place.middle
+        if cell.outcome is not None:
+            x -= UNIT_MARK / 2 + 1
+        label = Label(shorten(cell.text, place.width - 3, SMALLEST), x, y + 2.5, "unit", SMALLEST, color=colour, within=cell.id)
+        parts.labels.append(label)
+        if cell.outcome is not None:
+            parts.marks.append(Mark(cell.outcome, label.rect.right + 2 + UNIT_MARK / 2, y, UNIT_MARK))
     return parts
 
 

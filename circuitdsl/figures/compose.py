@@ -30,10 +30,9 @@ def compose(
     """
     room = 72 * width_in - 2 * MARGIN
     found, parts, area = _drawing(graph, layout, room, units, numbers)
-    parts, area = _labelled(found, parts, area)
     inner = max(room, area.width)
     notes = list(found.notes)
-    if inner > room + 0.5:
+    if inner > room + 1:
         notes.append(f"{(inner + 2 * MARGIN) / 72:.1f} in wide: at {width_in:g} in the text would be smaller than 7 pt")
     whole = Parts()
     y = MARGIN
@@ -63,12 +62,13 @@ def compose(
 
 def _drawing(graph: GraphRecord, layout: Layout, room: float, units: Labels, numbers: bool) -> tuple[Content, Parts, Rect]:
     """The first way of drawing that fits the width with every arrow on a track of its own, or else the least bad."""
-    best: tuple[tuple[int, float, int], tuple[Content, Parts, Rect]] | None = None
-    for number, (found, parts, area, crowded) in enumerate(_ways(graph, layout, room, units, numbers)):
-        badness = (round(max(0.0, area.width - room)), float(len(crowded)), number)
+    best: tuple[tuple[int, int, int], tuple[Content, Parts, Rect]] | None = None
+    for number, (found, drawn, room_taken, crowded) in enumerate(_ways(graph, layout, room, units, numbers)):
+        parts, area, without = _labelled(found, drawn, room_taken)
+        badness = (int(max(0.0, area.width - room)), len(crowded) + len(without), number)
         if best is None or badness < best[0]:
             best = (badness, (found, parts, area))
-        if badness[:2] == (0, 0.0):
+        if badness[:2] == (0, 0):
             break
     assert best is not None
     return best[1]
@@ -77,24 +77,26 @@ def _drawing(graph: GraphRecord, layout: Layout, room: float, units: Labels, num
 def _ways(
     graph: GraphRecord, layout: Layout, room: float, units: Labels, numbers: bool
 ) -> Iterator[tuple[Content, Parts, Rect, list[str]]]:
-    for names, per, columns, rows in ((88, 3, 26, 26), (72, 2, 22, 26), (72, 2, 30, 44), (56, 1, 18, 26), (56, 1, 22, 44), (44, 1, 18, 60)):
-        found = content(graph, labels=units, names=names, numbers=numbers)
+    sizes = ((88, 3, 36, 24), (64, 3, 32, 24), (64, 2, 30, 24), (64, 2, 28, 40), (56, 1, 24, 24), (56, 1, 20, 40), (44, 1, 20, 56))
+    for names, per, columns, rows in sizes:
+        found = content(graph, labels=units, names=names, numbers=numbers, places=layout == "graph")
         if layout == "graph":
-            yield (*dot.layout(found, per, rows + 4.0, columns - 8.0), [])
+            yield (*dot.layout(found, per, rows + 10.0, columns - 12.0), [])
         else:
-            yield found, *grid.layout(found, room, grid.Spacing(per, columns, columns - 4.0, rows))
+            yield found, *grid.layout(found, room, grid.Spacing(per, columns, max(16.0, columns - 14.0), rows))
 
 
-def _labelled(found: Content, parts: Parts, area: Rect) -> tuple[Parts, Rect]:
+def _labelled(found: Content, parts: Parts, area: Rect) -> tuple[Parts, Rect, list[str]]:
+    """With the labels of arrows, the rectangle of it all, and the ids of arrows whose label has no room."""
     taken = [label.rect for label in parts.labels] + [mark.rect for mark in parts.marks]
-    lines, texts, marks, _ = labels.place(parts.lines, {arrow.id: arrow for arrow in found.arrows}, parts.boxes, taken)
+    lines, texts, marks, without = labels.place(parts.lines, {arrow.id: arrow for arrow in found.arrows}, parts.boxes, taken)
     whole = Parts(parts.boxes, parts.labels + texts, parts.marks + marks, lines)
     for rect in [*(b.rect for b in whole.boxes), *(t.rect for t in whole.labels), *(m.rect for m in marks)]:
         area = area.union(rect)
     for line in lines:
         for x, y in line.samples(4.0):
             area = area.union(Rect(x - 2, y - 2, x + 2, y + 2))
-    return whole, area
+    return whole, area, without
 
 
 def _moved(parts: Parts, dx: float, dy: float) -> Parts:

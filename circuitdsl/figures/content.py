@@ -7,7 +7,7 @@ from typing import Literal
 
 from circuitdsl.borders.evidence import EdgeRecord, EffectRecord, GraphRecord, NodeRecord
 from circuitdsl.figures import style
-from circuitdsl.figures.fonts import SMALLEST, measure, wrap
+from circuitdsl.figures.fonts import SMALLEST, measure, shorten, wrap
 
 Labels = Literal["9.6", "L9H6", "a9.h6"]
 FOLD = 4
@@ -20,6 +20,9 @@ NAME = 7.5
 CELL = 12.0
 """Height of a unit's cell in points."""
 GAP, PAD = 3.0, 5.0
+UNIT_MARK = 6.5
+"""Size of the verdict's glyph on a unit."""
+TITLE_LINES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,8 @@ class Cell:
 
     @property
     def width(self) -> float:
-        return max(20.0, measure(self.text, SMALLEST) + (10 if self.kind == "neuron" else 8))
+        mark = UNIT_MARK + 2.0 if self.outcome is not None else 0.0
+        return max(20.0, measure(self.text, SMALLEST) + (10 if self.kind == "neuron" else 8) + mark)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +60,6 @@ class Item:
     @property
     def title_width(self) -> float:
         names = [measure(line, NAME, bold=True) for line in self.title]
-        if self.marked and names:
-            names[0] += 11
         return max([*names, *(measure(line, SMALLEST) for line in self.notes)], default=0.0)
 
     @property
@@ -101,14 +103,19 @@ class Content:
         return [leaf for member in item.members for leaf in self.leaves(member)] if item.kind == "group" else [name]
 
 
-def content(graph: GraphRecord, *, labels: Labels = "9.6", names: float = 88.0, numbers: bool = False) -> Content:
-    """`names` is the widest a title may be, in points; with `numbers` effects and intervals are written on arrows and boxes."""
+def content(graph: GraphRecord, *, labels: Labels = "9.6", names: float = 88.0, numbers: bool = False, places: bool = False) -> Content:
+    """`names` is the widest a title may be, in points; with `numbers` effects and intervals are written on arrows and boxes.
+
+    With `places` boxes say at which positions they are, for layouts that do not show it.
+    """
     nodes, edges, notes = _pruned(graph)
     # without verdicts and tested units there is nothing to mark
     judged = any(n.outcome is not None or n.unit_outcomes for n in nodes) or any(e.outcome is not None for e in edges)
     ids = _Ids()
     framed = _framed(nodes)
-    items = {node.name: _item(node, ids, labels, names, numbers, judged) for node in nodes if not node.members or node.name in framed}
+    shown = [node for node in nodes if not node.members or node.name in framed]
+    notes_of = {node.name: _notes(node, numbers, places) for node in shown}
+    items = {node.name: _item(node, ids, labels, names, notes_of[node.name], judged) for node in shown}
     sizes = [abs(edge.effect.value) for edge in edges if edge.effect is not None]
     strongest = max(sizes, default=0.0) or None
     by_name = {node.name: node for node in nodes}
@@ -131,23 +138,27 @@ def _find(nodes: Iterable[NodeRecord], name: str) -> NodeRecord:
     return next(node for node in nodes if node.name == name)
 
 
-def _item(node: NodeRecord, ids: "_Ids", labels: Labels, names: float, numbers: bool, judged: bool) -> Item:
+def _notes(node: NodeRecord, numbers: bool, places: bool) -> list[str]:
+    notes = [f"@ {', '.join(node.positions)}"] if places and node.positions and not node.members else []
+    notes += [f"carries {node.carries}"] if node.carries else []
+    return notes + ([effect_text(node.effect)] if numbers and node.effect is not None else [])
+
+
+def _item(node: NodeRecord, ids: "_Ids", labels: Labels, names: float, notes: list[str], judged: bool) -> Item:
     kind: Literal["node", "group", "embed", "logits"] = "group" if node.members else "node"
     if node.units in (("embed",), ("logits",)):
         kind = "embed" if node.units == ("embed",) else "logits"
     cells = () if kind != "node" else tuple(_cells(node, ids, labels))
-    notes = [f"carries {node.carries}"] if node.carries else []
-    if numbers and node.effect is not None:
-        notes.append(effect_text(node.effect))
     wrapped = [line for note in notes for line in wrap(note, names, SMALLEST)]
     mark = judged and kind in ("node", "group")
-    width = names - 11 if mark else names
-    title = tuple(wrap(node.name, width, NAME, bold=True))
+    title = wrap(node.name, names, NAME, bold=True)
+    if len(title) > TITLE_LINES:
+        title = [*title[: TITLE_LINES - 1], shorten("".join(title[TITLE_LINES - 1 :]), names, NAME, bold=True)]
     return Item(
         id=ids.make(node.name if kind in ("embed", "logits") else f"n_{node.name}"),
         name=node.name,
         kind=kind,
-        title=title,
+        title=tuple(title),
         notes=tuple(wrapped),
         cells=cells,
         members=node.members if kind == "group" else (),
@@ -288,7 +299,7 @@ def _arrows(
     said = [edge.label, f"{edge.links} link" + ("s" if edge.links != 1 else ""), style.mark_style(edge.outcome).text]
     if edge.effect is not None:
         said.append(f"effect {effect_text(edge.effect)}")
-    pairs = [(s, r) for s in senders for r in receivers if s != r]
+    pairs = [(s, r) for s in senders for r in receivers if s != r or _spans(items[s])]
     arrows = []
     for number, (sender, receiver) in enumerate(pairs):
         name = ids.make(f"e_{sender}_{receiver}" + (f"_{edge.port}" if edge.port else ""))
@@ -296,6 +307,11 @@ def _arrows(
         outcome = edge.outcome if number == 0 or edge.outcome == "refuted" else None
         arrows.append(Arrow(name, sender, receiver, edge.port, sign, width, outcome, label, "; ".join(said)))
     return arrows
+
+
+def _spans(item: Item) -> bool:
+    """Whether a box holds more than one unit, so that an arrow from it to itself says something."""
+    return len(item.cells) > 1 or item.kind == "group" or any(cell.layers[0] < cell.layers[1] for cell in item.cells)
 
 
 def _drawn(name: str, items: dict[str, Item], nodes: dict[str, NodeRecord]) -> list[str]:
@@ -366,7 +382,8 @@ def dissolved(found: Content, groups: set[str]) -> Content:
     items = {name: item for name, item in found.items.items() if name not in groups}
     arrows: list[Arrow] = []
     for arrow in found.arrows:
-        pairs = [(s, r) for s in _drawn(arrow.sender, items, records) for r in _drawn(arrow.receiver, items, records) if s != r]
+        senders, receivers = _drawn(arrow.sender, items, records), _drawn(arrow.receiver, items, records)
+        pairs = [(s, r) for s in senders for r in receivers if s != r or _spans(items[s])]
         arrows += [
             replace(arrow, id=arrow.id if i == 0 else f"{arrow.id}__m{i + 1}", sender=s, receiver=r, label=arrow.label if i == 0 else "")
             for i, (s, r) in enumerate(pairs)

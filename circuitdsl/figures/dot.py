@@ -16,7 +16,6 @@ from circuitdsl.figures.blocks import Parts, block, compact, compact_cells, line
 from circuitdsl.figures.content import Content, dissolved
 from circuitdsl.figures.positions import Point, Rect
 
-SHAPES = {"embed": "invtrapezium", "logits": "trapezium", "node": "box"}
 DASHES = {-1: "dashed", 0: "solid", 1: "solid"}
 HEADS = {"triangle": "normal", "open": "empty", "diamond": "diamond", "vee": "vee"}
 
@@ -67,7 +66,9 @@ def _node(graph, found: Content, name: str, sizes: Mapping[str, tuple[float, flo
     item = found.items[name]
     if item.kind == "group":
         with graph.subgraph(name=f"cluster_{item.id}") as cluster:
-            cluster.attr("graph", label=graphviz.escape(item.name), style="rounded", color=style.GREY, margin="9", fontsize="7.5")
+            # a size that leaves room for the title as we set it, whatever font is measured there
+            title = graphviz.escape("\n".join(item.title)).replace("\n", r"\n")
+            cluster.attr("graph", label=title, labelloc="b", style="rounded", color=style.GREY, margin="9", fontsize="10")
             for member in item.members:
                 _node(cluster, found, member, sizes)
         return
@@ -76,7 +77,7 @@ def _node(graph, found: Content, name: str, sizes: Mapping[str, tuple[float, flo
     width, height = sizes[name]
     _, outline = style.fill(item.outcome)
     more = {"style": "rounded"} if item.kind == "node" else {}
-    graph.node(item.id, label, shape=SHAPES[item.kind], width=f"{width / 72:.4f}", height=f"{height / 72:.4f}", color=outline, **more)
+    graph.node(item.id, label, shape="box", width=f"{width / 72:.4f}", height=f"{height / 72:.4f}", color=outline, **more)
 
 
 def layout(found: Content, per: int, ranks: float, nodes: float) -> tuple[Content, Parts, Rect]:
@@ -89,7 +90,7 @@ def layout(found: Content, per: int, ranks: float, nodes: float) -> tuple[Conten
     answer = _run(source(found, sizes, ranks=ranks, nodes=nodes))
     ids = {item.id: item for item in found.items.values()}
     height = float(answer["bb"].split(",")[3])
-    parts, rects = Parts(), dict[str, Rect]()
+    parts, rects, titles = Parts(), dict[str, Rect](), dict[str, float]()
     objects = {entry["name"]: entry for entry in answer.get("objects", [])}
     for entry in objects.values():
         name = entry["name"].removeprefix("cluster_")
@@ -99,6 +100,7 @@ def layout(found: Content, per: int, ranks: float, nodes: float) -> tuple[Conten
         if item.kind == "group":
             left, bottom, right, top = map(float, entry["bb"].split(","))
             rects[item.name] = Rect(left, height - top, right, height - bottom)
+            titles[item.name] = height - float(entry["lp"].split(",")[1])
         else:
             x, y = map(float, entry["pos"].split(","))
             w, h = sizes[item.name]
@@ -108,7 +110,7 @@ def layout(found: Content, per: int, ranks: float, nodes: float) -> tuple[Conten
         item = found.items[name]
         within = found.items[inside[name]].id if name in inside else None
         cells = compact_cells(item, rects[name], per) if item.kind == "node" else []
-        parts.extend(block(item, rects[name], cells, within))
+        parts.extend(block(item, rects[name], cells, within, titles.get(name)))
     ways = {edge["id"]: _points(edge["pos"], height) for edge in answer.get("edges", [])}
     parts.lines = [line(arrow, ways[arrow.id], curved=True) for arrow in found.arrows]
     whole = Rect(0.0, 0.0, float(answer["bb"].split(",")[2]), height)

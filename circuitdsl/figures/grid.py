@@ -14,8 +14,12 @@ from circuitdsl.figures.routing import Board, Ends
 Row = tuple[int, int]
 """A layer, and 0 for its attention or 1 for its MLP."""
 Column = tuple[str, ...] | None
-EVERYWHERE = "all positions"
-AXIS = 36.0
+EDGE = 12.0
+"""Room for arrows left of the first column and right of the last."""
+EVERYWHERE = ("all", "positions")
+WITHIN = 7.0
+"""Room between rows where no box begins or ends."""
+AXIS = 28.0
 """Room for the names of layers, left."""
 
 
@@ -61,13 +65,15 @@ def layout(found: Content, width: float, spacing: Spacing) -> tuple[Parts, Rect,
     columns = _columns(found)
     slots = {column: _slots(found, column, rows, spacing) for column in columns}
     lanes = {column: _lanes(slots[column], spacing) for column in columns}
-    natural = {
-        column: max(sum(lanes[column]) + spacing.lanes * (len(lanes[column]) - 1), _header_width(found, column)) for column in columns
-    }
-    needed = AXIS + sum(natural.values()) + spacing.columns * (len(columns) + 1)
-    slack = max(0.0, width - needed) / (len(columns) + 1)
+    widths = {column: max(_across(lanes[column], spacing.lanes), _header_width(found, column)) for column in columns}
+    needed = AXIS + sum(widths.values()) + spacing.columns * (len(columns) - 1) + 2 * EDGE
     whole = max(width, needed)
-    lefts, x = {}, AXIS + spacing.columns + slack
+    # room that is left goes between the boxes of a column first, up to twice what is needed there, then between columns
+    gaps = len(columns) + sum(len(lanes[column]) - 1 for column in columns)
+    apart = spacing.lanes + min((whole - needed) / max(gaps, 1), 2 * spacing.lanes)
+    natural = {column: max(widths[column], _across(lanes[column], apart)) for column in columns}
+    slack = (whole - needed - sum(natural.values()) + sum(widths.values())) / max(len(columns), 1)
+    lefts, x = {}, AXIS + EDGE + slack / 2
     for column in columns:
         lefts[column] = x
         x += natural[column] + spacing.columns + slack
@@ -77,11 +83,13 @@ def layout(found: Content, width: float, spacing: Spacing) -> tuple[Parts, Rect,
     for index, row in enumerate(rows):
         band = Rect(AXIS - 4, tops[index] - 3, whole, bases[index] + 3)
         parts.boxes.append(Box(f"row_{row[0]}_{row[1]}", "band", band))
-        name = f"layer {row[0]}" if index == 0 or rows[index - 1][0] != row[0] else "MLP"
+        name = str(row[0]) if index == 0 or rows[index - 1][0] != row[0] else "MLP"
         parts.labels.append(Label(name, AXIS - 8, bases[index] - CELL / 2 + 2.5, "axis", SMALLEST, "end", color=style.GREY))
+    if rows:
+        parts.labels.append(Label("layer", AXIS - 8, tops[-1] - 8, "axis", SMALLEST, "end", color=style.GREY))
     for column in columns:
-        offset = (natural[column] - sum(lanes[column]) - spacing.lanes * (len(lanes[column]) - 1)) / 2
-        _put(slots[column], lanes[column], lefts[column] + offset, spacing, rows, bases, tops, parts, rects, None)
+        offset = (natural[column] - _across(lanes[column], apart)) / 2
+        _put(slots[column], lanes[column], lefts[column] + offset, apart, spacing, rows, bases, tops, parts, rects, None)
     floor, roof = _ends(found, parts, rects, columns, lefts, natural, whole, bases, tops, spacing)
     area = Rect(AXIS, roof, whole - 2, floor)
     crowded = _route(found, parts, rects, area)
@@ -109,9 +117,8 @@ def _rows(found: Content) -> list[Row]:
     cells = [cell for item in found.items.values() for cell in item.cells]
     rows = {_row(cell) for item in found.items.values() for cell in item.cells if not _tall(item)}
     for item in found.items.values():
-        low, high = item.cells[0].layers if _tall(item) else (0, -1)
-        if _tall(item) and not any(low <= row[0] <= high for row in rows):
-            rows.add((low, 1))
+        if _tall(item):
+            rows |= {(layer, 1) for layer in item.cells[0].layers if all(row[0] != layer for row in rows)}
     return sorted(rows) or [(0, 0)] if cells else []
 
 
@@ -145,8 +152,7 @@ def _slots(found: Content, column: Column, rows: Sequence[Row], spacing: Spacing
         if item.kind == "group":
             inner = [make(found.items[member]) for member in item.members]
             widths = _lanes(inner, spacing)
-            across = sum(widths) + spacing.lanes * (len(widths) - 1)
-            width = max(across, item.title_width) + 2 * (PAD + 3)
+            width = max(_across(widths, spacing.lanes), item.title_width) + 2 * (PAD + 3)
             return Slot(item, min(s.low for s in inner), max(s.high for s in inner), width, inner, lanes=widths)
         if _tall(item):
             first, last = item.cells[0].layers
@@ -169,10 +175,10 @@ def _in_row(item: Item, row: Row) -> list[Cell]:
 
 
 def _lanes(slots: Sequence[Slot], spacing: Spacing) -> list[float]:
-    """Puts boxes that share no row into one lane, tall ones first in lanes of their own left; returns the lanes' widths."""
+    """Puts boxes that share no row into one lane, those that begin lowest first; returns the lanes' widths."""
     ends: list[list[tuple[int, int]]] = []
     widths: list[float] = []
-    for slot in sorted(slots, key=lambda s: (not _tall(s.item), s.low, s.high, s.item.name)):
+    for slot in sorted(slots, key=lambda s: (s.low, -s.high, s.item.name)):
         free = (i for i, spans in enumerate(ends) if all(slot.high < low or high < slot.low for low, high in spans))
         lane = next(free, len(ends))
         if lane == len(ends):
@@ -184,14 +190,19 @@ def _lanes(slots: Sequence[Slot], spacing: Spacing) -> list[float]:
     return widths or [0.0]
 
 
+def _across(lanes: Sequence[float], apart: float) -> float:
+    return sum(lanes) + apart * (len(lanes) - 1)
+
+
 def _flat(slots: Sequence[Slot]) -> list[Slot]:
     return [each for slot in slots for each in (slot, *_flat(slot.inner))]
 
 
 def _header_width(found: Content, column: Column) -> float:
-    name = ", ".join(column) if column else EVERYWHERE
-    token = max((measure(_token(found, role), SMALLEST) + 8 for role in column or ()), default=0.0)
-    return min(90.0, max(measure(name, NAME, bold=True), token)) + 4
+    if column is None:
+        return measure(EVERYWHERE[1], SMALLEST) + 4
+    token = max((measure(_token(found, role), SMALLEST) + 8 for role in column), default=0.0)
+    return min(90.0, max(measure(", ".join(column), NAME, bold=True), token)) + 4
 
 
 def _levels(found: Content, rows: Sequence[Row], slots: Sequence[Slot], spacing: Spacing) -> tuple[list[float], list[float]]:
@@ -209,21 +220,23 @@ def _levels(found: Content, rows: Sequence[Row], slots: Sequence[Slot], spacing:
         bases.append(y)
         y -= count * CELL + (count - 1) * GAP
         tops.append(y)
-        tall = any(slot.low <= index < slot.high for slot in slots)
-        y -= above + (spacing.rows if above or not tall else spacing.rows / 2)
+        between = any(slot.high == index or slot.low == index + 1 for slot in slots)
+        y -= above + (spacing.rows if between else WITHIN)
     return bases, tops
 
 
-def _put(slots, lanes, left, spacing: Spacing, rows, bases, tops, parts: Parts, rects: dict[str, Rect], within: str | None) -> None:
-    starts = [left + sum(lanes[:i]) + spacing.lanes * i for i in range(len(lanes))]
+def _put(
+    slots, lanes, left, apart: float, spacing: Spacing, rows, bases, tops, parts: Parts, rects: dict[str, Rect], within: str | None
+) -> None:
+    starts = [left + sum(lanes[:i]) + apart * i for i in range(len(lanes))]
     for slot in slots:
         x = starts[slot.lane] + (lanes[slot.lane] - slot.width) / 2
         rect = Rect(x, tops[slot.high] - slot.above, x + slot.width, bases[slot.low] + slot.below)
         rects[slot.item.name] = rect
         parts.extend(block(slot.item, rect, _cells(slot, rect, spacing, rows, bases), within))
         if slot.inner:
-            across = sum(slot.lanes) + spacing.lanes * (len(slot.lanes) - 1)
-            _put(slot.inner, slot.lanes, rect.middle[0] - across / 2, spacing, rows, bases, tops, parts, rects, slot.item.id)
+            across = _across(slot.lanes, spacing.lanes)
+            _put(slot.inner, slot.lanes, rect.middle[0] - across / 2, spacing.lanes, spacing, rows, bases, tops, parts, rects, slot.item.id)
 
 
 def _cells(slot: Slot, rect: Rect, spacing: Spacing, rows: Sequence[Row], bases: Sequence[float]) -> list[tuple[Cell, Rect]]:
@@ -299,10 +312,13 @@ def _footer(found: Content, parts: Parts, columns, lefts, natural, whole: float,
         return y
     for column in columns:
         middle: Point = (lefts[column] + natural[column] / 2, y)
-        name = shorten(", ".join(column) if column else EVERYWHERE, natural[column] + 10, NAME, bold=True)
+        name = shorten(", ".join(column or EVERYWHERE[:1]), natural[column] + 10, NAME, bold=True)
         parts.labels.append(Label(name, middle[0], y + 8, "role", NAME, bold=True, color=style.INK if column else style.GREY))
+    if None in columns:
+        x = lefts[None] + natural[None] / 2
+        parts.labels.append(Label(EVERYWHERE[1], x, y + 17, "role", SMALLEST, color=style.GREY))
     if not found.graph.tokens:
-        return y + 11
+        return y + (20 if None in columns else 11)
     for column in columns:
         tokens = list(dict.fromkeys(_token(found, role) for role in column or () if found.graph.roles.get(role)))
         text = shorten(", ".join(tokens), natural[column] + 6, SMALLEST)

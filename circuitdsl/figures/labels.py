@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 
 from circuitdsl.figures import style
 from circuitdsl.figures.content import Arrow
@@ -37,11 +38,12 @@ def place(
         height = max(8.6 if arrow.label else 0.0, MARK if mark else 0.0)
         others = [point for other, points in samples.items() if other != line.id for point in points]
         rects = heads + frames
-        spot = _spot(samples[line.id], full + 2, height, solid, rects, others)
-        if spot is None:
+        found = _spot(samples[line.id], full + 2, height, solid, rects, others)
+        if found is None:
             without.append(line.id)
             placed.append(line)
             continue
+        spot, on = found
         rect = Rect(spot[0] - full / 2 - 1, spot[1] - height / 2, spot[0] + full / 2 + 1, spot[1] + height / 2)
         solid.append(rect.grown(0.5))
         left = rect.left + 1
@@ -51,25 +53,32 @@ def place(
         if arrow.label:
             color = style.GREY if arrow.outcome == "refuted" else style.port_style(arrow.port).color
             labels.append(Label(arrow.label, left, spot[1] + 0.26 * SMALLEST + 0.6, "edge", SMALLEST, "start", color=_dark(color)))
-        placed.append(replace(line, plate=rect))
+        placed.append(replace(line, plate=rect) if on else line)
     return placed, labels, marks, without
 
 
-def _spot(way: Sequence[Point], width: float, height: float, solid, outlines, others: Sequence[Point]) -> Point | None:
-    """The place on the way that is clear and nearest to its middle; other lines may run beneath if nothing else is free."""
+def _spot(way: Sequence[Point], width: float, height: float, solid, outlines, others: Sequence[Point]) -> tuple[Point, bool] | None:
+    """The clear place on the way that is nearest to its middle, or else beside it; and whether it is on it.
+
+    Other lines may run beneath if nothing else is free.
+    """
     half = len(way) / 2
-    best: tuple[float, Point] | None = None
-    for index, (x, y) in enumerate(way):
+    best: tuple[float, tuple[Point, bool]] | None = None
+    aside = (0.0, 0.0), (0.0, -height / 2 - 2), (0.0, height / 2 + 2), (width / 2 + 2, 0.0), (-width / 2 - 2, 0.0)
+    for (index, (a, b)), (dx, dy) in product(enumerate(way), aside):
+        x, y, on = a + dx, b + dy, not dx and not dy
+        cost = abs(index - half) / max(half, 1.0) + (0.0 if on else 8.0)
+        if best is not None and cost >= best[0]:
+            continue
         rect = Rect(x - width / 2, y - height / 2, x + width / 2, y + height / 2)
         if any(rect.overlaps(other) for other in solid):
             continue
         if any(rect.overlaps(other) and not other.contains(rect.grown(1)) for other in outlines):
             continue
-        near = rect.grown(1.2)
-        hidden = sum(near.left < a < near.right and near.top < b < near.bottom for a, b in others)
-        cost = 3.0 * hidden + abs(index - half) / max(half, 1.0)
-        if best is None or cost < best[0]:
-            best = (cost, (x, y))
+        near = rect.grown(1.2 if on else 0.0)
+        hidden = sum(near.left < p < near.right and near.top < q < near.bottom for p, q in (others if on else [*others, *way]))
+        if best is None or cost + 3.0 * hidden < best[0]:
+            best = (cost + 3.0 * hidden, ((x, y), on))
     return best[1] if best else None
 
 

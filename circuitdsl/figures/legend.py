@@ -91,15 +91,15 @@ def _entries(found: Content) -> list[Entry]:
     metric = found.graph.effect_of or "the metric"
     signs = {arrow.sign for arrow in found.arrows}
     if -1 in signs:
-        entries.append(Entry(24, f"helps: cutting it lowers {metric}", _arrow(sign=1)))
-        entries.append(Entry(24, f"hinders: cutting it raises {metric}", _arrow(sign=-1)))
+        entries.append(Entry(18, f"cutting it lowers {metric}", _arrow(sign=1, arrow=False)))
+        entries.append(Entry(18, f"cutting it raises {metric}", _arrow(sign=-1, arrow=False)))
     if found.strongest:
         for share in (0.25, 1.0):
             width = style.LINE_WIDTHS[0] + share * (style.LINE_WIDTHS[1] - style.LINE_WIDTHS[0])
             text = f"|effect| {share * found.strongest:.2g}" + (" and above" if share == 1 else "")
-            entries.append(Entry(20, text, _arrow(width=width, arrow=False)))
+            entries.append(Entry(18, text, _arrow(width=width, arrow=False)))
     if any(arrow.label.startswith("×") for arrow in found.arrows):
-        entries.append(Entry(14, "links in an edge", _count))
+        entries.append(Entry(11, "number of links", _count))
     if not found.judged:
         return entries
     outcomes = {item.outcome for item in found.items.values() if item.marked}
@@ -116,7 +116,7 @@ def _shape(kind) -> Callable[[float, float], Parts]:
 
 
 def _arrow(*, port: str | None = None, sign: int = 0, width: float = 1.0, arrow: bool = True) -> Callable[[float, float], Parts]:
-    long = 24 if sign else 22 if arrow else 20
+    long = 22 if arrow else 18
     return lambda x, y: Parts(lines=[Line("", ((x, y), (x + long, y)), port=port, sign=sign, width=width, arrow=arrow)])
 
 
@@ -125,4 +125,4 @@ def _mark(outcome: str | None) -> Callable[[float, float], Parts]:
 
 
 def _count(x: float, y: float) -> Parts:
-    return Parts(labels=[Label("×n", x, y + 2.5, "legend", SMALLEST, "start", bold=False)])
+    return Parts(labels=[Label("×n", x, y + 2.5, "legend", SMALLEST, "start", bold=True)])

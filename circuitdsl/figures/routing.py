@@ -16,6 +16,8 @@ CLEAR = 6.0
 """Room round a box that only its own arrows enter, straight: an arrowhead's length."""
 TURN, CROSSING, FOREIGN, SIDE, SHARED = 3.0, 3.0, 3.0, 6.0, 40.0
 """Costs in steps: a turn, a crossing, a step within a group's box that is none of the arrow's, leaving downward, a shared track."""
+BESIDE = (0.5, 0.35, 0.2)
+"""Costs of a step one, two, three tracks from another arrow: labels need room."""
 MOVES = ((0, -1), (1, 0), (0, 1), (-1, 0))
 """Up, right, down, left."""
 
@@ -40,6 +42,8 @@ class Board:
     _blocked: set[tuple[int, int]] = field(default_factory=set)
     _laid: dict[tuple[int, int], int] = field(default_factory=dict)
     """Bits of the axes in which a point is taken: 1 up and down, 2 across."""
+    _near: dict[tuple[tuple[int, int], int], float] = field(default_factory=dict)
+    """What a step in an axis costs more because another arrow runs beside it."""
 
     def __post_init__(self) -> None:
         for obstacle in self.obstacles:
@@ -59,8 +63,10 @@ class Board:
 
     def _search(self, ends: Ends, share: bool) -> tuple[Point, ...] | None:
         """`share` permits tracks that are taken, at a price."""
-        starts = {(point, move): cost for point, move, cost in self._doors(ends.sender, (0.0, 1.0, SIDE, 1.0), share)}
-        goals = {(point, (move + 2) % 4): cost for point, move, cost in self._doors(ends.receiver, (SIDE, 1.0, 0.0, 1.0), share)}
+        loop = ends.sender == ends.receiver
+        out, into = ((None, 0.0, None, 1.0), (0.0, None, 0.5, None)) if loop else ((0.0, 1.0, SIDE, 1.0), (SIDE, 1.0, 0.0, 1.0))
+        starts = {(point, move): cost for point, move, cost in self._doors(ends.sender, out, share)}
+        goals = {(point, (move + 2) % 4): cost for point, move, cost in self._doors(ends.receiver, into, share)}
         foreign = set().union(*(self._points(rect) for name, rect in self.frames.items() if name not in ends.around))
         best: dict[tuple[tuple[int, int], int], float] = {}
         came: dict[tuple[tuple[int, int], int], tuple[tuple[int, int], int]] = {}
@@ -86,7 +92,7 @@ class Board:
                 beyond = (point[0] + dx, point[1] + dy)
                 if not self._free(beyond) or (not share and self._laid.get(beyond, 0) & _axis(onward)):
                     continue
-                price += 1.0 + (FOREIGN if beyond in foreign else 0.0)
+                price += 1.0 + (FOREIGN if beyond in foreign else 0.0) + self._near.get((beyond, _axis(onward)), 0.0)
                 self._offer(best, came, queue, (beyond, onward), (point, move), cost + price, self._ahead(beyond, target))
         return None
 
@@ -114,14 +120,22 @@ class Board:
         states.reverse()
         for (point, move), (_, onward) in zip(states, [*states[1:], states[-1]], strict=True):
             self._laid[point] = self._laid.get(point, 0) | _axis(move) | _axis(onward)
+            dx, dy = MOVES[(onward + 1) % 4]
+            for away, cost in enumerate(BESIDE, 1):
+                for side in (-away, away):
+                    key = (point[0] + side * dx, point[1] + side * dy), _axis(onward)
+                    self._near[key] = max(cost, self._near.get(key, 0.0))
         points = [self._place(point) for point, _ in states]
         first, last = _foot(points[0], ends.sender, states[0][1]), _foot(points[-1], ends.receiver, (states[-1][1] + 2) % 4)
         return _straightened([first, *points, last])
 
-    def _doors(self, rect: Rect, costs: tuple[float, ...], share: bool) -> list[tuple[tuple[int, int], int, float]]:
-        """Track points just outside each side, with the way outward; those near a side's middle are a little cheaper."""
+    def _doors(self, rect: Rect, costs: tuple[float | None, ...], share: bool) -> list[tuple[tuple[int, int], int, float]]:
+        """Track points just outside each side that has a cost, with the way outward; those near a side's middle are a little cheaper."""
         doors = []
         for move, (dx, dy) in enumerate(MOVES):
+            cost = costs[move]
+            if cost is None:
+                continue
             low, high = (rect.left, rect.right) if dy else (rect.top, rect.bottom)
             origin = self.area.left if dy else self.area.top
             inset = min(5.0, (high - low) / 2 - 0.01)
@@ -136,7 +150,7 @@ class Board:
                     across = (edge - self.area.left) / STEP
                     point = (math.floor(across + 1e-9) if dx < 0 else math.ceil(across - 1e-9), index)
                 if self._free(point) and (share or not self._laid.get(point, 0) & _axis(move)):
-                    doors.append((point, move, costs[move] + 0.3 * abs(along - (low + high) / 2) / max(high - low, 1.0)))
+                    doors.append((point, move, cost + 0.3 * abs(along - (low + high) / 2) / max(high - low, 1.0)))
         return doors
 
     def _free(self, point: tuple[int, int]) -> bool:

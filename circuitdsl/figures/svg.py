@@ -110,7 +110,7 @@ def _box(root: ET.Element, box: Box) -> None:
         case "neuron":
             ET.SubElement(group, "path", {"d": _path(_hexagon(rect), closed=True), **look})
         case "embed" | "logits":
-            cut = min(8.0, rect.width / 6)
+            cut = min(8.0, rect.width / 12)
             wide, narrow = ((rect.left, rect.right), (rect.left + cut, rect.right - cut))
             low, high = (wide, narrow) if kind == "embed" else (narrow, wide)
             corners = [(low[0], rect.bottom), (high[0], rect.top), (high[1], rect.top), (low[1], rect.bottom)]
@@ -165,10 +165,10 @@ def _line(root: ET.Element, line: Line) -> None:
     color = style.FAINT if line.outcome == "refuted" else look.color
     group = _group(root, line.id, line.text)
     (x, y), direction = line.points[-1], _direction(line)
-    size = style.HEAD + 0.9 * max(0.0, line.width - 1)
+    size = style.HEAD + 1.3 * max(0.0, line.width - 1)
     back = size - 1.0 if line.arrow else 0.0
     shown = _shortened(line.points, direction, back)
-    dash = {"stroke-dasharray": "3.2 2.2"} if line.sign < 0 else {}
+    dash = {"stroke-dasharray": f"{_n(2.2 + line.width)} {_n(1.4 + 0.7 * line.width)}"} if line.sign < 0 else {}
     pen = {"fill": "none", "stroke": color, "stroke-width": _n(line.width)}
     ET.SubElement(group, "path", {"d": _curve(shown) if line.curved else _rounded(shown), **pen, **dash})
     if line.sign < 0:
@@ -184,7 +184,7 @@ def _head(group: ET.Element, kind: str, tip: Point, direction: Point, size: floa
     def at(back: float, aside: float) -> Point:
         return tip[0] - direction[0] * back - direction[1] * aside, tip[1] - direction[1] * back + direction[0] * aside
 
-    half = size * 0.42
+    half = size * 0.43
     shapes = {
         "triangle": ([at(0, 0), at(size, half), at(size, -half)], color),
         "open": ([at(0.4, 0), at(size, half * 0.9), at(size, -half * 0.9)], "#ffffff"),
