@@ -195,7 +195,14 @@ class Claims:
             hint = f"add `answer SLOT wrong SLOT` to `prompts {measured}`"
             message = f"`{measure.name}` needs answers, and the prompts of `{measured}` have none"
             raise self._problems.error("C326", message, claim.measure.span, hint)
-        uses_circuit = options.get("of", "circuit") == "circuit" and measure.signature.subject == "metric"
-        if uses_circuit and not self._edges and "ablate" in measure.signature.options:
+        if about_circuit(measure, options) and not self._edges:
             message = f"`{measure.name}` is about the circuit, and the file states no edges"
             raise self._problems.error("C329", message, claim.measure.span, "add `edges { … }`")
+
+
+def about_circuit(measure: Measure, options: Mapping[str, object]) -> bool:
+    """Whether a claim is about the circuit's run, rather than the model's own or a path: it takes a metric and an ablation."""
+    signature = measure.signature
+    of = signature.options.get("of")
+    subject = options.get("of", of.default) if of is not None else "circuit"
+    return signature.subject == "metric" and "ablate" in signature.options and subject == "circuit"

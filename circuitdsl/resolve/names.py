@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from circuitdsl.borders import document as doc
 from circuitdsl.borders.source import Span
-from circuitdsl.resolve.problems import Problems
+from circuitdsl.resolve.problems import Problems, Reported
 
 Kind = Literal["node", "slot", "vocabulary", "prompts", "metric", "feature"]
 
@@ -40,6 +40,8 @@ class Scope:
     def __init__(self, problems: Problems):
         self._problems = problems
         self.declared: dict[str, Declared] = {}
+        self.uncertain: set[Kind] = set()
+        """Kinds of which not every name is known, because a data file could not be read: nothing is said of unknown ones."""
         self._clashing: set[str] = set()
 
     def declare(self, kind: Kind, name: doc.Name) -> bool:
@@ -74,6 +76,8 @@ class Scope:
         """The declaration, of one of the kinds; else reports. `also` are special words that could have been meant."""
         wanted = what or " or ".join(ARTICLES[kind] for kind in kinds)
         found = self.declared.get(name.text)
+        if found is None and self.uncertain.intersection(kinds):
+            raise Reported
         if found is None:
             candidates = [one.name for one in self.declared.values() if one.kind in kinds] + list(also)
             there = (

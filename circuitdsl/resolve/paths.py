@@ -80,6 +80,8 @@ class Paths:
             raise self._problems.error("C325", "`logits` comes last: it sends nothing", endpoint.span)
         check_port(endpoint, found, name, self._problems)
         roles = self._positions.roles(endpoint.positions, measured)
+        for role in dict.fromkeys(role for place in found for role in place.roles or () if endpoint.positions is None):
+            self._positions.check(role, endpoint.span, measured)
         if roles is not None:
             check_delivered(found, roles, name, endpoint.span, self._positions, self._problems)
             found = tuple(dict.fromkeys(dataclasses.replace(place, roles=roles) for place in found))

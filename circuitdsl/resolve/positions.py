@@ -14,17 +14,17 @@ PARTS = ("first", "last")
 
 
 class Positions:
-    """Roles on the layouts of some distributions: those that claims are measured on."""
+    """Roles on the layouts of distributions; those of nodes on `measured`, which the circuit is run on."""
 
     def __init__(self, space: PromptSpace, scope: Scope, tokenizer: Tokenizer | None, measured: Sequence[str], problems: Problems):
         self._space, self._scope, self._tokenizer, self._problems = space, scope, tokenizer, problems
         self.measured = tuple(name for name in measured if name in space.distributions)
-        self._layouts = {name: space.distributions[name].rows_by_layout() for name in self.measured}
+        self._layouts = {name: found.rows_by_layout() for name, found in space.distributions.items()}
 
     @property
     def layouts(self) -> list[Layout]:
         """Every layout of the measured distributions, each once."""
-        return list(dict.fromkeys(layout for found in self._layouts.values() for layout in found))
+        return list(dict.fromkeys(layout for name in self.measured for layout in self._layouts[name]))
 
     def roles(self, refs: Sequence[doc.PositionRef] | None, measured: Iterable[str] | None = None) -> Roles:
         """Roles that stand in every prompt of the distributions (default: all measured). All that is wrong is reported."""
@@ -37,7 +37,7 @@ class Positions:
                 role = self._role(ref)
                 if role in found:
                     raise self._problems.error("C144", f"`{role}` is named twice", ref.span)
-                self._check(role, ref.span, measured)
+                self.check(role, ref.span, self.measured if measured is None else measured)
                 found.append(role)
             except Reported as reported:
                 failure = reported
@@ -82,13 +82,13 @@ class Positions:
         if name.text in self._scope.declared:
             self._scope.find(name, "slot", what="a slot")
             raise Reported  # of prompts that have an error of their own
-        broken = any(one.kind == "prompts" and one.name not in self._space.distributions for one in self._scope.declared.values())
-        if broken and not self._scope.names("slot"):
-            raise Reported  # of a data file that could not be read
         self._scope.find(name, "slot", what="a position", also=("END",))
 
-    def _check(self, role: Role, span: Span, measured: Iterable[str] | None) -> None:
-        for name in self.measured if measured is None else [one for one in measured if one in self._layouts]:
+    def check(self, role: Role, span: Span, measured: Iterable[str]) -> None:
+        """Reports a role that does not stand in every prompt of these distributions."""
+        for name in measured:
+            if name not in self._layouts:
+                continue
             if role.slot != "END":
                 self._check_slot(role, name, span)
             missing: list[int] = []
@@ -101,8 +101,10 @@ class Positions:
                     why = why or _why_not_there(role, layout)
             if missing:
                 distribution = self._space.distributions[name]
-                count = "all" if len(missing) == len(distribution) else f"{len(missing)} of the {len(distribution)}"
-                message = f"`{role}` does not exist in {count} prompts of `{name}`: {why}"
+                of = f"`{name}`: {why}"
+                share = f"{len(missing)} of the {len(distribution)} prompts"
+                everywhere = len(missing) == len(distribution)
+                message = f"`{role}` exists in no prompt of {of}" if everywhere else f"`{role}` does not exist in {share} of {of}"
                 shown = self._shown(distribution.prompts[missing[0]])
                 raise self._problems.error("C140", message, span, f"one of them: {shown}")
 

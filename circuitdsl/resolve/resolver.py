@@ -10,7 +10,7 @@ from circuitdsl.borders.prompts import Tokenizer
 from circuitdsl.borders.source import CircError, Diagnostic, Severity
 from circuitdsl.borders.units import ModelShape
 from circuitdsl.prompts import PromptSpace, build
-from circuitdsl.resolve.claims import Claims
+from circuitdsl.resolve.claims import Claims, about_circuit
 from circuitdsl.resolve.edges import Edges
 from circuitdsl.resolve.graph import check_paths, check_positions
 from circuitdsl.resolve.names import Kind, Scope, slot_declarations
@@ -155,6 +155,8 @@ class _Resolution:
         measuring = next((one for one in self._all(doc.Claims) if one.claims), None)
         if measuring is not None and not self._all(doc.Prompts):
             self.problems.error("C106", "the file has no prompts to measure on", measuring.span, "add `prompts clean { … }`")
+        if space.errors and any(isinstance(one, doc.Prompts) and one.file for one in statements):
+            self.scope.uncertain = {"prompts", "slot"}
         for name in space.distributions:
             self.scope.add("prompts", name)
         for slots in space.slots.values():
@@ -163,10 +165,14 @@ class _Resolution:
         return space
 
     def _measured(self, space: PromptSpace, statements: Sequence[doc.Claims]) -> list[str]:
-        """Distributions that something is measured on: the default one, and those after `on =`."""
-        options = [option for one in statements for claim in one.claims for option in claim.options if option.name.text == "on"]
-        named = [name.text for option in options if (name := plain_name(option.value)) is not None]
-        return list(dict.fromkeys([space.default, *named]))
+        """Distributions that the circuit is run on: the default one, and those after `on =` in claims about the circuit."""
+        named = [space.default]
+        for claim in (claim for one in statements for claim in one.claims):
+            words = {option.name.text: name.text for option in claim.options if (name := plain_name(option.value)) is not None}
+            measure = self.measures.get(claim.measure.text)
+            if measure is not None and about_circuit(measure, words) and "on" in words:
+                named.append(words["on"])
+        return list(dict.fromkeys(named))
 
     def _split(
         self, space: PromptSpace, share: float, seed: int, statements: Sequence[doc.Claims]

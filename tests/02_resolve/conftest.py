@@ -24,7 +24,7 @@ SHAPES = {
 
 WORDS = (
     "When Mary and John went to the store , Alice gave a drink to Kevin . Then Laura said to Peter : the keys on cabinet are old. "
-    "The war siege plague strike voyage lasted from the year 17 to school park book ring"
+    "The war siege plague strike voyage lasted from the year 17 to school park book ring key books is"
 )
 
 
@@ -38,7 +38,7 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(vocab_size=1000, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
-    backend.train_from_iterator([WORDS] * 3, trainer)
+    backend.train_from_iterator([WORDS, "the", "When", "Then", "Alice", "John"] * 3, trainer)
     path = tmp_path_factory.mktemp("tokenizer") / "tokenizer.json"
     backend.save(str(path))
     return FileTokenizer(path)
