@@ -11,6 +11,10 @@ from circuitdsl.prompts.sample import Row, Sample, entry, sizes
 from circuitdsl.prompts.show import side_by_side
 from circuitdsl.prompts.template import Hole
 from circuitdsl.prompts.tokens import Tokens
+from circuitdsl.prompts.vocabulary import Vocabulary
+
+Widths = tuple[tuple[str, str, str | None, int], ...]
+"""The places of a slot: the characters beside it, its field there, and how many tokens it has with them."""
 
 ATTEMPTS = 40
 """How often a row is redrawn before its layout is given up. Candidates already have the right widths: this is for odd joins."""
@@ -60,6 +64,7 @@ class _Maker:
     def __init__(self, declaration: Declaration, base: Sample, tokens: Tokens, seed: int):
         self.declaration, self.base, self.tokens, self.seed = declaration, base, tokens, seed
         self.plain = tokens.plain if any(drawing.slot.tokens for drawing in declaration.draws) else ()
+        self.fitting: dict[tuple[str, Widths], list[int]] = {}
 
     def row(self, number: int, clean: Row) -> Row | str:
         """The counterfactual, in the last attempt's layout if none fits; or the key that no value is left for."""
@@ -129,19 +134,25 @@ class _Maker:
         """Entries that may replace a slot's: of as many tokens wherever it stands and, if distinct, not in the clean prompt."""
         vocabulary = drawing.slot.vocabulary
         assert vocabulary is not None
-        taken = set(self._standing(drawing, clean.values)) if drawing.distinct else set()
         widths = self._widths(key, clean)
+        fitting = self.fitting.get((vocabulary.name, widths))
+        if fitting is None:
+            fitting = self.fitting[vocabulary.name, widths] = self._fitting(vocabulary, widths)
+        taken = {vocabulary.numbers.get(tuple(map(str, found))) for found in self._standing(drawing, clean.values)} if drawing.distinct else set()
+        return [number for number in fitting if number not in taken]
+
+    def _fitting(self, vocabulary: Vocabulary, widths: Widths) -> list[int]:
+        """Entries of these widths in these places."""
         return [
             number
             for number, found in enumerate(vocabulary.entries)
-            if found not in taken
-            and all(self._width(left, _part(found, vocabulary.fields, field), right) == width for left, right, field, width in widths)
+            if all(self._width(left, _part(found, vocabulary.fields, field), right) == width for left, right, field, width in widths)
         ]
 
-    def _widths(self, key: str, clean: Row) -> list[tuple[str, str, str | None, int]]:
-        """Where a slot stands: the characters beside it, the field, and the tokens that it has there."""
+    def _widths(self, key: str, clean: Row) -> Widths:
+        """Where a slot and those that follow it stand, with the widths of the clean prompt's values."""
         if not self.declaration.templates or not self.tokens.checked:
-            return []
+            return ()
         slot, _, occurrence = key.partition(":")
         pieces, found = self.declaration.templates[clean.template].pieces, []
         followers = {slot, *_followers(slot, self.declaration.follows)} if not occurrence else {slot}
@@ -154,7 +165,7 @@ class _Maker:
             left, right = (before[-1:] if isinstance(before, str) else ""), (after[:1] if isinstance(after, str) else "")
             text = self.declaration.read(clean.values, piece)
             found.append((left, right, piece.field, self._width(left, str(text), right)))
-        return found
+        return tuple(dict.fromkeys(found))
 
     def _width(self, left: str, text: str, right: str) -> int:
         return len(self.tokens.run(left + text + right).ids)

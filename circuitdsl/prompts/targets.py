@@ -67,15 +67,19 @@ def after(tokens: Tokens, ending: str, value: str, part: str = "first", exact: b
 
 
 def answer(tokens: Tokens, declaration: Declaration, row: Row, value: Reference | Template) -> tuple[str, Target | Trouble]:
-    """An answer's text and token: as its slot has it in the text, where there is one such, else what would follow the prompt."""
+    """An answer's text and its token: the one that would follow the prompt.
+
+    No space comes between where the slot stands in the text after the very character that the prompt ends with ("…17" and "17{YY}").
+    """
     if isinstance(value, Template):
         text = "".join(str(content) for _, content in declaration.pieces(value, row.asked))
         return text, after(tokens, tokens.ending(row.placed), text)
     content = declaration.read(row.asked, value)
     if not isinstance(content, str):
         return tokens.tokenizer.decode(content), _target(content, value.part)
-    target = instead(tokens, contexts(tokens, row, value.label, value.occurrence), content, value.part)
-    return content, target if isinstance(target, Target) else after(tokens, tokens.ending(row.placed), content, value.part)
+    ending, around = tokens.ending(row.placed), contexts(tokens, row, value.label, value.occurrence)
+    attached = not isinstance(around, str) and any(left and left[-1] == ending[-1:] for left, _ in around)
+    return content, after(tokens, ending, content, value.part, exact=attached)
 
 
 def _target(ids: tuple[int, ...], part: str) -> Target:

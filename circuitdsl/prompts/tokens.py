@@ -4,6 +4,7 @@ import re
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 from circuitdsl.borders.prompts import Encoding, Tokenizer
@@ -42,7 +43,7 @@ class Placed(NamedTuple):
         return dict(self.layout.spans)[place][0] == self.special
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Tokens:
     """The model's tokenizer under the file's BOS setting, with what it said kept."""
 
@@ -50,9 +51,11 @@ class Tokens:
     bos: bool | None = None
     checked: bool = True
     _runs: dict[str, Encoding] = field(default_factory=dict, repr=False)
+    _values: dict[tuple[str, str, str], tuple[int, ...]] = field(default_factory=dict, repr=False)
 
-    @property
+    @cached_property
     def plain(self) -> tuple[int, ...]:
+        """Ids that random blocks are made of."""
         return self.tokenizer.plain_ids()
 
     def run(self, text: str) -> Encoding:
@@ -152,8 +155,12 @@ class Tokens:
         return both[len(own) :] if both[: len(own)] == own and len(both) > len(own) else None
 
     def _ids(self, left: str, value: str, right: str) -> tuple[int, ...]:
-        encoding = self.run(left + value + right)
-        return encoding.ids[slice(*span_of(encoding, (len(left), len(left) + len(value))))]
+        found = self._values.get((left, value, right))
+        if found is None:
+            encoding = self.run(left + value + right)
+            found = encoding.ids[slice(*span_of(encoding, (len(left), len(left) + len(value))))]
+            self._values[left, value, right] = found
+        return found
 
 
 def joint(ending: str, value: str) -> str:
