@@ -1,0 +1,111 @@
+"""Plain runs, made when first needed, and the worlds of a chunk."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from circuitdsl.borders.adapter import Adapter, Captured
+from circuitdsl.borders.hypothesis import Hypothesis
+from circuitdsl.borders.plan import Panel, Plan, Write
+from circuitdsl.borders.units import Layout
+from circuitdsl.borders.values import Gather, Mean, Run, World, Zero
+from circuitdsl.engine.places import Places
+from circuitdsl.engine.worlds import CapturedPool, Pool, View, average, zeros
+
+
+@dataclass
+class Captures:
+    """Captured runs by distribution and rows. Kept between plans, it saves the plain runs of rows that come again."""
+
+    keep: bool = True
+    _kept: dict[tuple[str, tuple[int, ...]], Captured] = field(default_factory=dict)
+
+    def run(self, adapter: Adapter, hypothesis: Hypothesis, distribution: str, rows: tuple[int, ...]) -> Captured:
+        key = (distribution, rows)
+        if key not in self._kept:
+            prompts = hypothesis.distributions[distribution].prompts
+            tokens = torch.tensor([prompts[row].tokens for row in rows], device=adapter.device)
+            captured = adapter.capture(tokens)
+            if not self.keep:
+                return captured
+            self._kept[key] = captured
+        return self._kept[key]
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+
+@dataclass
+class Worlds:
+    """Views of a panel's worlds on chunks of its rows."""
+
+    adapter: Adapter
+    hypothesis: Hypothesis
+    plan: Plan
+    panel: Panel
+    captures: Captures
+    places: Places
+    chunk: int
+    _made: dict[World, tuple[Pool, dict[Layout, int]]] = field(default_factory=dict)
+
+    def views(self, rows: tuple[int, ...]) -> dict[World, View]:
+        """A distribution is run once a chunk, on all rows that its worlds need there."""
+        needed: dict[str, dict[int, None]] = {}
+        donors: dict[World, Sequence[int]] = {}
+        for world in self.panel.worlds:
+            if isinstance(world, Run | Gather):
+                mine = rows if isinstance(world, Run) else self.plan.draws[world.draw][np.asarray(rows)].tolist()
+                donors[world] = mine
+                needed.setdefault(world.distribution, {}).update(dict.fromkeys(mine))
+        runs = {name: (tuple(some), self._pool(name, tuple(some))) for name, some in needed.items()}
+        views = {}
+        for world in self.panel.worlds:
+            if isinstance(world, Run | Gather):
+                captured, pool = runs[world.distribution]
+                place = {row: number for number, row in enumerate(captured)}
+                taken = tuple(place[row] for row in donors[world])
+            else:
+                pool, strata = self._average(world)
+                taken = tuple(strata[self._layout(row)] if strata else 0 for row in rows)
+                captured = tuple(strata.values()) if strata else (0,)
+            same = taken == tuple(range(len(captured)))
+            views[world] = View(self.adapter, pool, self.places, None if same else self.places.tensor(taken))
+        return views
+
+    def _pool(self, distribution: str, rows: tuple[int, ...]) -> Pool:
+        return CapturedPool(self.adapter, self.captures.run(self.adapter, self.hypothesis, distribution, rows))
+
+    def _layout(self, row: int) -> Layout:
+        return self.hypothesis.distributions[self.panel.labels].prompts[row].layout
+
+    def _average(self, world: World) -> tuple[Pool, dict[Layout, int]]:
+        """The pool of a mean (a row a layout of the panel) or of zero, made once a panel."""
+        if world not in self._made:
+            if isinstance(world, Zero):
+                self._made[world] = zeros(self.adapter, self.panel.length), {}
+            else:
+                assert isinstance(world, Mean)
+                alike = self.hypothesis.distributions[world.distribution].rows_by_layout()
+                layouts = dict.fromkeys(self._layout(row) for row in self.panel.rows)
+                pool = average(
+                    self.adapter,
+                    lambda rows: self._pool(world.distribution, rows),
+                    [alike[layout] for layout in layouts],
+                    self.chunk,
+                    self._neurons(world),
+                )
+                self._made[world] = pool, {layout: number for number, layout in enumerate(layouts)}
+        return self._made[world]
+
+    def _neurons(self, world: World) -> list[tuple[int, int]]:
+        """Neurons of a world that some write takes, as (layer, index)."""
+        found: dict[tuple[int, int], None] = {}
+        for step in (step for step in self.panel.steps if isinstance(step, Write)):
+            for change in step.changes:
+                if change.kind == "neuron":
+                    taken = [p.members or () for p in (*change.placements, *change.instead) if p.world == world]
+                    for members in [change.members, *taken] if step.background == world else taken:
+                        found.update(((step.group.layer, index), None) for index in members)
+        return list(found)

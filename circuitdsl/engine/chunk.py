@@ -1,0 +1,203 @@
+"""The steps of a plan on one chunk of prompts. Each method is a line of semantics.md."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from torch import Tensor
+
+from circuitdsl.borders.adapter import Adapter
+from circuitdsl.borders.hypothesis import Hypothesis
+from circuitdsl.borders.plan import Attend, Change, Measure, Normalise, Part, Placement, Project, Source, Step, Sum, Transform, Write
+from circuitdsl.borders.units import WriteGroup
+from circuitdsl.borders.values import World
+from circuitdsl.engine import metrics
+from circuitdsl.engine.places import Places
+from circuitdsl.engine.worlds import View
+
+
+@dataclass
+class Chunk:
+    """Registers while the steps run: B prompts, the measured `rows`. `numbers` collects [B] for each readout."""
+
+    adapter: Adapter
+    hypothesis: Hypothesis
+    rows: np.ndarray
+    worlds: Mapping[World, View]
+    places: Places
+    registers: dict[int, Tensor] = field(default_factory=dict)
+    numbers: dict[str, Tensor] = field(default_factory=dict)
+
+    def run(self, step: Step) -> None:
+        match step:
+            case Normalise():
+                self.registers[step.out] = self.normalise(step)
+            case Project():
+                self.registers[step.out] = self.project(step)
+            case Attend():
+                self.registers[step.out] = self.attend(step)
+            case Transform():
+                self.registers[step.out] = self.transform(step)
+            case Write():
+                self.registers[step.out] = self.write(step)
+            case Sum():
+                self.registers[step.out] = self.sum(step.parts, step.variants, None, len(step.positions))
+            case Measure():
+                self.measure(step)
+
+    # --- reads
+
+    def normalise(self, step: Normalise) -> Tensor:
+        """norm(R^b + what the overrides change) [M, B, P, d]; with `frozen` at the scale of that world's own read."""
+        read = self.worlds[step.background].read(step.reader, step.positions)
+        stream = self.sum(step.parts, step.variants, read, len(step.positions))
+        scale = None if step.frozen is None else self.worlds[step.frozen].read(step.reader, step.positions).expand_as(stream)
+        return self.adapter.norm(step.reader, stream, scale)
+
+    def sum(self, parts: tuple[Part, ...], variants: int, start: Tensor | None, positions: int) -> Tensor:
+        """start [B, P, d] plus the parts [M, B, P, d]."""
+        whole = [part for part in parts if part.to_variants is None and part.to_positions is None]
+        rest = [part for part in parts if part not in whole]
+        if whole:
+            out = self.take(whole[0])
+            if start is not None:
+                out = out + start
+            elif len(parts) > 1:
+                out = out + self.take(whole[1]) if len(whole) > 1 else out.clone()
+                whole = whole[1:]
+            for part in whole[1:]:
+                out += self.take(part)
+        elif start is not None:
+            out = start.expand(variants, *start.shape)
+            out = out.clone() if rest else out
+        else:
+            like = self.registers[parts[0].register]
+            out = like.new_zeros(variants, like.shape[1], positions, like.shape[3])
+        for part in rest:
+            self.places.add(out, part.to_variants, part.to_positions, self.take(part))
+        return out
+
+    def take(self, part: Part) -> Tensor:
+        return self.places.take(self.registers[part.register], part.variants, None, part.positions)
+
+    # --- units
+
+    def project(self, step: Project) -> Tensor:
+        projected = self.adapter.project(step.layer, step.port, self.registers[step.read], step.heads)
+        if step.port == "v":
+            return projected
+        rotated = self.adapter.rotate(step.layer, projected.flatten(0, 1), self.places.tensor(step.positions))
+        return rotated.unflatten(0, projected.shape[:2])
+
+    def attend(self, step: Attend) -> Tensor:
+        """Weighted values [M, B, P, n, h]. Variants that share keys and values stand side by side along the queries' axis."""
+        q = self.source(step.q)
+        k, v = self.keys(step, step.k, "k"), self.keys(step, step.v, "v")
+        positions, m = self.places.tensor(step.positions), step.variants
+        if len(k) == len(v) == 1:
+            along = q.transpose(0, 1).flatten(1, 2)
+            weighted, pattern = self.adapter.attend(step.layer, along, k[0], v[0], positions.repeat(len(q)))
+            weighted = weighted.unflatten(1, (len(q), -1)).transpose(0, 1)
+            if step.patterns:
+                pattern = pattern.unflatten(2, (len(q), -1)).permute(2, 0, 1, 3, 4)
+        else:
+            q, k, v = (one.expand(m, *one.shape[1:]).flatten(0, 1) for one in (q, k, v))
+            weighted, pattern = self.adapter.attend(step.layer, q, k, v, positions)
+            weighted, pattern = weighted.unflatten(0, (m, -1)), pattern.unflatten(0, (m, -1))
+        for readout in step.patterns:
+            weights = pattern[readout.variant, :, readout.head][:, list(readout.queries)].double()
+            keys = [key for key in readout.keys if key < weights.shape[-1]]
+            self.numbers[readout.readout] = weights[..., keys].sum(-1).mean(-1)
+        return weighted
+
+    def source(self, source: Source) -> Tensor:
+        return self.places.take(self.registers[source.register], source.variants, None, source.positions, source.heads)
+
+    def keys(self, step: Attend, source: Source | None, port: str) -> Tensor:
+        """Keys or values [M or 1, B, length, n, h]: the background's, with what is read anew in its place."""
+        if source is not None and source.at == tuple(range(step.length)):
+            return self.source(source)
+        own = self.worlds[step.background].keys(step.layer, step.heads, step.length, port)[None]
+        if source is None:
+            return own
+        new = self.source(source)
+        keys = own.expand(len(new), *own.shape[1:]).clone()
+        self.places.put(keys, None, source.at, None, new)
+        return keys
+
+    def transform(self, step: Transform) -> Tensor:
+        read = self.registers[step.read]
+        if step.neurons is not None:
+            return self.adapter.neurons(step.layer, read, step.neurons)
+        return self.adapter.mlp(step.layer, read)
+
+    # --- writes
+
+    def write(self, step: Write) -> Tensor:
+        """post(c_g + Σ x_new) − post(c_g + Σ x_background) of a write group; without a post-norm Σ (x_new − x_background)."""
+        changed: Tensor | None = None
+        for change in step.changes:
+            new = self.contributions(step, change, change.placements)
+            old = self.contributions(step, change, change.instead)
+            difference = self.to_stream(step.group, change, new - old)
+            changed = difference if changed is None else changed + difference
+        assert changed is not None
+        if not self.adapter.shape.post_norm:
+            return changed
+        total = self.worlds[step.background].total(step.group, step.positions)
+        return self.adapter.post(step.group, total + changed) - self.adapter.post(step.group, total)
+
+    def contributions(self, step: Write, change: Change, placements: tuple[Placement, ...]) -> Tensor:
+        """The background's contributions with the placed ones in their place: [M, B, P, n, h], [M, B, P, n] or [M, B, P, d]."""
+        if len(placements) == 1:
+            only = placements[0]
+            if only.to_variants is None and only.to_positions is None and only.to_members is None:
+                return self.placed(step.group, change, only)
+        view = self.worlds[step.background]
+        out = view.contribution(step.group, change.kind, change.members, step.positions)[None]
+        if not placements:
+            return out
+        out = out.expand(step.variants, *out.shape[1:]).clone()
+        for placement in placements:
+            new = self.placed(step.group, change, placement)
+            self.places.put(out, placement.to_variants, placement.to_positions, placement.to_members, new)
+        return out
+
+    def placed(self, group: WriteGroup, change: Change, placement: Placement) -> Tensor:
+        if placement.world is not None:
+            assert placement.positions is not None and placement.members is not None
+            return self.worlds[placement.world].contribution(group, change.kind, placement.members, placement.positions)[None]
+        assert placement.register is not None
+        return self.places.take(self.registers[placement.register], placement.variants, None, placement.positions, placement.members)
+
+    def to_stream(self, group: WriteGroup, change: Change, contributions: Tensor) -> Tensor:
+        if change.kind == "head":
+            return self.adapter.write(group.layer, contributions, change.members)
+        if change.kind == "neuron":
+            return self.adapter.write_neurons(group.layer, contributions, change.members)
+        return contributions
+
+    # --- readouts
+
+    def measure(self, step: Measure) -> None:
+        labels = self.hypothesis.distributions[step.labels]
+        metric = self.hypothesis.metrics[step.metric] if step.metric else None
+        named = metrics.named_tokens(step.kind, metric, labels, self.rows)
+        read = self.places.take(self.registers[step.read], step.variants)
+        reads = metrics.Reads(self.adapter, read, step.positions, self.rows, named)
+        reference = None
+        if step.reference is not None:
+            register, variant = step.reference
+            other = self.registers[register][variant : variant + 1]
+            reference = metrics.Reads(self.adapter, other, step.reference_positions, self.rows)
+
+        def numbers(some: metrics.Reads) -> Tensor:
+            if step.kind == "metric":
+                assert metric is not None
+                return metrics.of_metric(metric.bound[step.labels], some, reference)
+            where = metric.looks_at(step.labels) if metric else None
+            positions = np.full(len(self.rows), max(step.positions)) if where is None else where[self.rows]
+            return metrics.of_answers(step.kind, some, labels, positions, reference)
+
+        found = metrics.in_slices(numbers, reads, self.adapter.shape.vocabulary if named is None else len(named))
+        self.numbers.update(zip(step.readouts, found.expand(len(step.readouts), -1), strict=True))

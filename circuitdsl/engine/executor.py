@@ -1,0 +1,101 @@
+"""Runs a plan: panel by panel, chunk by chunk, step by step."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+
+from circuitdsl.borders.adapter import Adapter
+from circuitdsl.borders.hypothesis import Hypothesis
+from circuitdsl.borders.plan import Panel, Plan
+from circuitdsl.borders.source import CircError, Diagnostic, Span
+from circuitdsl.engine.captures import Captures, Worlds
+from circuitdsl.engine.chunk import Chunk
+from circuitdsl.engine.places import Places
+
+Progress = Callable[[int, int], None]
+"""Called with the rows that are done and their number, over all panels."""
+
+
+def execute(
+    plan: Plan, adapter: Adapter, hypothesis: Hypothesis, *, progress: Progress | None = None, captures: Captures | None = None
+) -> dict[str, np.ndarray]:
+    """Readout digest → float64 numbers, aligned with the request's rows.
+
+    Prompts are taken in chunks that fit the plan's memory, smaller ones where memory runs out; the numbers do not depend on it.
+    With `captures` plain runs are kept for the next plan. Raises CircError C510 for a number that is not finite, C511 if not
+    even one prompt fits. Nothing of the model is changed.
+    """
+    columns = {request.readout.digest: np.full(len(request.rows), np.nan) for request in plan.requests}
+    place = {request.readout.digest: {row: number for number, row in enumerate(request.rows)} for request in plan.requests}
+    every, done = sum(len(panel.rows) for panel in plan.panels), 0
+    captures = captures or Captures(keep=False)
+    with torch.inference_mode():
+        for panel in plan.panels:
+            for rows, numbers in _chunks(plan, panel, adapter, hypothesis, captures):
+                for digest, found in numbers.items():
+                    columns[digest][[place[digest][row] for row in rows]] = found
+                done += len(rows)
+                if progress is not None:
+                    progress(done, every)
+    _check(plan, columns, adapter, hypothesis)
+    return columns
+
+
+def _chunks(
+    plan: Plan, panel: Panel, adapter: Adapter, hypothesis: Hypothesis, captures: Captures
+) -> Iterator[tuple[tuple[int, ...], dict[str, np.ndarray]]]:
+    """Numbers of each chunk. Where memory runs out, the chunk is halved and taken again."""
+    size = max(1, min(len(panel.rows), plan.memory // (panel.elements * adapter.dtype.itemsize or 1)))
+    places = Places(adapter.device)
+    worlds = Worlds(adapter, hypothesis, plan, panel, captures, places, size)
+    start = 0
+    while start < len(panel.rows):
+        rows = panel.rows[start : start + size]
+        try:
+            numbers = _run(panel, rows, worlds)
+        except (MemoryError, RuntimeError) as error:
+            if not _out_of_memory(error):
+                raise
+            if size == 1:
+                message = f"one prompt of {panel.length} tokens does not fit into memory"
+                raise CircError([Diagnostic("C511", message, Span(), hint="state fewer claims at once, or use shorter prompts")]) from error
+            size = worlds.chunk = max(1, size // 2)
+            continue
+        yield rows, numbers
+        start += len(rows)
+
+
+def _run(panel: Panel, rows: tuple[int, ...], worlds: Worlds) -> dict[str, np.ndarray]:
+    chunk = Chunk(worlds.adapter, worlds.hypothesis, np.asarray(rows), worlds.views(rows), worlds.places)
+    for step, freed in zip(panel.steps, panel.frees, strict=True):
+        chunk.run(step)
+        for register in freed:
+            del chunk.registers[register]
+    if not chunk.numbers:
+        return {}
+    found = torch.stack([number.expand(len(rows)) for number in chunk.numbers.values()]).cpu().numpy()  # one transfer a chunk
+    return dict(zip(chunk.numbers, found, strict=True))
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    said = str(error).lower()
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "out of memory" in said or "can't allocate memory" in said
+
+
+def _check(plan: Plan, columns: dict[str, np.ndarray], adapter: Adapter, hypothesis: Hypothesis) -> None:
+    """Raises CircError C510 with every readout that has a number which is not finite."""
+    found = []
+    for request in plan.requests:
+        readout = request.readout
+        bad = np.flatnonzero(~np.isfinite(columns[readout.digest]))
+        if len(bad):
+            row = request.rows[bad[0]]
+            name = f"`{readout.metric}`" if readout.kind == "metric" else f"`{readout.kind}`"
+            text = hypothesis.distributions[readout.labels].prompts[row].text
+            low = adapter.dtype in (torch.float16, torch.bfloat16)
+            hint = "compute in float32" if low else "is there a division by zero in the metric?" if readout.kind == "metric" else ""
+            message = f"{name} of {readout.value.unit} is not finite on {len(bad)} of {len(request.rows)} prompts, first on “{text}”"
+            found.append(Diagnostic("C510", message, Span(), hint=hint))
+    if found:
+        raise CircError(found)

@@ -1,0 +1,174 @@
+"""Numbers of readouts from normalised reads of the logits. M variants, B prompts, W items of a fold, V vocabulary.
+
+Only the tokens that a metric names are unembedded where it needs no more. Results are float64.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from circuitdsl.borders.adapter import Adapter
+from circuitdsl.borders.prompts import Arithmetic, Constant, Distribution, Divergence, Expression, FoldOver, Metric, Pick, SpanLoss, leaves
+
+LIMIT = 1 << 25
+"""Logits of the whole vocabulary that are held at once."""
+
+
+class Reads:
+    """Normalised reads [M, B, P, d] at token positions `at`, for the measured `rows`; logits are made at the positions asked for."""
+
+    def __init__(self, adapter: Adapter, reads: Tensor, at: tuple[int, ...], rows: np.ndarray, named: np.ndarray | None = None):
+        self.adapter, self.reads, self.rows = adapter, reads, rows
+        self._place = np.zeros(max(at) + 1, dtype=np.int64)
+        self._place[list(at)] = np.arange(len(at))
+        self._named = named  # ids of the only tokens that are needed, in order; None: the whole vocabulary
+        self._logits: dict[bytes, Tensor] = {}
+        self._normalised: dict[bytes, Tensor] = {}
+
+    def variants(self, some: slice) -> "Reads":
+        kept = Reads.__new__(Reads)
+        kept.__dict__.update(self.__dict__, reads=self.reads[some], _logits={}, _normalised={})
+        return kept
+
+    def tensor(self, array: np.ndarray) -> Tensor:
+        return torch.as_tensor(array, device=self.reads.device)
+
+    def logits(self, positions: np.ndarray) -> Tensor:
+        """[M, B, V], or [M, B, named], at token positions [B]."""
+        key = positions.tobytes()
+        if key not in self._logits:
+            place = self._place[positions]
+            if (place == place[0]).all():
+                reads = self.reads[:, :, int(place[0])]
+            else:
+                reads = self.reads[:, torch.arange(len(place), device=self.reads.device), self.tensor(place)]
+            self._logits[key] = self.adapter.logits(reads, None if self._named is None else self.tensor(self._named))
+        return self._logits[key]
+
+    def logprobs(self, positions: np.ndarray) -> Tensor:
+        """[M, B, V] in nats, at least in float32."""
+        key = positions.tobytes()
+        if key not in self._normalised:
+            logits = self.logits(positions)
+            self._normalised[key] = (logits if logits.dtype is torch.float64 else logits.float()).log_softmax(-1)
+        return self._normalised[key]
+
+    def pick(self, kind: str, ids: np.ndarray, positions: np.ndarray) -> Tensor:
+        """[M, B] or [M, B, W] of tokens `ids` [B] or [B, W]; what stands for -1 is to be masked."""
+        ids = np.maximum(ids, 0)
+        if self._named is not None:
+            ids = np.searchsorted(self._named, ids).clip(max=len(self._named) - 1)
+        scores = self.logits(positions) if kind == "logit" else self.logprobs(positions)
+        wanted = self.tensor(ids.reshape(len(ids), -1)).expand(len(scores), -1, -1)
+        found = scores.gather(-1, wanted).double()
+        found = found.exp() if kind == "prob" else found
+        return found.squeeze(-1) if ids.ndim == 1 else found
+
+
+def of_metric(expression: Expression, reads: Reads, model: Reads | None) -> Tensor:
+    """[M, B] of a bound expression; inside a fold [M, B, W]. `model` [1, …] reads the model's own run."""
+    match expression:
+        case Constant(value):
+            return torch.full((len(reads.reads), len(reads.rows)), value, dtype=torch.float64, device=reads.reads.device)
+        case Pick(kind, ids, positions):
+            return reads.pick(kind, ids[reads.rows], positions[reads.rows])
+        case Arithmetic(operator, left, right):
+            return _arithmetic(operator, of_metric(left, reads, model), of_metric(right, reads, model))
+        case FoldOver(how, body, mask):
+            return _fold(how, of_metric(body, reads, model), reads.tensor(mask[reads.rows]))
+        case SpanLoss(targets, positions, mask):
+            return _span_loss(targets[reads.rows], positions[reads.rows], mask[reads.rows], reads)
+        case Divergence(positions):
+            assert model is not None
+            return kl(model, reads, positions[reads.rows])
+    raise TypeError(f"not an expression: {expression!r}")
+
+
+def _arithmetic(operator: str, left: Tensor, right: Tensor) -> Tensor:
+    if left.dim() != right.dim():
+        left, right = (one if one.dim() == 3 else one.unsqueeze(-1) for one in (left, right))
+    match operator:
+        case "+":
+            return left + right
+        case "-":
+            return left - right
+        case "*":
+            return left * right
+    return left / right
+
+
+def _fold(how: str, body: Tensor, mask: Tensor) -> Tensor:
+    if body.dim() == 2:
+        body = body.unsqueeze(-1)
+    body = body.expand(*body.shape[:2], mask.shape[-1])
+    if how == "max":
+        return body.masked_fill(~mask, -torch.inf).amax(-1)
+    summed = body.masked_fill(~mask, 0).sum(-1)
+    return summed if how == "sum" else summed / mask.sum(-1)
+
+
+def _span_loss(targets: np.ndarray, positions: np.ndarray, mask: np.ndarray, reads: Reads) -> Tensor:
+    summed = torch.zeros(len(reads.reads), len(reads.rows), dtype=torch.float64, device=reads.reads.device)
+    where = np.where(mask, positions, positions[mask][0] if mask.any() else 0)
+    for column in np.flatnonzero(mask.any(0)):  # one position after another: logits of the vocabulary are large
+        once = reads.variants(slice(None))
+        losses = once.pick("logprob", targets[:, column], where[:, column])
+        summed -= losses.masked_fill(~reads.tensor(mask[:, column]), 0)
+    return summed / reads.tensor(mask.sum(1))
+
+
+def kl(reference: Reads, reads: Reads, positions: np.ndarray) -> Tensor:
+    """KL(reference ‖ reads) [M, B] in nats at positions [B]."""
+    p, q = reference.logprobs(positions), reads.logprobs(positions)
+    return (p.exp() * (p - q)).sum(-1).double()
+
+
+def of_answers(kind: str, reads: Reads, labels: Distribution, positions: np.ndarray, reference: Reads | None) -> Tensor:
+    """[M, B] of `beats`, `top1`, `kl`, `agrees`."""
+    if kind == "kl":
+        assert reference is not None
+        return kl(reference, reads, positions)
+    if kind == "agrees":
+        assert reference is not None
+        return (reads.logits(positions).argmax(-1) == reference.logits(positions).argmax(-1)).double()
+    answers, wrong = answer_ids(labels, reads.rows)
+    if kind == "top1":
+        return (reads.logits(positions).argmax(-1) == reads.tensor(answers)).double()
+    right = reads.pick("logit", answers, positions)
+    others = reads.pick("logit", wrong, positions).masked_fill(reads.tensor(wrong < 0), -torch.inf)
+    return (right.unsqueeze(-1) > others).all(-1).double()
+
+
+def answer_ids(labels: Distribution, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Answers [B] and wrong answers [B, W], filled up with -1."""
+    prompts = [labels.prompts[row] for row in rows]
+    missing = [prompt.text for prompt in prompts if prompt.answer is None]
+    if missing:
+        raise ValueError(f"no answer is declared for “{missing[0]}”")
+    width = max([len(prompt.wrong) for prompt in prompts] + [1])
+    wrong = np.full((len(prompts), width), -1, dtype=np.int64)
+    for number, prompt in enumerate(prompts):
+        wrong[number, : len(prompt.wrong)] = prompt.wrong
+    return np.array([prompt.answer for prompt in prompts], dtype=np.int64), wrong
+
+
+def named_tokens(kind: str, metric: Metric | None, labels: Distribution, rows: np.ndarray) -> np.ndarray | None:
+    """Ids of all tokens that a readout looks at, in order; None where it needs the whole vocabulary."""
+    if kind == "beats":
+        ids = np.concatenate([one.ravel() for one in answer_ids(labels, rows)])
+    elif kind != "metric" or metric is None or metric.whole(labels.name):
+        return None
+    else:
+        picks = [leaf for leaf in leaves(metric.bound[labels.name]) if isinstance(leaf, Pick)]
+        ids = np.concatenate([pick.ids[rows].ravel() for pick in picks] or [np.zeros(1, dtype=np.int64)])
+    return np.unique(np.maximum(ids, 0))
+
+
+def in_slices(numbers: Callable[[Reads], Tensor], reads: Reads, vocabulary: int) -> Tensor:
+    """[M, B], so few variants at once that the vocabulary's logits stay within the limit."""
+    size = max(1, LIMIT // (vocabulary * max(1, len(reads.rows))))
+    if len(reads.reads) <= size:
+        return numbers(reads)
+    return torch.cat([numbers(reads.variants(slice(start, start + size))) for start in range(0, len(reads.reads), size)])

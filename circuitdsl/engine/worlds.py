@@ -1,0 +1,203 @@
+"""Base worlds: every unit's contribution, and the stream before every reader, without any override.
+
+A world's rows are rows of a *pool*: captured prompts, averages (one a layout), or a single row of zeros; `View` picks the
+pool's row for each prompt of a chunk. U rows of the pool, B of the chunk.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from circuitdsl.borders.adapter import Adapter, Captured
+from circuitdsl.borders.units import WriteGroup
+from circuitdsl.engine.places import Places
+
+
+class Pool(Protocol):
+    """Contributions and reads of U rows in one length. Heads before their output projection [U, T, n, h]; the rest [U, T, …]."""
+
+    @property
+    def embed(self) -> Tensor: ...
+    def heads(self, layer: int) -> Tensor: ...
+    def mlp(self, layer: int) -> Tensor: ...
+    def neurons(self, layer: int, indices: tuple[int, ...]) -> Tensor: ...
+    def read(self, reader: WriteGroup) -> Tensor: ...
+    def keys(self, layer: int, heads: tuple[int, ...], port: str) -> Tensor: ...
+
+
+@dataclass
+class CapturedPool:
+    """Plain runs of the model."""
+
+    adapter: Adapter
+    captured: Captured
+
+    @property
+    def embed(self) -> Tensor:
+        return self.captured.embed
+
+    def heads(self, layer: int) -> Tensor:
+        return self.captured.heads[layer]
+
+    def mlp(self, layer: int) -> Tensor:
+        return self.captured.mlps[layer]
+
+    def neurons(self, layer: int, indices: tuple[int, ...]) -> Tensor:
+        group = WriteGroup(layer, "mlp")
+        return self.adapter.neurons(layer, self.adapter.norm(group, self.read(group)), indices)
+
+    def read(self, reader: WriteGroup) -> Tensor:
+        return self.captured.reads[reader]
+
+    def keys(self, layer: int, heads: tuple[int, ...], port: str) -> Tensor:
+        kept = self.captured.keys[layer] if port == "k" else self.captured.values[layer]
+        shape = self.adapter.shape
+        wanted = [head * shape.kv_heads // shape.heads for head in heads]
+        return kept if wanted == list(range(kept.shape[2])) else kept[:, :, wanted]
+
+
+@dataclass
+class MadePool:
+    """Contributions that no plain run gave: averages, or zeros. The streams are built from them, groups and their post-norms in order."""
+
+    adapter: Adapter
+    embed: Tensor
+    _heads: Sequence[Tensor]
+    _mlps: Sequence[Tensor]
+    _neurons: Mapping[tuple[int, int], Tensor]
+    """[U, T] by (layer, index)."""
+
+    def heads(self, layer: int) -> Tensor:
+        return self._heads[layer]
+
+    def mlp(self, layer: int) -> Tensor:
+        return self._mlps[layer]
+
+    def neurons(self, layer: int, indices: tuple[int, ...]) -> Tensor:
+        return torch.stack([self._neurons[layer, index] for index in indices], -1)
+
+    def read(self, reader: WriteGroup) -> Tensor:
+        return self._reads[reader]
+
+    @cached_property
+    def _reads(self) -> dict[WriteGroup, Tensor]:
+        shape, stream = self.adapter.shape, self.embed
+        reads: dict[WriteGroup, Tensor] = {}
+        for layer in range(shape.layers):
+            attention, mlp = WriteGroup(layer, "attention"), WriteGroup(layer, "mlp")
+            reads[attention] = stream
+            after = stream + self.adapter.post(attention, total(self.adapter, attention, self.heads(layer)))
+            if shape.mlps:
+                reads[mlp] = stream if shape.parallel else after
+                after = after + self.adapter.post(mlp, self.mlp(layer))
+            stream = after
+        reads[WriteGroup(0, "logits")] = stream
+        return reads
+
+    def keys(self, layer: int, heads: tuple[int, ...], port: str) -> Tensor:
+        group = WriteGroup(layer, "attention")
+        projected = self.adapter.project(layer, port, self.adapter.norm(group, self.read(group)), heads)
+        if port == "v":
+            return projected
+        return self.adapter.rotate(layer, projected, torch.arange(projected.shape[1], device=projected.device))
+
+
+def total(adapter: Adapter, group: WriteGroup, contributions: Tensor) -> Tensor:
+    """c_g + Σ x_u of a write group, before its post-norm: heads' weighted values [..., H, h], or an MLP's contribution [..., d]."""
+    if group.kind != "attention":
+        return contributions
+    written = adapter.write(group.layer, contributions, range(contributions.shape[-2]))
+    bias = adapter.bias(group)
+    return written if bias is None else written + bias
+
+
+def zeros(adapter: Adapter, length: int) -> MadePool:
+    """The world in which every contribution is zero, one row."""
+    shape = adapter.shape
+
+    def empty(*sizes: int) -> Tensor:
+        return torch.zeros(1, length, *sizes, dtype=adapter.dtype, device=adapter.device)
+
+    return MadePool(
+        adapter,
+        empty(shape.width),
+        [empty(shape.heads, shape.head_width)] * shape.layers,
+        [empty(shape.width)] * (shape.layers if shape.mlps else 0),
+        _Silent(empty()),
+    )
+
+
+class _Silent(dict):
+    """Zero for every neuron."""
+
+    def __init__(self, zero: Tensor):
+        super().__init__()
+        self.zero = zero
+
+    def __missing__(self, key: tuple[int, int]) -> Tensor:
+        return self.zero
+
+
+def average(adapter: Adapter, pools: Callable[[tuple[int, ...]], Pool], strata: Sequence[Sequence[int]], chunk: int, neurons) -> MadePool:
+    """Contributions averaged within each of the strata, which name rows of a distribution: U is the number of strata.
+
+    `pools` gives the plain runs of some rows; `neurons` are the (layer, index) that are asked for.
+    """
+    shape = adapter.shape
+    rows = [(row, stratum) for stratum, members in enumerate(strata) for row in members]
+    sums: list[Tensor] | None = None
+    for start in range(0, len(rows), chunk):
+        some = rows[start : start + chunk]
+        pool = pools(tuple(row for row, _ in some))
+        found = [pool.embed, *map(pool.heads, range(shape.layers)), *(map(pool.mlp, range(shape.layers)) if shape.mlps else ())]
+        found += [pool.neurons(layer, (index,))[..., 0] for layer, index in neurons]
+        to = torch.tensor([stratum for _, stratum in some], device=adapter.device)
+        if sums is None:
+            sums = [one.new_zeros(len(strata), *one.shape[1:]) for one in found]
+        for kept, one in zip(sums, found, strict=True):
+            kept.index_add_(0, to, one)
+    assert sums is not None, "no row to average over"
+    counts = torch.tensor([len(members) for members in strata], device=adapter.device)
+    means = [one / counts.to(one.dtype).view(-1, *[1] * (one.dim() - 1)) for one in sums]
+    heads, mlps = means[1 : 1 + shape.layers], means[1 + shape.layers : len(means) - len(neurons)]
+    return MadePool(adapter, means[0], heads, mlps, dict(zip(neurons, means[len(means) - len(neurons) :], strict=True)))
+
+
+@dataclass
+class View:
+    """A pool's rows put beside the prompts of a chunk: row b is row `rows[b]` of the pool (None: the same rows)."""
+
+    adapter: Adapter
+    pool: Pool
+    places: Places
+    rows: Tensor | None = None
+
+    def read(self, reader: WriteGroup, positions: tuple[int, ...]) -> Tensor:
+        """[B, P, d]: the stream that the readers of this group read."""
+        return self._pick(self.pool.read(reader), positions)
+
+    def keys(self, layer: int, heads: tuple[int, ...], length: int, port: str) -> Tensor:
+        """[B, length, n, h]: keys or values."""
+        return self._pick(self.pool.keys(layer, heads, port), tuple(range(length)))
+
+    def contribution(self, group: WriteGroup, kind: str, members: tuple[int, ...], positions: tuple[int, ...]) -> Tensor:
+        """Heads' weighted values [B, P, n, h], neurons [B, P, n], else [B, P, d]."""
+        if kind == "head":
+            return self._pick(self.places.take(self.pool.heads(group.layer), None, None, members), positions)
+        if kind == "neuron":
+            return self._pick(self.pool.neurons(group.layer, members), positions)
+        return self._pick(self.pool.mlp(group.layer) if kind == "mlp" else self.pool.embed, positions)
+
+    def total(self, group: WriteGroup, positions: tuple[int, ...]) -> Tensor:
+        """[B, P, d]: c_g + Σ x_u of a write group."""
+        pool = self.pool
+        raw = pool.heads(group.layer) if group.kind == "attention" else pool.mlp(group.layer) if group.kind == "mlp" else pool.embed
+        return total(self.adapter, group, self._pick(raw, positions))
+
+    def _pick(self, tensor: Tensor, positions: tuple[int, ...]) -> Tensor:
+        picked = self.places.take(tensor, None, positions)
+        return picked if self.rows is None else picked.index_select(0, self.rows)

@@ -1,0 +1,110 @@
+"""Where things are while steps are laid out: registers, and the parts that make up a stream."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from circuitdsl.borders.plan import Index, Normalise, Part, Step
+from circuitdsl.borders.units import ModelShape, WriteGroup
+from circuitdsl.borders.values import World
+from circuitdsl.planning.graph import Graph, Node, State, places
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """M variants at token positions `at`; `members` are the heads or neurons along its last axis but one, if it has such an axis."""
+
+    number: int
+    variants: int
+    at: tuple[int, ...]
+    members: tuple[int, ...] | None = None
+    width: int = 0
+
+    @property
+    def elements(self) -> int:
+        """Numbers held for each prompt."""
+        return self.variants * len(self.at) * (1 if self.members is None else len(self.members)) * self.width
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One variant of a register."""
+
+    register: Register
+    variant: int
+
+
+@dataclass(slots=True)
+class Bench:
+    """What has been laid out so far for one panel."""
+
+    shape: ModelShape
+    graph: Graph
+    steps: list[Step] = field(default_factory=list)
+    registers: list[Register] = field(default_factory=list)
+    values: dict[Node, Found] = field(default_factory=dict)
+    changes: dict[State, Found] = field(default_factory=dict)
+    """What a state's own group changes, where it changes anything that is needed."""
+    sums: dict[State, Found] = field(default_factory=dict)
+    """States that are kept as sums."""
+    reads: dict[tuple, Register] = field(default_factory=dict)
+
+    def register(self, variants: int, at: tuple[int, ...], width: int, members: tuple[int, ...] | None = None) -> Register:
+        made = Register(len(self.registers), variants, at, members, width)
+        self.registers.append(made)
+        return made
+
+    def stream(self, state: State | None) -> list[Found]:
+        """The parts whose sum is what a state changes."""
+        found = []
+        while state is not None:
+            if state in self.sums:
+                found.append(self.sums[state])
+                break
+            if state in self.changes:
+                found.append(self.changes[state])
+            state = state.parent
+        return found
+
+    def parts(self, states: Sequence[State | None], at: tuple[int, ...]) -> tuple[Part, ...]:
+        """Parts that add up to the states, one a variant, at token positions `at`."""
+        wanted: dict[int, tuple[list[int], list[int]]] = {}
+        for variant, state in enumerate(states):
+            for found in self.stream(state):
+                taken, to = wanted.setdefault(found.register.number, ([], []))
+                taken.append(found.variant)
+                to.append(variant)
+        parts = []
+        for number, (taken, to) in wanted.items():
+            register = self.registers[number]
+            positions, to_positions = meet(register.at, at)
+            if positions != ():
+                every = index(taken, register.variants)
+                parts.append(Part(number, every, positions, index(to, len(states)), to_positions))
+        return tuple(parts)
+
+    def read(self, reader: WriteGroup, world: World, frozen: World | None, at: int, states: Sequence[State | None]) -> Register:
+        """A register of normalised reads, one variant a state; made once."""
+        key = (reader, world, frozen, at, *map(id, states))
+        if key not in self.reads:
+            positions = places(at)
+            made = self.reads[key] = self.register(len(states), positions, self.shape.width)
+            parts = self.parts(states, positions)
+            self.steps.append(Normalise(made.number, reader, world, frozen, positions, len(states), parts))
+        return self.reads[key]
+
+
+def index(taken: Iterable[int], size: int) -> Index:
+    """None where everything is taken in order."""
+    taken = tuple(taken)
+    return None if taken == tuple(range(size)) else taken
+
+
+def meet(have: tuple[int, ...], want: tuple[int, ...]) -> tuple[Index, Index]:
+    """Places along `have` and along `want` of the positions that are in both; None: all of them. Both empty if none is."""
+    if have == want:
+        return None, None
+    place = {position: number for number, position in enumerate(have)}
+    both = [(place[position], number) for number, position in enumerate(want) if position in place]
+    if not both:
+        return (), ()
+    return index((a for a, _ in both), len(have)), index((b for _, b in both), len(want))

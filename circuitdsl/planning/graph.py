@@ -1,0 +1,206 @@
+"""A panel's values as a graph with concrete positions: equal ones merged, what cannot differ from the background left out.
+
+Positions are bits of an int. Streams are kept as their difference from the background's, so a state is the sum of what its
+overrides change, and serves every reader.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from circuitdsl.borders.units import LOGITS, Port, Role, Roles, Unit, WriteGroup
+from circuitdsl.borders.values import Base, Gather, Mix, Override, Run, Value, World
+from circuitdsl.planning.reach import Reached
+
+
+@dataclass(eq=False, slots=True)
+class Node:
+    """A value. `reads` is None for a base world's contribution. `changed`: where it can differ from its background's own."""
+
+    unit: Unit
+    world: World
+    reads: "Mapping[Port, State | None] | None" = None
+    frozen: World | None = None
+    changed: int = 0
+    demand: int = 0
+    """Positions at which something needs it."""
+    pattern: int = 0
+    """Query positions at which a readout needs its attention weights."""
+
+    @property
+    def plain(self) -> bool:
+        """Its background is a run of the model under its own scales: what has no override there is what was captured."""
+        return isinstance(self.world, Run | Gather) and self.frozen in (None, self.world)
+
+
+@dataclass(eq=False, slots=True)
+class Term:
+    """At these positions a unit contributes `node` in place of `instead` (None: of the background's own)."""
+
+    unit: Unit
+    positions: int
+    node: Node
+    instead: Node | None = None
+
+
+@dataclass(eq=False, slots=True)
+class State:
+    """What a mix changes in the stream over one background: `parent`, then the terms of one write group."""
+
+    background: World
+    parent: "State | None"
+    group: WriteGroup
+    terms: tuple[Term, ...]
+    support: int
+    """Where it can differ from nothing."""
+    demand: int = 0
+
+
+@dataclass(slots=True)
+class Graph:
+    """Nodes and states by write group; `of` finds the node of a value, `patterns` those whose attention is read."""
+
+    length: int
+    causal: bool
+    nodes: dict[WriteGroup, list[Node]] = field(default_factory=dict)
+    states: dict[WriteGroup, list[State]] = field(default_factory=dict)
+    of: dict[int, Node] = field(default_factory=dict)
+    mixed: dict[tuple[World, int], State | None] = field(default_factory=dict)
+    _kept: dict[tuple, Node | State] = field(default_factory=dict)
+
+    @property
+    def everywhere(self) -> int:
+        return (1 << self.length) - 1
+
+    def base(self, world: World, unit: Unit) -> Node:
+        key = (world, unit)
+        if key not in self._kept:
+            self._kept[key] = Node(unit, world)
+        return self._kept[key]  # type: ignore[return-value]
+
+    def recomputed(self, unit: Unit, world: World, reads: Mapping[Port, State | None], frozen: World | None, weights: bool = False) -> Node:
+        """The node of a recomputation, or the base world's own contribution where nothing it reads is changed.
+
+        With `weights` (its attention is read) it stays a recomputation.
+        """
+        key = (unit, world, frozen, *map(id, reads.values()))
+        found = self._kept.get(key)
+        if found is None:
+            node = Node(unit, world, dict(reads), frozen)
+            node.changed = self._changed(node)
+            if not node.changed and unit != LOGITS and not weights:
+                return self.base(world, unit)
+            self.nodes.setdefault(unit.group, []).append(node)
+            found = self._kept[key] = node
+        return found  # type: ignore[return-value]
+
+    def state(self, background: World, parent: State | None, group: WriteGroup, terms: tuple[Term, ...]) -> State | None:
+        if not terms:
+            return parent
+        key = (background, id(parent), *((t.unit, t.positions, id(t.node), id(t.instead)) for t in terms))
+        found = self._kept.get(key)
+        if found is None:
+            support = parent.support if parent else 0
+            for term in terms:
+                support |= term.positions
+            found = self._kept[key] = State(background, parent, group, terms, support)
+            self.states.setdefault(group, []).append(found)
+        return found  # type: ignore[return-value]
+
+    def node(self, value: Value) -> Node:
+        return self.base(value.world, value.unit) if isinstance(value, Base) else self.of[id(value)]
+
+    def differs(self, node: Node, background: World) -> int:
+        """Where a node's contribution can differ from the background's own."""
+        if node.world != background:
+            return self.everywhere
+        return 0 if node.reads is None else node.changed
+
+    def seen_by(self, queries: int) -> int:
+        """Key positions that queries at these positions see, at the most."""
+        return (1 << queries.bit_length()) - 1 if self.causal else (self.everywhere if queries else 0)
+
+    def _changed(self, node: Node) -> int:
+        if not node.plain:
+            return self.everywhere
+        reads = node.reads or {}
+        changed = 0
+        for port, state in reads.items():
+            if state is not None:
+                changed |= state.support if port in ("q", "in") else self._later(state.support)
+        return changed
+
+    def _later(self, keys: int) -> int:
+        """Queries that see any of these keys, at the most."""
+        first = (keys & -keys).bit_length() - 1
+        return self.everywhere >> first << first if self.causal else self.everywhere
+
+
+def build(reached: Reached, length: int, positions: Mapping[Role, int], causal: bool) -> Graph:
+    """Goes through the architecture once: each group's values, then the mixes that end in it."""
+    graph = Graph(length, causal)
+    for group in reached.groups:
+        for value in reached.values.get(group, ()):
+            if value.unit.kind == "embed":
+                graph.of[id(value)] = graph.base(value.background, value.unit)
+                continue
+            reads = {port: graph.mixed[value.background, id(mix)] if mix else None for port, mix in value.mixes}
+            graph.of[id(value)] = graph.recomputed(value.unit, value.background, reads, value.frozen)
+        for background, mix in reached.mixes.get(group, ()):
+            parent = graph.mixed[background, id(mix.before)] if mix.before else None
+            graph.mixed[background, id(mix)] = graph.state(background, parent, group, _terms(graph, background, mix, positions))
+    return graph
+
+
+def _terms(graph: Graph, background: World, mix: Mix, positions: Mapping[Role, int]) -> tuple[Term, ...]:
+    placed = _placed(mix.overrides, positions, graph.everywhere)
+    whole = [(at, graph.node(o.value)) for o, at in placed if o.unit.kind == "mlp"]
+    terms = []
+    for override, at in placed:
+        if override.value.unit != override.unit:
+            raise ValueError(f"{override.unit} cannot be given the value of {override.value.unit}")
+        node = graph.node(override.value)
+        if override.unit.kind == "neuron":
+            for covered, mlp in whole:  # a neuron beside its MLP replaces its part of that MLP's value
+                inside = _part(graph, mlp, override.unit)
+                if covered & at and inside is not node:
+                    terms.append(Term(override.unit, covered & at, node, inside))
+                at &= ~covered
+        at &= graph.differs(node, background)
+        if at:
+            terms.append(Term(override.unit, at, node))
+    return tuple(terms)
+
+
+def _placed(overrides: tuple[Override, ...], positions: Mapping[Role, int], everywhere: int) -> list[tuple[Override, int]]:
+    """Overrides with their positions; one at named roles wins over one of the same unit at every position."""
+    named: dict[Unit, int] = {}
+    placed = []
+    for override in overrides:
+        if override.roles is not None:
+            at = bits(override.roles, positions)
+            if at & named.get(override.unit, 0):
+                raise ValueError(f"two overrides of {override.unit} overlap")
+            named[override.unit] = named.get(override.unit, 0) | at
+            placed.append((override, at))
+    general = [override for override in overrides if override.roles is None]
+    if len({override.unit for override in general}) < len(general):
+        raise ValueError("two overrides of one unit at every position")
+    return placed + [(override, everywhere & ~named.get(override.unit, 0)) for override in general]
+
+
+def _part(graph: Graph, mlp: Node, neuron: Unit) -> Node:
+    if mlp.reads is None:
+        return graph.base(mlp.world, neuron)
+    return graph.recomputed(neuron, mlp.world, mlp.reads, mlp.frozen)
+
+
+def bits(roles: Roles, positions: Mapping[Role, int]) -> int:
+    found = 0
+    for role in roles or ():
+        found |= positions[role]
+    return found
+
+
+def places(mask: int) -> tuple[int, ...]:
+    """The positions whose bits are set, in order."""
+    return tuple(position for position in range(mask.bit_length()) if mask >> position & 1)

@@ -1,0 +1,114 @@
+"""All passes in order."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from circuitdsl.borders.hypothesis import Hypothesis
+from circuitdsl.borders.plan import Cost, Measure, Panel, Plan, Request
+from circuitdsl.borders.values import Gather, Readout, Recomputed
+from circuitdsl.planning import cost
+from circuitdsl.planning.bench import Bench
+from circuitdsl.planning.draws import donors
+from circuitdsl.planning.panels import Rows, check_rows, group_rows, space
+from circuitdsl.planning.reach import Reached, reach, reference
+from circuitdsl.planning.schedule import Asked, frees, schedule
+
+MEMORY = 2 << 30
+BYTES = 4
+"""Of a number, in the estimates; the executor knows the model's own."""
+
+
+def plan(requests: Sequence[Request], hypothesis: Hypothesis, *, seed: int | None = None, memory: int | None = None) -> Plan:
+    """Decides everything about a run: donors, which rows go together, which values are computed where, in which order and batches.
+
+    `seed` defaults to the settings', `memory` (bytes beyond the model) to 2 GiB. Raises CircError C501 to C504.
+    """
+    requests = _merged(requests)
+    seed = hypothesis.settings.seed if seed is None else seed
+    memory = MEMORY if memory is None else memory
+    models: dict[str, Recomputed] = {}
+    asked = [Asked(request, reference(request.readout, hypothesis.metrics, models)) for request in requests]
+    spaces: dict[str, list[int]] = {}
+    for number, request in enumerate(requests):
+        spaces.setdefault(space(request.readout.labels, hypothesis.distributions), []).append(number)
+    draws: dict[str, np.ndarray] = {}
+    panels: list[Panel] = []
+    tally = _Tally(hypothesis)
+    for numbers in spaces.values():
+        everything = _reach(asked, numbers)
+        _draw(draws, everything, requests, numbers, hypothesis, seed)
+        tally.values += everything.count
+        measured = hypothesis.distributions[requests[numbers[0]].readout.labels]
+        reached: dict[tuple[int, ...], Reached] = {}
+        for rows in group_rows(requests, numbers, measured, everything):
+            mine = reached.setdefault(rows.requests, everything if len(rows.requests) == len(numbers) else _reach(asked, rows.requests))
+            for labels in dict.fromkeys(requests[number].readout.labels for number in rows.requests):
+                check_rows(labels, rows.rows, mine.worlds, hypothesis.distributions)
+            bench = schedule([asked[number] for number in rows.requests], mine, rows, hypothesis.shape, hypothesis.metrics)
+            panels.append(tally.panel(measured.name, rows, mine, bench))
+    return Plan(tuple(requests), draws, tuple(panels), tally.cost(memory), memory, seed, tuple(tally.notes))
+
+
+def _merged(requests: Sequence[Request]) -> tuple[Request, ...]:
+    """Requests of one readout put together: rows in order of first appearance."""
+    rows: dict[str, dict[int, None]] = {}
+    readouts: dict[str, Readout] = {}
+    for request in requests:
+        readouts.setdefault(request.readout.digest, request.readout)
+        rows.setdefault(request.readout.digest, {}).update(dict.fromkeys(request.rows))
+    return tuple(Request(readout, tuple(rows[digest])) for digest, readout in readouts.items())
+
+
+def _reach(asked: Sequence[Asked], numbers: Sequence[int]) -> Reached:
+    chosen = [asked[number] for number in numbers]
+    return reach((one.request.readout for one in chosen), [one.reference for one in chosen if one.reference is not None])
+
+
+def _draw(
+    draws: dict[str, np.ndarray], reached: Reached, requests: Sequence[Request], numbers: Sequence[int], hypothesis: Hypothesis, seed: int
+) -> None:
+    chosen = [requests[number] for number in numbers]
+    rows = sorted({row for request in chosen for row in request.rows})
+    labels = {request.readout.labels for request in chosen}
+    measured = hypothesis.distributions[chosen[0].readout.labels]
+    for world in reached.worlds:
+        if isinstance(world, Gather):
+            pool = hypothesis.distributions[world.distribution]
+            found = donors(world, measured, pool, rows, seed, itself=world.distribution in labels)
+            if world.draw in draws and not np.array_equal(draws[world.draw], found):
+                raise ValueError(f"draw {world.draw!r} stands for two things: name it after what is measured and what is drawn from")
+            draws[world.draw] = found
+
+
+class _Tally:
+    """Adds up what panels cost."""
+
+    def __init__(self, hypothesis: Hypothesis):
+        self.hypothesis, self.shape = hypothesis, hypothesis.shape
+        self.values = self.computed = 0
+        self.work, self.base, self.plain = cost.Work(0, 0), cost.Work(0, 0), cost.Work(0, 0)
+        self.elements = 0
+        self.notes: list[str] = []
+
+    def panel(self, labels: str, rows: Rows, reached: Reached, bench: Bench) -> Panel:
+        steps, freed = tuple(bench.steps), frees(bench.steps)
+        work = cost.Work(0, 0)
+        for step in steps:
+            whole = isinstance(step, Measure) and (step.kind != "metric" or self.hypothesis.metrics[step.metric or ""].whole(step.labels))
+            work += cost.step_work(step, bench.registers, self.shape, whole)
+        n = len(rows.rows)
+        self.work += work.times(n)
+        self.base += cost.forward(self.shape, rows.length, vocabulary=False).times(n * cost.runs(reached.worlds))
+        self.plain += cost.forward(self.shape, rows.length).times(n)
+        alive = sum(1 for nodes in bench.graph.nodes.values() for node in nodes if node.demand or node.pattern)
+        self.computed = max(self.computed, alive)
+        elements = cost.peak(steps, freed, bench.registers, self.shape) + cost.captured(self.shape, rows.length, reached.worlds)
+        self.elements = max(self.elements, elements * n)
+        return Panel(labels, rows.rows, rows.length, tuple(reached.worlds), steps, freed, elements)
+
+    def cost(self, memory: int) -> Cost:
+        every = self.work + self.base
+        plain = self.plain.flops or 1.0
+        peak = min(float(memory), float(self.elements * BYTES))
+        return Cost(self.values, self.computed, every.flops, every.moved * BYTES, every.flops / plain, self.base.flops / plain, peak)

@@ -1,0 +1,77 @@
+"""What the readouts reach: every value and every mix over a background, each once, in the order of the architecture."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from circuitdsl.borders.prompts import Divergence, Metric, leaves
+from circuitdsl.borders.units import LOGITS, Role, WriteGroup
+from circuitdsl.borders.values import Base, Mix, Readout, Recomputed, Run, Value, World
+
+
+@dataclass(slots=True)
+class Reached:
+    """Recomputed values and (background, mix) pairs by write group, and all worlds and roles that occur."""
+
+    values: dict[WriteGroup, list[Recomputed]] = field(default_factory=dict)
+    mixes: dict[WriteGroup, list[tuple[World, Mix]]] = field(default_factory=dict)
+    worlds: dict[World, None] = field(default_factory=dict)
+    roles: dict[Role, None] = field(default_factory=dict)
+
+    @property
+    def groups(self) -> list[WriteGroup]:
+        """Write groups in the order of the architecture: a value needs mixes of earlier groups only."""
+        return sorted({*self.values, *self.mixes}, key=lambda group: group.key)
+
+    @property
+    def count(self) -> int:
+        return sum(map(len, self.values.values()))
+
+
+def reach(readouts: Iterable[Readout], references: Iterable[Value] = ()) -> Reached:
+    """Walks without recursion; linear in distinct values and mixes."""
+    found = Reached()
+    stack: list[Value | tuple[World, Mix]] = list(references)
+    for readout in readouts:
+        stack.append(readout.value)
+        if readout.reference is not None:
+            stack.append(readout.reference)
+        for roles in (readout.query, readout.key):
+            found.roles.update(dict.fromkeys(roles or ()))
+    seen: set[int | tuple[World, int]] = set()
+    while stack:
+        item = stack.pop()
+        key = (item[0], id(item[1])) if isinstance(item, tuple) else id(item)
+        if key in seen:
+            continue
+        seen.add(key)
+        if isinstance(item, Base):
+            found.worlds[item.world] = None
+        elif isinstance(item, Recomputed):
+            found.values.setdefault(item.unit.group, []).append(item)
+            found.worlds[item.background] = None
+            if item.frozen is not None:
+                found.worlds[item.frozen] = None
+            stack += [(item.background, mix) for _, mix in reversed(item.mixes) if mix is not None]
+        else:
+            background, mix = item
+            found.mixes.setdefault(mix.group, []).append(item)
+            if mix.before is not None:
+                stack.append((background, mix.before))
+            for override in mix.overrides:
+                found.roles.update(dict.fromkeys(override.roles or ()))
+                stack.append(override.value)
+    return found
+
+
+def reference(readout: Readout, metrics: Mapping[str, Metric], models: dict[str, Recomputed]) -> Value | None:
+    """What a readout is compared with: its own reference, or the model on the measured rows for a metric with a divergence.
+
+    `models` keeps one such value a distribution.
+    """
+    if readout.reference is not None or readout.kind != "metric" or readout.metric is None:
+        return readout.reference
+    if not any(isinstance(leaf, Divergence) for leaf in leaves(metrics[readout.metric].bound[readout.labels])):
+        return None
+    if readout.labels not in models:
+        models[readout.labels] = Recomputed(LOGITS, Run(readout.labels), (("in", None),))
+    return models[readout.labels]

@@ -1,0 +1,184 @@
+"""The steps for one panel, layer by layer: in the order of the architecture everything a value needs has been laid out before it."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from circuitdsl.borders.plan import Attend, Measure, Normalise, Project, Request, Step, Sum, Transform, Write
+from circuitdsl.borders.prompts import Constant, Metric, SpanLoss, leaves
+from circuitdsl.borders.units import LOGITS, ModelShape, WriteGroup
+from circuitdsl.borders.values import Readout, Recomputed, Value, World
+from circuitdsl.planning.bench import Bench, Found, Register
+from circuitdsl.planning.demand import attention_node, demand, needed
+from circuitdsl.planning.graph import Graph, Node, State, bits, build, places
+from circuitdsl.planning.heads import Patterns, lay_heads
+from circuitdsl.planning.panels import Rows
+from circuitdsl.planning.reach import Reached
+from circuitdsl.planning.writes import lay_changes, lay_sums
+
+
+class Asked(NamedTuple):
+    """A request with what its readout is compared with."""
+
+    request: Request
+    reference: Value | None
+
+
+def read_positions(readout: Readout, metrics: Mapping[str, Metric], rows: Sequence[int], length: int) -> int:
+    """Bits of the positions at which a readout of logits looks, on any of the rows."""
+    metric, chosen = metrics.get(readout.metric or ""), list(rows)
+    found: set[int] = set()
+    if readout.kind == "metric":
+        assert metric is not None
+        for leaf in leaves(metric.bound[readout.labels]):
+            if isinstance(leaf, SpanLoss):
+                found.update(leaf.positions[chosen][leaf.mask[chosen]].tolist())
+            elif not isinstance(leaf, Constant):
+                found.update(leaf.positions[chosen].tolist())
+    else:
+        where = metric.looks_at(readout.labels) if metric else None
+        found.update([length - 1] if where is None else where[chosen].tolist())
+    return sum(1 << position for position in found)
+
+
+def schedule(asked: Sequence[Asked], reached: Reached, rows: Rows, shape: ModelShape, metrics: Mapping[str, Metric]) -> Bench:
+    """Steps for the requests on these rows."""
+    graph = build(reached, rows.length, rows.positions, shape.causal)
+    wanted: dict[Node, int] = {}
+    patterns: Patterns = {}
+    for request, reference in asked:
+        readout = request.readout
+        if readout.kind == "attention":
+            node = attention_node(graph, readout, rows.positions)
+            at = bits(readout.query, rows.positions) if readout.query is not None else graph.everywhere
+            keys = bits(readout.key, rows.positions) if readout.key is not None else graph.everywhere
+            patterns.setdefault(node, []).append((readout.digest, places(at), places(keys)))
+            continue
+        at = read_positions(readout, metrics, rows.rows, rows.length)
+        for value in (readout.value, reference):
+            if value is not None:
+                node = _logits(graph, value)
+                wanted[node] = wanted.get(node, 0) | at
+    demand(graph, wanted)
+    bench = Bench(shape, graph)
+    uses = _uses(graph)
+    for group in sorted({*graph.nodes, *graph.states}, key=lambda group: group.key):
+        _lay_nodes(bench, group, patterns)
+        states = graph.states.get(group, ())
+        lay_changes(bench, group, states)
+        lay_sums(bench, states, uses)
+    _lay_measures(bench, asked, rows, metrics)
+    return bench
+
+
+def _logits(graph: Graph, value: Value) -> Node:
+    if not isinstance(value, Recomputed) or value.unit != LOGITS:
+        raise ValueError(f"this readout needs logits, not a value of {value.unit}")
+    return graph.of[id(value)]
+
+
+def _uses(graph: Graph) -> dict[State, int]:
+    """How many different reads and later states a state has."""
+    readers: dict[State, set[tuple]] = {}
+    for group, nodes in graph.nodes.items():
+        for node in nodes:
+            for port, state in (node.reads or {}).items():
+                if state is not None and (node.demand or node.pattern) and (at := needed(graph, node, port) & state.support):
+                    readers.setdefault(state, set()).add((group, node.world, node.frozen, at))
+    for states in graph.states.values():
+        for state in states:
+            if state.demand and state.parent is not None:
+                readers.setdefault(state.parent, set()).add((id(state),))
+    return {state: len(found) for state, found in readers.items()}
+
+
+def _lay_nodes(bench: Bench, group: WriteGroup, patterns: Patterns) -> None:
+    alive: dict[tuple[str, World, World | None], list[Node]] = {}
+    for node in bench.graph.nodes.get(group, ()):
+        if node.demand or node.pattern:
+            alive.setdefault((node.unit.kind, node.world, node.frozen), []).append(node)
+    for (kind, world, frozen), nodes in alive.items():
+        if kind == "head":
+            lay_heads(bench, group, world, frozen, nodes, patterns)
+        elif kind == "neuron":
+            _lay_neurons(bench, group, world, frozen, nodes)
+        else:
+            _lay_streams(bench, group, world, frozen, nodes)
+
+
+def _state(node: Node, at: int) -> State | None:
+    state = (node.reads or {})["in"]
+    return state if state is not None and state.support & at else None
+
+
+def _lay_streams(bench: Bench, group: WriteGroup, world: World, frozen: World | None, nodes: list[Node]) -> None:
+    """MLPs and logits: the variants of one positions set are one batch. Logits stay normalised reads until they are measured."""
+    batches: dict[int, dict[State | None, list[Node]]] = {}
+    for node in nodes:
+        batches.setdefault(node.demand, {}).setdefault(_state(node, node.demand), []).append(node)
+    for at, states in batches.items():
+        read = bench.read(group, world, frozen, at, list(states))
+        out: Register = read
+        if group.kind == "mlp":
+            out = bench.register(len(states), read.at, bench.shape.width)
+            bench.steps.append(Transform(out.number, read.number, group.layer, None, read.at))
+        for number, same in enumerate(states.values()):
+            bench.values.update((node, Found(out, number)) for node in same)
+
+
+def _lay_neurons(bench: Bench, group: WriteGroup, world: World, frozen: World | None, nodes: list[Node]) -> None:
+    readers: dict[tuple[int, State | None], list[Node]] = {}
+    for node in nodes:
+        readers.setdefault((node.demand, _state(node, node.demand)), []).append(node)
+    batches: dict[tuple[int, tuple[int, ...]], list[tuple[State | None, list[Node]]]] = {}
+    for (at, state), same in readers.items():
+        batches.setdefault((at, tuple(sorted({node.unit.index for node in same}))), []).append((state, same))
+    for (at, indices), batch in batches.items():
+        read = bench.read(group, world, frozen, at, [state for state, _ in batch])
+        out = bench.register(len(batch), read.at, 1, indices)
+        bench.steps.append(Transform(out.number, read.number, group.layer, indices, read.at))
+        for number, (_, same) in enumerate(batch):
+            bench.values.update((node, Found(out, number)) for node in same)
+
+
+def _lay_measures(bench: Bench, asked: Sequence[Asked], rows: Rows, metrics: Mapping[str, Metric]) -> None:
+    batches: dict[tuple, list[tuple[str, int]]] = {}
+    for request, reference in asked:
+        readout = request.readout
+        if readout.kind == "attention":
+            continue
+        found = bench.values[_logits(bench.graph, readout.value)]
+        against = bench.values[_logits(bench.graph, reference)] if reference is not None else None
+        key = (readout.kind, readout.labels, readout.metric, found.register, against)
+        batches.setdefault(key, []).append((readout.digest, found.variant))
+    for (kind, labels, metric, register, against), batch in batches.items():
+        names, variants = zip(*batch, strict=True)
+        other = (against.register.number, against.variant) if against else None
+        at = against.register.at if against else ()
+        bench.steps.append(Measure(names, kind, labels, metric, register.number, variants, register.at, other, at))
+
+
+def inputs(step: Step) -> tuple[int, ...]:
+    """Registers that a step reads."""
+    match step:
+        case Normalise() | Sum():
+            return tuple(part.register for part in step.parts)
+        case Project() | Transform():
+            return (step.read,)
+        case Attend():
+            return tuple(source.register for source in (step.q, step.k, step.v) if source is not None)
+        case Write():
+            return tuple(p.register for c in step.changes for p in (*c.placements, *c.instead) if p.register is not None)
+        case Measure():
+            return (step.read,) if step.reference is None else (step.read, step.reference[0])
+
+
+def frees(steps: Sequence[Step]) -> tuple[tuple[int, ...], ...]:
+    """For each step, the registers that it reads or writes and no later step reads."""
+    last: dict[int, int] = {}
+    for number, step in enumerate(steps):
+        for register in (*inputs(step), *([] if isinstance(step, Measure) else [step.out])):
+            last[register] = number
+    found: list[list[int]] = [[] for _ in steps]
+    for register, number in last.items():
+        found[number].append(register)
+    return tuple(map(tuple, found))

@@ -1,0 +1,96 @@
+"""What values of one write group change in the stream: once for all mixes of the same overrides, summed once where shared."""
+
+from collections.abc import Iterable
+
+from circuitdsl.borders.plan import Change, Placement, Sum, Write
+from circuitdsl.borders.units import Unit, WriteGroup
+from circuitdsl.borders.values import World
+from circuitdsl.planning.bench import Bench, Found, index, meet
+from circuitdsl.planning.graph import State, Term, places
+
+_KINDS = ("embed", "head", "mlp", "neuron")
+
+
+def lay_changes(bench: Bench, group: WriteGroup, states: Iterable[State]) -> None:
+    """Writes for the states' own terms, as far as they are needed."""
+    shared: dict[tuple, list[State]] = {}
+    for state in states:
+        if any(term.positions & state.demand for term in state.terms):
+            key = (state.background, *((t.unit, t.positions, id(t.node), id(t.instead)) for t in state.terms))
+            shared.setdefault(key, []).append(state)
+    batches: dict[tuple[World, int, tuple[Unit, ...]], list[tuple[list[Term], list[State]]]] = {}
+    for same in shared.values():
+        demand = 0
+        for state in same:
+            demand |= state.demand
+        terms = [Term(t.unit, t.positions & demand, t.node, t.instead) for t in same[0].terms if t.positions & demand]
+        at = 0
+        for term in terms:
+            at |= term.positions
+        units = tuple(sorted({term.unit for term in terms}, key=lambda unit: unit.key))
+        batches.setdefault((same[0].background, at, units), []).append((terms, same))
+    for (background, at, units), batch in batches.items():
+        positions = places(at)
+        out = bench.register(len(batch), positions, bench.shape.width)
+        variants = [terms for terms, _ in batch]
+        changes = tuple(
+            change for kind in _KINDS if (change := _change(bench, kind, [u for u in units if u.kind == kind], variants, positions))
+        )
+        bench.steps.append(Write(out.number, group, background, positions, len(batch), changes))
+        for number, (_, same) in enumerate(batch):
+            bench.changes.update((state, Found(out, number)) for state in same)
+
+
+def _change(bench: Bench, kind, units: list[Unit], variants: list[list[Term]], at: tuple[int, ...]) -> Change | None:
+    if not units:
+        return None
+    members = tuple(unit.index for unit in units)
+    new = [(m, t, t.node) for m, terms in enumerate(variants) for t in terms if t.unit.kind == kind]
+    old = [(m, t, t.instead) for m, t, _ in new if t.instead is not None]
+    sizes = (len(variants), at, members)
+    return Change(kind, members, _placements(bench, new, *sizes), _placements(bench, old, *sizes))
+
+
+def _placements(bench: Bench, entries: list, variants: int, at: tuple[int, ...], members: tuple[int, ...]) -> tuple[Placement, ...]:
+    """Entries (variant, term, node) as blocks: first the members that come from one place, then the variants that agree in that."""
+    blocks: dict[tuple, list[tuple[int, int]]] = {}
+    for variant, term, node in entries:
+        unit, source, from_ = node.unit, node.world, 0
+        place = unit.index
+        if node.reads is not None:
+            found = bench.values[node]
+            source, from_ = found.register.number, found.variant
+            place = found.register.members.index(unit.index) if found.register.members else 0
+        blocks.setdefault((source, from_, variant, term.positions), []).append((place, members.index(unit.index)))
+    merged: dict[tuple, tuple[list[int], list[int]]] = {}
+    for (source, from_, variant, positions), pairs in blocks.items():
+        taken, to = merged.setdefault((source, positions, tuple(pairs)), ([], []))
+        taken.append(from_)
+        to.append(variant)
+    placements = []
+    for (source, positions, pairs), (taken, to) in merged.items():
+        wanted = places(positions)
+        mine, theirs = (tuple(pair[side] for pair in pairs) for side in (0, 1))
+        target = (index(to, variants), meet(wanted, at)[1], index(theirs, len(members)))
+        if isinstance(source, int):
+            register = bench.registers[source]
+            from_members = index(mine, len(register.members)) if register.members else None
+            taken_from = (index(taken, register.variants), meet(register.at, wanted)[0], from_members)
+            placements.append(Placement(source, None, *taken_from, *target))
+        else:
+            placements.append(Placement(None, source, None, wanted, mine, *target))
+    return tuple(placements)
+
+
+def lay_sums(bench: Bench, states: Iterable[State], uses: dict[State, int]) -> None:
+    """Keeps as one sum what several reads or later states share."""
+    batches: dict[int, list[State]] = {}
+    for state in states:
+        if uses.get(state, 0) > 1 and state.demand and len(bench.stream(state)) > 1:
+            batches.setdefault(state.demand, []).append(state)
+    for demand, same in batches.items():
+        positions = places(demand)
+        parts = bench.parts(same, positions)
+        out = bench.register(len(same), positions, bench.shape.width)
+        bench.steps.append(Sum(out.number, positions, len(same), parts))
+        bench.sums.update((state, Found(out, number)) for number, state in enumerate(same))
