@@ -1,9 +1,12 @@
 """Fixtures that several stages share. Tiny random models have real layouts and weights large enough that every part matters."""
 
+import os
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models: threads that wait for each other cost many times what they save
 
 _LLAMA = {
     "hidden_size": 24,
