@@ -9,7 +9,7 @@ from torch import Tensor
 
 from circuitdsl.borders.hypothesis import Hypothesis
 from circuitdsl.borders.prompts import Prompt
-from circuitdsl.borders.units import EMBED, LOGITS, Unit, WriteGroup
+from circuitdsl.borders.units import EMBED, LOGITS, Layout, Unit, WriteGroup
 from circuitdsl.borders.values import Base, Gather, Mean, Mix, Override, Recomputed, Run, Value, World, Zero
 from circuitdsl.oracle.modules import Modules, PlainRun
 
@@ -31,6 +31,7 @@ class Worlds:
     hypothesis: Hypothesis
     draws: Mapping[str, np.ndarray]
     _runs: dict[tuple[int, ...], PlainRun] = field(default_factory=dict)
+    _means: dict[tuple[World, Unit, Layout], Tensor] = field(default_factory=dict)
     _values: dict[tuple[int, str, int], tuple[Tensor, Tensor | None]] = field(default_factory=dict)
     _kept: list[Value] = field(default_factory=list)
 
@@ -63,10 +64,13 @@ class Worlds:
             case Zero():
                 return torch.zeros_like(self._run(at.prompt.tokens).embed)
             case Mean(distribution):
-                alike = [p for p in self.hypothesis.distributions[distribution].prompts if p.layout == at.prompt.layout]
-                if not alike:
-                    raise ValueError(f"{distribution} has no prompt in the layout of row {at.row} of {at.distribution}")
-                return torch.stack([self.modules.contribution(self._run(p.tokens), unit) for p in alike]).mean(0)
+                key = (world, unit, at.prompt.layout)
+                if key not in self._means:
+                    alike = [p for p in self.hypothesis.distributions[distribution].prompts if p.layout == at.prompt.layout]
+                    if not alike:
+                        raise ValueError(f"{distribution} has no prompt in the layout of row {at.row} of {at.distribution}")
+                    self._means[key] = torch.stack([self.modules.contribution(self._run(p.tokens), unit) for p in alike]).mean(0)
+                return self._means[key]
             case Run(distribution):
                 return self._of_prompt(self.hypothesis.distributions[distribution].prompts[at.row], unit, at)
             case Gather(distribution, draw):

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from circuitdsl.borders.hypothesis import Hypothesis, ModelName, Node, Place, Settings
+from circuitdsl.borders.hypothesis import Ablation, Claim, Edge, Hypothesis, Link, ModelName, Node, Place, Settings
+from circuitdsl.borders.measure import Combination, RatioOf
 from circuitdsl.borders.plan import Request
 from circuitdsl.borders.prompts import (
     Arithmetic,
@@ -22,7 +23,7 @@ from circuitdsl.borders.prompts import (
     SpanLoss,
 )
 from circuitdsl.borders.source import Source
-from circuitdsl.borders.units import EMBED, LOGITS, Layout, ModelShape, Role, Roles, Unit
+from circuitdsl.borders.units import EMBED, LOGITS, Layout, ModelShape, Port, Role, Roles, Unit
 from circuitdsl.borders.values import (
     Algebra,
     Gather,
@@ -86,6 +87,28 @@ def metrics(distribution: Distribution, vocabulary: int, generator: np.random.Ge
     }
 
 
+def without_circuit(shape: ModelShape, distributions: dict[str, Distribution], declared: dict[str, Metric]) -> Hypothesis:
+    rows = len(distributions["clean"])
+    return Hypothesis(
+        title="random",
+        description="",
+        citations=(),
+        model=ModelName(shape.name),
+        shape=shape,
+        distributions=distributions,
+        default="clean",
+        metrics=declared,
+        features={},
+        nodes={"embed": Node("embed", (Place(EMBED, "embed"),)), "logits": Node("logits", (Place(LOGITS, "logits"),))},
+        edges=(),
+        claims=(),
+        settings=Settings(prompts=rows),
+        exploring=(),
+        verifying=tuple(range(rows)),
+        source=Source(""),
+    )
+
+
 def hypothesis_for(shape: ModelShape, seed: int = 0) -> Hypothesis:
     """`clean`, its paired `abc` in the same layouts, and an unpaired `pool` with three rows a layout. No circuit."""
     generator = np.random.default_rng(seed)
@@ -98,33 +121,17 @@ def hypothesis_for(shape: ModelShape, seed: int = 0) -> Hypothesis:
     bound = {name: metrics(distribution, shape.vocabulary, generator) for name, distribution in found.items()}
     at_b = {name: np.array([p.layout.span("B")[1] - 1 for p in d.prompts]) for name, d in found.items()}
     end = {name: np.array([p.layout.length - 1 for p in d.prompts]) for name, d in found.items()}
-    return Hypothesis(
-        title="random",
-        description="",
-        citations=(),
-        model=ModelName(shape.name),
-        shape=shape,
-        distributions=found,
-        default="clean",
-        metrics={
-            metric: Metric(
-                metric,
-                metric,
-                lower=False,
-                bound={name: expressions[metric] for name, expressions in bound.items()},
-                positions=at_b if metric in ("margin", "kl") else end,
-            )
-            for metric in bound["clean"]
-        },
-        features={},
-        nodes={"embed": Node("embed", (Place(EMBED, "embed"),)), "logits": Node("logits", (Place(LOGITS, "logits"),))},
-        edges=(),
-        claims=(),
-        settings=Settings(prompts=len(ORDER)),
-        exploring=(),
-        verifying=tuple(range(len(ORDER))),
-        source=Source(""),
-    )
+    declared = {
+        metric: Metric(
+            metric,
+            metric,
+            lower=False,
+            bound={name: expressions[metric] for name, expressions in bound.items()},
+            positions=at_b if metric in ("margin", "kl") else end,
+        )
+        for metric in bound["clean"]
+    }
+    return without_circuit(shape, found, declared)
 
 
 @pytest.fixture
@@ -237,7 +244,7 @@ def by_engine(requests: Sequence[Request], space: Hypothesis, adapter: Any) -> d
     from circuitdsl.engine import execute
     from circuitdsl.planning import plan
 
-    return execute(plan(requests, space), space, adapter)
+    return execute(plan(requests, space), adapter, space)
 
 
 @pytest.fixture(params=[by_oracle, by_engine], ids=["oracle", "engine"])
@@ -248,11 +255,102 @@ def executor(request: pytest.FixtureRequest) -> Callable[..., dict[str, np.ndarr
 
 @pytest.fixture
 def measured(executor) -> Callable[..., np.ndarray]:
-    """`measured(value, space, adapter, metric="logit_diff")`: the metric of logits on every row of the default distribution."""
+    """`measured(value, space, adapter)`: the space's first metric of these logits, on every row of the default distribution."""
 
-    def measure(value: Value, space: Hypothesis, adapter: Any, metric: str = "logit_diff") -> np.ndarray:
-        readout = Readout("metric", value, space.default, metric)
+    def measure(value: Value, space: Hypothesis, adapter: Any) -> np.ndarray:
+        readout = Readout("metric", value, space.default, next(iter(space.metrics)))
         rows = tuple(range(len(space.distributions[space.default])))
         return executor([Request(readout, rows)], space, adapter)[readout.digest]
 
     return measure
+
+
+# ---------------------------------------------------------------- spaces and circuits of hand-written toys
+
+
+def rows_of(name: str, rows: Sequence[tuple[int, ...]], answers: Sequence[int] | None, paired: str | None = None) -> Distribution:
+    found = (
+        Prompt(" ".join(map(str, tokens)), tokens, Layout(0, len(tokens)), answer=None if answers is None else answers[i])
+        for i, tokens in enumerate(rows)
+    )
+    return Distribution(name, tuple(found), paired)
+
+
+@pytest.fixture
+def toy_space() -> Callable[..., Hypothesis]:
+    """`toy_space(shape, clean, answers, **others)`: rows of tokens, each other distribution paired with `clean`; metric `logit(answer)`.
+
+    `answers` is a token a row, or a tuple of tokens for each of the last positions, whose logits are then averaged.
+    """
+
+    def make(
+        shape: ModelShape, clean: Sequence[tuple[int, ...]], answers: Sequence[Any], **others: Sequence[tuple[int, ...]]
+    ) -> Hypothesis:
+        wanted = np.array([[answer] if isinstance(answer, int) else list(answer) for answer in answers])
+        count = wanted.shape[1]
+        ends = np.array([len(tokens) for tokens in clean])
+        metric: Expression = Constant(0.0)
+        for place in range(count):
+            metric = Arithmetic("+", metric, Pick("logit", wanted[:, place], ends - count + place))
+        metric = Arithmetic("/", metric, Constant(float(count)))
+        found = {"clean": rows_of("clean", clean, [int(row[-1]) for row in wanted])}
+        found |= {name: rows_of(name, rows, None, "clean") for name, rows in others.items()}
+        declared = {"logit": Metric("logit", "logit(answer)", False, {"clean": metric}, positions={"clean": ends - 1})}
+        return without_circuit(shape, found, declared)
+
+    return make
+
+
+def unit_of(text: str) -> Unit:
+    """`embed`, `logits`, `mlp 0`, or a head `1.0`."""
+    if text in ("embed", "logits"):
+        return EMBED if text == "embed" else LOGITS
+    if text.startswith("mlp "):
+        return Unit("mlp", int(text.removeprefix("mlp ")))
+    layer, index = text.split(".")
+    return Unit("head", int(layer), int(index))
+
+
+@pytest.fixture
+def circuit() -> Callable[..., Hypothesis]:
+    """`circuit(space, "embed -> 1.0.v", …)`: the space with these edges and a node for each of their units."""
+
+    def make(space: Hypothesis, *lines: str) -> Hypothesis:
+        edges = []
+        for line in lines:
+            sender, receiver = line.split(" -> ")
+            port: Port = "in"
+            if receiver[-1] in "qkv":
+                receiver, port = receiver[:-2], receiver[-1]  # type: ignore[assignment]
+            link = Link(Place(unit_of(sender), sender), Place(unit_of(receiver), receiver), port)
+            edges.append(Edge(sender, receiver, port, (link,)))
+        places = {place.node: place for edge in edges for link in edge.links for place in (link.sender, link.receiver)}
+        nodes = {name: Node(name, (place,)) for name, place in places.items()}
+        return replace(space, edges=tuple(edges), nodes={**space.nodes, **nodes})
+
+    return make
+
+
+@pytest.fixture
+def scores(executor) -> Callable[..., dict[str, float]]:
+    """`scores(measure, space, adapter, ablate, **claim)`: each member's label and its statistic on all rows, as the measure lowers it."""
+    from circuitdsl.measures import measures
+
+    def score(measure: str, space: Hypothesis, adapter: Any, ablate: Ablation, **changes: Any) -> dict[str, float]:
+        claim = Claim("it", measure, "it", metric="logit", options={"ablate": ablate}, **changes)
+        lowered = measures()[measure].lower(claim, space, Algebra())
+        rows = tuple(range(len(space.distributions[space.default])))
+        found = executor([Request(readout, rows) for readout in lowered.readouts.values()], space, adapter)
+        means = {name: float(np.mean(found[readout.digest])) for name, readout in lowered.readouts.items()}
+
+        def of(combination: Combination) -> float:
+            return sum(weight * means[name] for name, weight in combination.terms)
+
+        ratios = {}
+        for member in lowered.members:
+            assert isinstance(member.estimand, RatioOf)
+            ratio = of(member.estimand.numerator) / of(member.estimand.denominator)
+            ratios[member.label] = abs(ratio) if member.estimand.absolute else ratio
+        return ratios
+
+    return score

@@ -15,7 +15,7 @@ EVERY = (0, 1, 2, 3, 4, 5)
 def both(requests, space, adapter, **options):
     """The plan's requests, and what the engine and the oracle say to them under the same draws."""
     planned = plan(requests, space, **options)
-    return planned.requests, execute(planned, space, adapter), evaluate(planned.requests, space, adapter, planned.draws)
+    return planned.requests, execute(planned, adapter, space), evaluate(planned.requests, space, adapter, planned.draws)
 
 
 def agree(requests, fast, slow, tolerance):
