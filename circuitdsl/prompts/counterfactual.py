@@ -138,7 +138,11 @@ class _Maker:
         fitting = self.fitting.get((vocabulary.name, widths))
         if fitting is None:
             fitting = self.fitting[vocabulary.name, widths] = self._fitting(vocabulary, widths)
-        taken = {vocabulary.numbers.get(tuple(map(str, found))) for found in self._standing(drawing, clean.values)} if drawing.distinct else set()
+        taken = (
+            {vocabulary.numbers.get(tuple(map(str, found))) for found in self._standing(drawing, clean.values)}
+            if drawing.distinct
+            else set()
+        )
         return [number for number in fitting if number not in taken]
 
     def _fitting(self, vocabulary: Vocabulary, widths: Widths) -> list[int]:

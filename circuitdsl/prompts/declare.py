@@ -180,7 +180,8 @@ class Declarer:
             for item in [*draws, *redraws, *assigns]:
                 message = f"`{name}` comes from a file: its text cannot be changed here"
                 self.findings.error("C213", item.span, message, "put the counterfactuals into the file")
-            return Declaration(statement.name.text, statement.name.span, (), {}, answers=self._answers(answers), base=base)
+            own = self._answers(answers)
+            return Declaration(statement.name.text, statement.name.span, (), base.slots, answers=own, base=base)
         drawings = self._drawings(draws) or ()
         drawings += tuple(drawing for item in redraws for drawing in self._redrawn(item, base))
         assignments = tuple(found for item in assigns if (found := self._assignment(item)))

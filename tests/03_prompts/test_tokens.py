@@ -56,7 +56,7 @@ def test_a_slot_of_several_tokens_has_them_all(make, tokenizer) -> None:
     prompt = make('vocab n = "Zyxwvut"\nprompts clean { "the {A} to"; A in n }').distributions["clean"].prompts[0]
     start, end = prompt.layout.span("A")
     assert end - start > 1
-    assert decoded(tokenizer, prompt, "A") .strip() == "Zyxwvut"
+    assert decoded(tokenizer, prompt, "A").strip() == "Zyxwvut"
 
 
 def test_blocks_are_put_in_as_ids(make, tokenizers) -> None:

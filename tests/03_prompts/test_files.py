@@ -1,0 +1,192 @@
+"""Vocabularies and prompts from files."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from circuitdsl.prompts import vocabulary
+
+
+def write(folder: Path, *rows, name: str = "pairs.jsonl") -> Path:
+    (folder / name).write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows), encoding="utf-8")
+    return folder
+
+
+FILE = 'prompts clean from "pairs.jsonl"\n'
+ROW = {
+    "clean": "the key to the cabinets",
+    "counterfactual": "the keys to the cabinets",
+    "answer": "is",
+    "wrong": ["are", "to"],
+    "noun": "key",
+}
+
+
+def test_rows_pairs_answers_slots_and_positions(make, tokenizer, tmp_path) -> None:
+    rows = [
+        ROW | {"positions": {"subject": 1, "last": -1, "second": [15, 23]}, "cluster": "a", "template": "t"},
+        ROW | {"noun": "x", "clean": "a key to the cabinets"},
+    ]
+    space = make(FILE, folder=write(tmp_path, *rows))
+    clean, other = space.distributions["clean"], space.distributions["counterfactual"]
+    assert (len(clean), clean.available, other.paired) == (2, 2, "clean")
+    prompt = next(prompt for prompt in clean.prompts if prompt.values["noun"] == "key")
+    twin = other.prompts[clean.prompts.index(prompt)]
+    assert tokenizer.decode([prompt.answer]) == " is"
+    assert [tokenizer.decode([token]) for token in prompt.wrong] == [" are", " to"]
+    assert tokenizer.decode([prompt.tokens[prompt.layout.span("subject")[0]]]) == " key"
+    assert prompt.layout.span("last") == prompt.layout.span("END") == prompt.layout.span("second")
+    assert twin.layout == prompt.layout and twin.text == ROW["counterfactual"] and twin.answer is None
+    assert prompt.cluster == "a" and {p.cluster for p in clean.prompts} == {"a", "line 2"}
+    assert space.occurrences["clean"] == {"last": 0, "second": 0, "subject": 0}
+    assert space.slots["clean"] == {"noun", "last", "second", "subject"}
+    assert set(space.features) == {"template", "noun"}
+
+
+def test_positions_do_not_count_bos(make, tmp_path) -> None:
+    folder = write(tmp_path, ROW | {"positions": {"subject": 1, "end": -1, "first": [0, 3]}})
+    plain, bos = (make(FILE, folder=folder, use=use).distributions["clean"].prompts[0] for use in ("bpe", "bos"))
+    for name in ("subject", "end", "first"):
+        assert bos.layout.span(name) == tuple(index + 1 for index in plain.layout.span(name))
+
+
+def test_answers_of_counterfactuals(make, tmp_path, tokenizer) -> None:
+    row = ROW | {"counterfactual_answer": "are", "counterfactual_wrong": "is"}
+    prompt = make(FILE, folder=write(tmp_path, row)).distributions["counterfactual"].prompts[0]
+    assert [tokenizer.decode([token]) for token in (prompt.answer, *prompt.wrong)] == [" are", " is"]
+
+
+def test_some_rows_of_a_large_file(make, tmp_path) -> None:
+    folder = write(tmp_path, *({"clean": f"the key {number}", "answer": "is"} for number in range(5000)))
+    few, more = (make(FILE, folder=folder, count=count).distributions["clean"] for count in (40, 60))
+    assert [p.text for p in more.prompts[:40]] == [p.text for p in few.prompts]
+    assert len({p.text for p in more.prompts}) == 60 and few.available is None
+    assert [p.text for p in few.prompts] != [f"the key {number}" for number in range(40)]
+
+
+BAD = [
+    ("{", "not JSON"),
+    ("[1]", "not an object"),
+    ({"text": "x"}, '"clean"'),
+    ({"clean": 3}, '"clean" is not a text'),
+    ({"clean": ""}, '"clean" is not a text'),
+    ({"clean": "a", "wrong": "b"}, '"wrong" without "answer"'),
+    ({"clean": "a", "answer": "b", "wrong": [1]}, '"wrong"'),
+    ({"clean": "a", "positions": 3}, '"positions"'),
+    ({"clean": "a", "positions": {"x": "y"}}, 'position "x"'),
+    ({"clean": "a", "positions": {"x": [0, 9]}}, "outside the 1 characters"),
+    ({"clean": "a", "positions": {"x": 7}}, "has 1 tokens"),
+    ({"clean": "a", "positions": {"END": 0}}, "cannot be the name"),
+    ({"clean": "a", "counterfactual_answer": "b"}, "without"),
+    ({"clean": "a", "cluster": []}, '"cluster"'),
+    ("[" * 200_000, "deep"),
+]
+
+
+@pytest.mark.parametrize(("row", "said"), BAD, ids=lambda value: str(value)[:40])
+def test_a_bad_line_is_named(make, tmp_path, row, said) -> None:
+    space = make(FILE, folder=write(tmp_path, {"clean": "good"}, "", row), clean=False)
+    (error,) = space.errors
+    assert error.code == "C224" and error.message.startswith('"pairs.jsonl", line 3: ') and said in error.message
+    assert not space.distributions
+
+
+def test_lines_must_be_alike(make, tmp_path) -> None:
+    rows = [
+        ROW,
+        {"clean": "a", "answer": "b", "noun": "n"},
+        {"clean": "a", "counterfactual": "b", "noun": "n"},
+        {k: ROW[k] for k in ROW if k != "noun"},
+    ]
+    messages = [error.message for error in make(FILE, folder=write(tmp_path, *rows), clean=False).errors]
+    assert [message.partition(": ")[2] for message in messages] == [
+        'no "counterfactual", but other lines have one',
+        'no "answer", but other lines have one',
+        "no `noun`, but other lines have it",
+    ]
+
+
+def test_many_bad_lines_are_counted(make, tmp_path) -> None:
+    errors = make(FILE, folder=write(tmp_path, *["no"] * 50), clean=False).errors
+    assert len(errors) == 21 and "and 30 more" in errors[-1].message
+
+
+def test_unequal_lengths_are_shown(make, tmp_path) -> None:
+    rows = [ROW, ROW | {"counterfactual": "the keys to the many cabinets"}, ROW | {"counterfactual": "the"}]
+    (error,) = make(FILE, folder=write(tmp_path, *rows), clean=False).errors
+    assert (
+        error.code == "C221" and error.message.startswith("2 counterfactuals") and "« many»" in error.message
+    ) or "«the»" in error.message
+
+
+def test_bytes_that_are_no_text(make, tmp_path) -> None:
+    (tmp_path / "pairs.jsonl").write_bytes(b'\xef\xbb\xbf{"clean": "a"}\n{"clean": "\xff"}\n' + b"x" * (2**20 + 10) + b"\n{\n")
+    said = [error.message for error in make(FILE, folder=tmp_path, clean=False).errors]
+    assert [message.split(": ")[0].split()[-1] for message in said] == ["2", "3", "4"]
+    assert "UTF-8" in said[0] and "longer" in said[1] and "not JSON" in said[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("../pairs.jsonl", "C202"), ("none.jsonl", "C201"), (".", "C201"), ("/etc/hostname", "C202"), ("link", "C202")]
+)
+def test_only_files_of_the_folder(make, tmp_path, codes_of, name, code) -> None:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    write(tmp_path, ROW)
+    (folder / "link").symlink_to(tmp_path / "pairs.jsonl")
+    assert codes_of(make(f'prompts clean from "{name}"', folder=folder, clean=False)) == [code]
+    assert codes_of(make(f'vocab v from "{name}"', folder=folder, clean=False)) == [code]
+
+
+def test_what_cannot_be_said_about_a_file(make, tmp_path, codes_of) -> None:
+    text = (
+        FILE
+        + 'prompts other from clean { redraw noun }\nprompts third from clean { noun = "x" }\nprompts fine from clean { answer "to" wrong noun }'
+    )
+    space = make(text, folder=write(tmp_path, ROW), clean=False)
+    assert codes_of(space) == ["C213", "C213"]
+    assert space.distributions["fine"].prompts[0].text == ROW["clean"]
+
+
+# ---------------------------------------------------------------- vocabularies
+
+ONE = 'vocab v from "v.txt"\nprompts clean { "the {A} to"; A in v }'
+
+
+def test_a_value_a_line(make, tmp_path, codes_of) -> None:
+    (tmp_path / "v.txt").write_bytes(b"\xef\xbb\xbfMary\r\nJohn\r\n\r\nMary Ann\r\nJohn\n")
+    space = make(ONE, folder=tmp_path)
+    assert {p.values["A"] for p in space.distributions["clean"].prompts} == {"Mary", "John", "Mary Ann"}
+    assert "W021" in codes_of(space)
+
+
+def test_fields_between_tabs(make, tmp_path) -> None:
+    (tmp_path / "v.txt").write_text("France\tParis\nJapan\tTokyo\n")
+    space = make('vocab v(c, t) from "v.txt"\nprompts clean { "the {A.c} to"; A in v; answer A.t }', folder=tmp_path)
+    assert {(p.values["A.c"], p.values["A.t"]) for p in space.distributions["clean"].prompts} == {("France", "Paris"), ("Japan", "Tokyo")}
+
+
+@pytest.mark.parametrize(
+    ("content", "fields", "code"),
+    [(b"", "", "C203"), (b"\xff\xfe", "", "C208"), (b"a\tb\nc\n", "(x, y)", "C204"), (b"a\t\n", "(x, y)", "C203")],
+)
+def test_bad_vocabulary_files(make, tmp_path, codes_of, content, fields, code) -> None:
+    (tmp_path / "v.txt").write_bytes(content)
+    assert codes_of(make(f'vocab v{fields} from "v.txt"', folder=tmp_path, clean=False)) == [code]
+
+
+def test_a_file_too_large(make, tmp_path, codes_of) -> None:
+    with (tmp_path / "v.txt").open("wb") as file:
+        file.truncate(vocabulary.LARGEST_FILE + 1)
+    assert codes_of(make('vocab v from "v.txt"', folder=tmp_path, clean=False)) == ["C207"]
+
+
+def test_ranges(make) -> None:
+    space = make('vocab v = "08".."11"\nprompts clean { "year {A} to"; A in v }')
+    assert sorted(p.values["A"] for p in space.distributions["clean"].prompts) == ["08", "09", "10", "11"]
+
+
+@pytest.mark.parametrize("span", ['"2".."10"', '"b".."d"', '"09".."03"', '"".."9"', '"0000000".."9999999"', '"-1".."01"', '"²".."³"'])
+def test_bad_ranges(make, codes_of, span) -> None:
+    assert codes_of(make(f"vocab v = {span}", clean=False)) == ["C205"]
