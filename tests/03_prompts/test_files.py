@@ -115,9 +115,8 @@ def test_many_bad_lines_are_counted(make, tmp_path) -> None:
 def test_unequal_lengths_are_shown(make, tmp_path) -> None:
     rows = [ROW, ROW | {"counterfactual": "the keys to the many cabinets"}, ROW | {"counterfactual": "the"}]
     (error,) = make(FILE, folder=write(tmp_path, *rows), clean=False).errors
-    assert (
-        error.code == "C221" and error.message.startswith("2 counterfactuals") and "« many»" in error.message
-    ) or "«the»" in error.message
+    assert error.code == "C221" and error.message.startswith("2 counterfactuals")
+    assert "cabinets" in error.message and "END" in error.message
 
 
 def test_bytes_that_are_no_text(make, tmp_path) -> None:
@@ -140,11 +139,9 @@ def test_only_files_of_the_folder(make, tmp_path, codes_of, name, code) -> None:
 
 
 def test_what_cannot_be_said_about_a_file(make, tmp_path, codes_of) -> None:
-    text = (
-        FILE
-        + 'prompts other from clean { redraw noun }\nprompts third from clean { noun = "x" }\nprompts fine from clean { answer "to" wrong noun }'
-    )
-    space = make(text, folder=write(tmp_path, ROW), clean=False)
+    text = FILE + "prompts other from clean { redraw noun }\n"
+    text += 'prompts third from clean { noun = "x" }\nprompts fine from clean { answer "to" wrong noun }'
+    space = make(text, count=1, folder=write(tmp_path, ROW), clean=False)
     assert codes_of(space) == ["C213", "C213"]
     assert space.distributions["fine"].prompts[0].text == ROW["clean"]
 
