@@ -7,7 +7,7 @@ import typer
 
 from circuitdsl.borders.source import CircError, GuardError
 
-REFUTED, BAD_FILE, UNDECIDED, GUARD, INTERRUPTED = 1, 2, 3, 4, 130
+BAD_FILE, GUARD, INTERNAL, INTERRUPTED = 2, 4, 70, 130
 
 app = typer.Typer(
     name="circuitdsl",
@@ -50,7 +50,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
         where = f"{error.filename}: " if error.filename else ""
         print(f"error C590: {where}{error.strerror or error}", file=sys.stderr)
         status = BAD_FILE
+    except Exception as error:
+        status = _unexpected(error)
     raise SystemExit(status or 0)
+
+
+def _unexpected(error: Exception) -> int:
+    """A mistake of the program itself: one line, and the traceback in a file that can be sent along."""
+    import tempfile
+    import traceback
+
+    with tempfile.NamedTemporaryFile("w", prefix="circuitdsl-", suffix=".traceback.txt", delete=False, encoding="utf-8") as file:
+        traceback.print_exception(error, file=file)
+    print(
+        f"error C599: the program itself failed: {type(error).__name__}: {error}\n  hint: please report it with {file.name}",
+        file=sys.stderr,
+    )
+    return INTERNAL
 
 
 def report(error: CircError) -> int:

@@ -12,4 +12,9 @@ CODES = {
         "a file is in the way",
         "`init` does not write over a file. Name another, or say `--force`.",
     ),
+    "C599": Code(
+        "a mistake of the program",
+        "Something happened that the program was not written for. The traceback is in the file that is named; please report it. Exit "
+        "status 70.",
+    ),
 }

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -10,6 +10,9 @@ from circuitdsl.borders.source import CircError
 from circuitdsl.cli.app import app, report
 from circuitdsl.cli.documents import Files, Model, Prompts, Seed
 from circuitdsl.cli.options import flags_of
+
+if TYPE_CHECKING:
+    from circuitdsl.borders.evidence import GraphRecord
 
 Dtype = Annotated[
     Literal["float32", "float64", "bfloat16", "float16"],
@@ -104,6 +107,7 @@ def render(
     format: FigureFormat = None,
     layout: Layout = None,
     width: Annotated[float, typer.Option(help="Width in inches: 5.5 a page, 3.25 a column.")] = 5.5,
+    numbers: Annotated[bool, typer.Option("--numbers", help="Write effects and their intervals on arrows and boxes.")] = False,
     model: Model = None,
 ) -> int:
     """Draw the circuit as SVG, PDF, PNG or DOT."""
@@ -112,17 +116,21 @@ def render(
     graph = graph_of(file, flags_of(model=model))
     ending = format or (output.suffix.lstrip(".").lower() if output else "svg")
     path = output or file.with_name(file.name.removesuffix(".json").removesuffix(".evidence").removesuffix(".circ") + f".{ending}")
-    for written in _draw(graph, path, layout, ending, width):
+    for written in _draw(graph, path, layout, ending, width, numbers):
         print(f"wrote {written}")
     return 0
 
 
-def _draw(graph, path: Path, layout: str | None, format: str = "svg", width: float = 5.5) -> list[Path]:
+def _draw(
+    graph: "GraphRecord", path: Path, layout: str | None, format: str = "svg", width: float = 5.5, numbers: bool = False
+) -> list[Path]:
     """Draws a graph that has nodes. Without a layout: Graphviz's own where there is a Graphviz, else the grid."""
-    from circuitdsl.figures import best_layout, draw
+    from circuitdsl.figures import default_layout, draw
 
     if not graph.nodes:
         return []
-    chosen = layout or best_layout()
-    draw(graph, path, format=format, layout=chosen, width_in=width)
+    chosen, note = (layout, "") if layout else default_layout()
+    if note:
+        print(note, file=sys.stderr)
+    draw(graph, path, format=format, layout=chosen, width_in=width, numbers=numbers)
     return [path]

@@ -126,9 +126,9 @@ def _lower_minimality_single(claim: Claim, hypothesis: Hypothesis, algebra: Alge
 
 
 def lower_graph(hypothesis: Hypothesis, algebra: Algebra, metric: str, edges: bool = True) -> Lowered:
-    """What the figure shows: the change of the circuit's metric when each unit, node and edge as written is in it, in metric units.
+    """What the figure shows: the change of the circuit's metric, in its own units, when each node or edge as written is cut.
 
-    Positive: with the part the metric is higher. Members' `about` is the unit, the node's name, or the edge's label.
+    Members' `about` is the node's name or the edge's label.
     """
     claim = Claim("figure", "figure", "", metric=metric)
     runs = CircuitRuns(claim, hypothesis, algebra)
@@ -138,7 +138,7 @@ def lower_graph(hypothesis: Hypothesis, algebra: Algebra, metric: str, edges: bo
         for label, links in runs.parts(each):
             name = f"{each} {label}"
             readouts[name] = runs.readout(runs.of_links(links))
-            members.append(Member(name, MeanOf(difference("F(C)", name)), about=label))
+            members.append(Member(name, MeanOf(difference(name, "F(C)")), about=label))
     return Lowered(readouts, tuple(members), runs.conditions)
 
 
