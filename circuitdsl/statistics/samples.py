@@ -72,19 +72,29 @@ class Sample:
         return np.stack(parts, axis=-1) / self.n**2
 
     @cached_property
+    def _cluster_degrees(self) -> float:
+        """(tr Γ)² / tr Γ², Γ [G, G] the covariance of the adjusted residual totals; its entries depend on the two sizes only."""
+        sizes, counts = np.unique(self.sizes, return_counts=True)
+        weights = sizes / np.sqrt(1 - sizes / self.n)
+        shared = np.outer(weights, weights) * ((self.sizes**2).sum() / self.n**2 - np.add.outer(sizes, sizes) / self.n)
+        own, diagonal = weights**2, np.diagonal(shared)
+        trace = (counts * (own + diagonal)).sum()
+        squares = (counts * (own**2 + 2 * own * diagonal)).sum() + counts @ shared**2 @ counts
+        return max(1.0, float(trace**2 / squares))
+
+    @cached_property
     def _order(self) -> tuple[np.ndarray, np.ndarray]:
         return np.argsort(self.codes, kind="stable"), np.cumsum(self.sizes) - self.sizes
 
     def degrees(self, values: np.ndarray) -> np.ndarray:
         """Satterthwaite's degrees of freedom of `variance(values)`, [...], at least 1.
 
-        Strata: (Σ a_h)² / Σ a_h²/(n_h − 1), a_h the parts. Clusters: (Σ v_g)²/Σ v_g² − 1 with v_g = n_g², the variance of a
-        cluster's total when its prompts agree: G − 1 for equal clusters, fewer for unequal ones, whatever the values.
+        Strata: (Σ a_h)² / Σ a_h²/(n_h − 1), a_h the parts. Clusters: Bell and McCaffrey's, for prompts that agree within a
+        cluster: G − 1 for equal clusters, fewer for unequal ones, whatever the values.
         """
         shape = values.shape[:-1]
         if self.kind == "clusters":
-            weights = self.sizes.astype(float) ** 2
-            return np.full(shape, max(1.0, weights.sum() ** 2 / (weights**2).sum() - 1))
+            return np.full(shape, self._cluster_degrees)
         parts = self._within(values)
         total, spread = parts.sum(axis=-1) ** 2, (parts**2 / (self.sizes - 1)).sum(axis=-1)
         plain = float(self.n - len(self.sizes))
