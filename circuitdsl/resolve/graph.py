@@ -9,13 +9,14 @@ from circuitdsl.resolve.problems import Problems
 
 def check_paths(nodes: Sequence[Node], edges: Sequence[Edge], problems: Problems) -> None:
     """Reports nodes that no path leads through, and warns of single units of others."""
-    import networkx
-
-    graph: networkx.DiGraph = networkx.DiGraph()
-    graph.add_nodes_from([(EMBED, "embed"), (LOGITS, "logits")])
-    graph.add_edges_from({(_key(link.sender), _key(link.receiver)) for edge in edges for link in edge.links})
-    reached = {(EMBED, "embed")} | networkx.descendants(graph, (EMBED, "embed"))
-    reaching = {(LOGITS, "logits")} | networkx.ancestors(graph, (LOGITS, "logits"))
+    links = sorted({(_key(link.sender), _key(link.receiver)) for edge in edges for link in edge.links}, key=lambda one: one[0][0].key)
+    reached, reaching = {(EMBED, "embed")}, {(LOGITS, "logits")}
+    for sender, receiver in links:  # in the order of the architecture, so one pass each way is enough
+        if sender in reached:
+            reached.add(receiver)
+    for sender, receiver in reversed(links):
+        if receiver in reaching:
+            reaching.add(sender)
     for node in nodes:
         live = [place for place in node.places if _key(place) in reached & reaching]
         if node.unconnected:
