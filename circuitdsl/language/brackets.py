@@ -15,7 +15,7 @@ STATEMENTS = {
 }
 """How a statement begins: its keyword, and what comes next (an option may have the keyword's name, but then `=` comes next)."""
 
-LINES = {"CLAIMS": ("COLON",), "NODES": ("EQUAL",), "SETTINGS": ("EQUAL",)}
+LINES = {"CLAIMS": ("COLON",), "NODES": ("EQUAL",), "SETTINGS": ("EQUAL",), "PROMPTS": ("EQUAL", "IN")}
 """How a line begins in a block: a name, and this."""
 
 CLOSER = {"LPAR": "RPAR", "LSQB": "RSQB", "THROUGH": "RSQB", "LBRACE": "RBRACE"}
@@ -39,7 +39,7 @@ class Balancer:
 
     def run(self) -> list[Token]:
         for at, token in enumerate(self.tokens):
-            fresh = not self.out or self.tokens[at - 1].type == "LINE_END"
+            fresh = at == 0 or self.tokens[at - 1].type == "LINE_END"
             if fresh:
                 self.new_line(at)
             if not self.open and token.type in STATEMENTS and (fresh or self.out[-1].type in ("_END", "RBRACE")):
@@ -79,17 +79,19 @@ class Balancer:
         return True
 
     def new_line(self, at: int) -> None:
-        if not self.open:
+        """Where a line clearly begins something new, what was open or unfinished before it ends."""
+        token = self.tokens[at]
+        if begins_statement(self.tokens, at) or (token.type in BLOCKS and self.type_at(at + 1) == "LINE_END"):
+            self.close_all(token)
+        elif self.open and token.type == "NAME" and self.type_at(at + 1) in LINES.get(self.keyword, ()) and self.type_at(at + 2) != "INT":
+            self.close_round(token)
+        else:
             return
-        following = self.tokens[at : at + 3]
-        if begins_statement(self.tokens, at):
-            self.close_all(self.tokens[at])
-        elif self.open[-1].type != "LBRACE" and self.begins_line(following):
-            self.close_round(following[0])
+        if self.out and self.out[-1].type == "LINE_END":
+            self.out[-1] = Token.new_borrow_pos("_END", "", self.out[-1])
 
-    def begins_line(self, tokens: list[Token]) -> bool:
-        first, second, third = (token.type for token in tokens) if len(tokens) == 3 else ("", "", "")
-        return first == "NAME" and second in LINES.get(self.keyword, ()) and third != "INT"
+    def type_at(self, at: int) -> str:
+        return self.tokens[at].type if at < len(self.tokens) else ""
 
     def close(self, token: Token) -> bool:
         """Takes `)` or `]`; False if it closes nothing and is dropped."""

@@ -5,6 +5,7 @@ Each is reported and put right, so that the parser sees what was meant and finds
 
 import re
 import unicodedata
+from itertools import pairwise
 
 from lark import Token
 
@@ -65,6 +66,7 @@ class Mender:
         self.problems = problems
         self.at = 0
         self.out: list[Token] = []
+        self.declared = {str(token) for token, after in pairwise(tokens) if token.type == "NAME" and after.type == "EQUAL"}
 
     def run(self) -> list[Token]:
         tries = {
@@ -148,7 +150,7 @@ class Mender:
         return count
 
     def quoted(self, token: Token) -> int:
-        if token.type != "UNKNOWN" or token not in QUOTES:
+        if token not in QUOTES:
             return 0
         for place in range(self.at + 1, len(self.tokens)):
             last = self.tokens[place]
@@ -191,7 +193,7 @@ class Mender:
         near = self.touching(3) if (layer := LAYER.fullmatch(token)) else []
         if layer and len(near) == 3 and near[1].type == "DOT" and (head := HEAD.fullmatch(near[2])):
             found, last = (layer[1], head[1]), near[2]
-        elif (both := LAYER_HEAD.fullmatch(token)) and self._in_heads():
+        elif (both := LAYER_HEAD.fullmatch(token)) and self._in_heads() and token not in self.declared:
             found, last = (both[1], both[2]), token
         else:
             return 0
@@ -214,8 +216,8 @@ class Mender:
         return False
 
     def unknown(self, token: Token) -> int:
-        if token.type != "UNKNOWN":
-            return 0
+        if token.isalpha():
+            return self.word(token)
         count = 1
         while (
             count < len(self.tokens) - self.at
@@ -232,14 +234,25 @@ class Mender:
         if kind == "Cc":
             self.problems.add("C002", f"there is a control character here (U+{ord(token):04X})", span, "remove it", spoils=True)
             return count
-        if token.isalpha():
-            hint = "names are made of the letters a to z, digits and `_`"
-        elif token in QUOTES:
+        if token in QUOTES:
             hint = 'texts stand in double quotes: `"…"`'
         else:
             hint = "outside quotes and comments only ASCII letters, digits and the signs of the language stand"
         text = self.problems.source.text[span.start : min(span.end, span.start + 12)]
         self.problems.add("C002", f"`{text}` means nothing here", span, hint, spoils=True)
+        return count
+
+    def word(self, token: Token) -> int:
+        """A name with letters that names do not have, whole: what touches it belongs to it."""
+        first = self.out.pop() if self.touches_last(token) and self.out[-1].type == "NAME" else token
+        near = self.touching(64)
+        count = next((place for place, one in enumerate(near) if one.type not in ("NAME", "INT") and not one.isalpha()), len(near))
+        last = near[count - 1]
+        span = span_of(first, last)
+        text = self.problems.source.text[span.start : span.end]
+        plain = re.sub(r"\W", "_", unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()) or "name"
+        self.problems.add("C002", f"`{text}` is not a name here", span, "names are made of the letters a to z, digits and `_`")
+        self.out.append(made("NAME", plain if not plain[0].isdigit() else f"_{plain}", first, last))
         return count
 
     def _plain(self, token: Token) -> bool:

@@ -1,7 +1,7 @@
 """What a token that does not fit most likely means. A `Mend` says so, and what to read in its place."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -17,7 +17,7 @@ IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 @dataclass(frozen=True, slots=True)
 class Mend:
-    """`put` is read instead of the misfit and of `back` tokens before it; without `put` the rest of the line is left out."""
+    """`put` is read instead of `take` tokens from the misfit on, and `back` before it; without it the rest of the line is left out."""
 
     code: str
     message: str
@@ -25,14 +25,15 @@ class Mend:
     hint: str = ""
     put: tuple[Token, ...] = ()
     back: int = 0
+    take: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where the parser stands: the token that does not fit, its neighbours, what would fit, and the statement around it.
 
-    `fits(*tokens)` tells whether the parser would take those tokens and then the one after the misfit; `first` is the number of
-    the line's first token.
+    `fits(*tokens)` tells whether the parser would take those tokens and then the one after the misfit (after `take` tokens from the
+    misfit on); `first` is the number of the line's first token.
     """
 
     tokens: list[Token]
@@ -53,7 +54,7 @@ class Place:
 
 def explain(place: Place) -> Mend:
     """The first explanation that holds, or the plain "expected …"."""
-    for attempt in (_equals, _texts, _reserved, _statement, _head, _keyword, _comma, _trailing_comma, _arrow):
+    for attempt in (_equals, _texts, _unquoted, _reserved, _statement, _head, _keyword, _comma, _trailing_comma, _arrow):
         if (mend := attempt(place)) is not None:
             return mend
     return _plain(place)
@@ -65,7 +66,9 @@ def _equals(place: Place) -> Mend | None:
     other = {"SAME": ("EQUAL", "="), "EQUAL": ("SAME", "==")}.get(token.type)
     if other is None or not place.fits(put := made(*other, token)):
         return None
-    what = "a claim's equivalence is written with one `=`" if token.type == "SAME" else "equality of values is written `==`"
+    what = "a value is given with one `=`" if token.type == "SAME" else "equality of values is written `==`"
+    if token.type == "SAME" and place.statement == "CLAIMS":
+        what = "a claim's equivalence is written with one `=`"
     return Mend("C010", what, span_of(token), f"write `{other[1]}`", (put,))
 
 
@@ -78,6 +81,21 @@ def _texts(place: Place) -> Mend | None:
     end = made("_END", "", token)
     hint = "one template a line" if place.statement == "PROMPTS" else "the second goes to a line of its own"
     return Mend("C004", "two texts on one statement", span_of(before, token), hint, (end, token) if place.fits(end, token) else ())
+
+
+def _unquoted(place: Place) -> Mend | None:
+    """`model gpt2`, `vocab names = Mary, John`."""
+    if "STRING" not in place.accepts or "NAME" in place.accepts or begins_statement(place.tokens, place.at):
+        return None
+    word = [place.token]
+    for token in place.tokens[place.at + 1 :]:
+        if token.start_pos != word[-1].end_pos or token.type in ("COMMA", "_END", "RBRACE", "RPAR", "STRING"):
+            break
+        word.append(token)
+    text = "".join(word)
+    if not re.match(r"[\w./~]", text) or not place.fits(put := made("STRING", f'"{text}"', word[0], word[-1]), take=len(word)):
+        return None
+    return Mend("C001", "expected a quoted text", span_of(word[0], word[-1]), f'write `"{text}"`', (put,), take=len(word))
 
 
 def _reserved(place: Place) -> Mend | None:
@@ -98,7 +116,12 @@ def _statement(place: Place) -> Mend | None:
         put = made(word.upper(), word, token)
         if place.fits(put):
             return Mend("C005", f"`{token}` does not begin a statement", span_of(token), f"did you mean `{word}`?", (put,))
-    hint = f"a statement begins with {', '.join(f'`{one}`' for one in map(str.lower, wording.FORMS))}"
+    following = place.tokens[place.at + 1].type if place.at + 1 < len(place.tokens) else ""
+    hint = {
+        "EQUAL": "lines like this stand in `nodes { … }`, `settings { … }` or `prompts NAME { … }`",
+        "COLON": "lines like this stand in `claims { … }`",
+        "ARROW": "lines like this stand in `edges { … }`",
+    }.get(following, f"a statement begins with {', '.join(f'`{one.lower()}`' for one in wording.FORMS)}")
     return Mend(
         "C005",
         f"`{token[:24]}` does not begin a statement" if token.type != "LONG" else "a text does not begin a statement",
@@ -116,7 +139,7 @@ def _keyword(place: Place) -> Mend | None:
         one.lower() for one in place.accepts if one.isalpha() and one not in wording.SINGLE and one not in ("DECIMAL", "FLOAT", "LONG")
     }
     words -= {"plus", "minus", "star", "slash", "same", "differs", "less", "more"}
-    word = _closest(token, words)
+    word = _closest(token, words, cutoff=0.65)
     if word is None or not place.fits(put := made(word.upper(), word, token)):
         return None
     return Mend("C021", f"`{token}` is not a word of the language here", span_of(token), f"did you mean `{word}`?", (put,))
@@ -186,11 +209,14 @@ def _plain(place: Place) -> Mend:
         else wording.FORMS.get(place.statement, "")
     )
     span = span_of(token)
-    if token.type in ("_END", "$END") and place.before is not None:
-        span = Span(place.before.end_pos or 0, place.before.end_pos or 0)
-    return Mend("C001", f"expected {wording.expected(place.accepts)}, but {wording.found(token)}", span, form)
+    found = wording.found(token)
+    before = place.before
+    if before is not None and (token.type == "_END" or (token.line or 0) > (before.end_line or 0)):
+        span = Span(before.end_pos or 0, before.end_pos or 0)
+        found = "the line ends" if token != ";" else found
+    return Mend("C001", f"expected {wording.expected(place.accepts)}, but {found}", span, form)
 
 
-def _closest(word: str, words: "frozenset[str] | set[str] | tuple[str, ...]") -> str | None:
-    near = get_close_matches(word.lower(), list(words), n=1, cutoff=0.7)
+def _closest(word: str, words: Iterable[str], cutoff: float = 0.7) -> str | None:
+    near = get_close_matches(word.lower(), list(words), n=1, cutoff=cutoff)
     return near[0] if near else None

@@ -72,7 +72,13 @@ class Recovery:
             if token.type in ("_END", "LBRACE", "RBRACE"):
                 self.depth += {"LBRACE": 1, "RBRACE": -1}.get(token.type, 0)
                 self.new_line(at)
-        return Tree("start", []) if self.problems.full else self.machine.feed_eof()
+        if "$END" in self.machine.accepts():
+            return self.machine.feed_eof()
+        if not self.problems.full:
+            self.problems.add(
+                "C001", "the file ends within a statement", Span(len(self.problems.source.text), len(self.problems.source.text))
+            )
+        return Tree("start", [])
 
     def new_line(self, at: int) -> None:
         self.before_line = self.machine.copy(deepcopy_values=False)
@@ -82,10 +88,9 @@ class Recovery:
     def recover(self, at: int) -> int:
         """Reports the misfit at `at`; gives the number of the token to go on with."""
         here = self.replayed(at)
-        follower = self.tokens[at + 1 : at + 2]
 
-        def fits(*put: Token) -> bool:
-            return _takes(here, [*put, *follower])
+        def fits(*put: Token, take: int = 1) -> bool:
+            return _takes(here, [*put, *self.tokens[at + take : at + take + 1]])
 
         place = Place(self.tokens, at, self.first, self.statement, frozenset(here.accepts()), fits)
         mend = explain(place)
@@ -97,7 +102,7 @@ class Recovery:
             at -= mend.back
             here = self.replayed(at)
         if mend.put and _takes(here, mend.put):
-            self.tokens[at : at + mend.back + 1] = mend.put
+            self.tokens[at : at + mend.back + mend.take] = mend.put
             self.machine = here
             return at
         return self.skip(at)

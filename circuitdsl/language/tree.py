@@ -48,7 +48,7 @@ class Builder(Circuits):
         for value in values:
             if len(value) != max(len(fields or ()), 1):
                 wanted = f"{len(fields)} fields" if fields else "one value"
-                self.error("C018", f"this entry has {len(value)} values; `{name.text}` has {wanted}", around(value))
+                self.error("C018", f"`{name.text}` has {wanted}, and this entry {len(value)}", around(value))
         return d.Vocab(name, fields or (), values=tuple(values), span=span_of(meta))
 
     def vocab_range(self, meta: Meta, children: list[Any]) -> d.Vocab:

@@ -41,7 +41,7 @@ class Words:
         token = children[0]
         value, wrong = decode(token)
         for start, end, escape in wrong:
-            hint = r"a backslash itself is written `\\\\`; line ends are `\\n`, quotes `\\\"`"
+            hint = r"a backslash itself is written `\\`, a line end `\n`, a quote `\"`"
             self.error("C014", f"`{escape}` is not an escape", Span(meta.start_pos + start, meta.start_pos + end), hint)
         return d.Text(value, triple=token.type == "LONG", span=span_of(meta))
 

@@ -81,9 +81,6 @@ ORDER = (
     "MARGIN",
     "RANGE",
 )
-RARE = frozenset({"DOT", "STAR", "LONG", "LSQB"})
-"""Not worth a word where anything else is expected."""
-
 MOST = 5
 
 
@@ -95,6 +92,8 @@ def expected(terminals: Iterable[str]) -> str:
     phrases: list[str] = []
     for phrase, group in GROUPS:
         if group <= left:
+            if "HEADS" in group:
+                left -= {"DECIMAL", "ALL_OF_LAYER", "INT"}
             left -= group
             phrases.append(phrase)
             if phrase == "a statement":
@@ -104,6 +103,8 @@ def expected(terminals: Iterable[str]) -> str:
     phrases = [SINGLE[one] for one in common if one in ("NAME", "STRING")] + phrases + [f"`{one.lower()}`" for one in words]
     phrases += [SINGLE[one] for one in common if one not in ("NAME", "STRING")]
     phrases = list(dict.fromkeys(phrases)) or [SINGLE[one] for one in sorted(left) if one in SINGLE]
+    if len(phrases) > 2 and SINGLE["LPAR"] in phrases:
+        phrases.remove(SINGLE["LPAR"])
     phrases = phrases[:MOST]
     return phrases[0] if len(phrases) == 1 else f"{', '.join(phrases[:-1])} or {phrases[-1]}"
 

@@ -47,7 +47,8 @@ claims {
   path: effect(each heads * -[mlps *, a]-> b.q ~> logits, from = abc, at = S1+1)
 }
 '''
-PIECES = sorted(set(re.findall(r'"""|\w+|\S', WHOLE))) + ["\n", "  ", "\t", ";", "==", "->", "→", "≥", "%", "'", "“", "\0", "\\", "\r\n", "\ufeff"]
+SIGNS = ["\n", "  ", "\t", ";", "==", "->", "→", "≥", "%", "'", "“", "\0", "\\", "\r\n", "\ufeff"]
+PIECES = sorted({*re.findall(r'"""|\w+|\S', WHOLE), *SIGNS})
 
 
 def check(text: str) -> None:
@@ -74,7 +75,9 @@ def check(text: str) -> None:
         assert sorted(text.rstrip() for _, text in again.comments) == sorted(text.rstrip() for _, text in document.comments)
 
 
-@pytest.mark.parametrize("text", [WHOLE, "", "\n\n", "# only a comment", "\ufeff" + WHOLE, WHOLE.replace("\n", "\r\n"), WHOLE.replace("  ", "\t")])
+@pytest.mark.parametrize(
+    "text", [WHOLE, "", "\n\n", "# only a comment", "\ufeff" + WHOLE, WHOLE.replace("\n", "\r\n"), WHOLE.replace("  ", "\t")]
+)
 def test_texts_without_errors_survive_formatting(text):
     parse(Source(text))
     check(text)
