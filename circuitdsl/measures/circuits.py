@@ -23,7 +23,7 @@ from circuitdsl.measures.circuit import circuit_logits, with_live, within, witho
 from circuitdsl.measures.worlds import ablation, background, labels
 
 NORM = OptionSpec("word", default="live", words=("live", "frozen"), help="the readers' norm scales: live, or those of the clean run")
-_OPTIONS = {
+OPTIONS = {
     "on": ON,
     "ablate": OptionSpec("ablation", required=True, help=ABLATE.help),
     "circuit": PART,
@@ -150,7 +150,7 @@ FAITHFULNESS = Measure(
     range="any number; 1 is the model, 0 the empty circuit; never clamped",
     source="Wang et al. 2022 (arXiv 2211.00593), section 4; normalised as in Marks et al. 2024 (arXiv 2403.19647), section 3",
     baseline="the empty circuit: every unit at the ablation",
-    signature=Signature(subject="metric", options=_OPTIONS),
+    signature=Signature(subject="metric", options=OPTIONS),
     lower=_lower_faithfulness,
     details=(
         "C is the circuit's run: each unit of it reads what its declared edges bring, and the ablated world for the rest. "
@@ -166,7 +166,7 @@ MINIMALITY_SINGLE = Measure(
     range="0 and up",
     source="Wang et al. 2022 (arXiv 2211.00593), section 4.3, with K empty",
     baseline="the empty circuit: every unit at the ablation",
-    signature=Signature(subject="metric", options=_OPTIONS, each=("unit", "node", "edge"), needs_each=True),
+    signature=Signature(subject="metric", options=OPTIONS, each=("unit", "node", "edge"), needs_each=True),
     lower=_lower_minimality_single,
     details=(
         "The signed change stands beside it: a needed negative head raises F when it goes. Redundant parts are each worth nothing alone."

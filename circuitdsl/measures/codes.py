@@ -13,4 +13,9 @@ CODES = {
         "`effect` replaces a value by the one it takes on other prompts. Name them: `from = NAME`. With `into = NAME` alone, the value "
         "comes from the measured prompts (denoising).",
     ),
+    "C372": Code(
+        "no random circuit to compare with",
+        "The null that `rank_among_random` states allows no circuit in this model: for example `disjoint`, where a layer has too few "
+        "heads outside the circuit. State another with `match =`.",
+    ),
 }

@@ -7,9 +7,23 @@ from circuitdsl.borders.measure import Measure
 from circuitdsl.measures.attention import ATTENTION
 from circuitdsl.measures.behaviour import ACCURACY, TOP1, VALUE
 from circuitdsl.measures.circuits import FAITHFULNESS, MINIMALITY_SINGLE
+from circuitdsl.measures.completeness import COMPLEMENT, COMPLETENESS, MINIMALITY
 from circuitdsl.measures.effects import EFFECT
+from circuitdsl.measures.ranks import RANK_AMONG_RANDOM
 
-BUILT_IN = (VALUE, ACCURACY, TOP1, FAITHFULNESS, MINIMALITY_SINGLE, EFFECT, ATTENTION)
+BUILT_IN = (
+    VALUE,
+    ACCURACY,
+    TOP1,
+    FAITHFULNESS,
+    COMPLETENESS,
+    MINIMALITY,
+    MINIMALITY_SINGLE,
+    COMPLEMENT,
+    RANK_AMONG_RANDOM,
+    EFFECT,
+    ATTENTION,
+)
 
 
 def measures() -> Mapping[str, Measure]:

@@ -1,7 +1,7 @@
 """From columns of per-prompt numbers to verdicts. `judge` is the stage; the rest is what it is made of."""
 
+from circuitdsl.borders.measure import draws_needed
 from circuitdsl.statistics.blocks import Blocks, balanced_blocks
-from circuitdsl.statistics.ranks import draws_needed
 from circuitdsl.statistics.replicates import Components, components
 from circuitdsl.statistics.sequential import all_decided, judge_sequentially
 from circuitdsl.statistics.verdicts import judge

@@ -6,12 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from circuitdsl.borders.measure import Combination, Estimand, MeanOf, RatioOf
+from circuitdsl.borders.measure import Combination, Estimand, MeanOf, RatioOf, draws_needed
 from circuitdsl.borders.verdict import Estimate, Outcome
 from circuitdsl.statistics.analyses import combine
 from circuitdsl.statistics.fieller import analyse_ratio
 from circuitdsl.statistics.intervals import analyse_mean, mean_interval
-from circuitdsl.statistics.ranks import draws_needed
 from circuitdsl.statistics.samples import Sample
 
 FEWEST_DONORS = 20

@@ -13,18 +13,6 @@ from circuitdsl.statistics.proportions import clopper_pearson
 from circuitdsl.statistics.tails import BetaTails, p_values
 
 
-def draws_needed(theta: float, confidence: float, claims: int = 1) -> int:
-    """The fewest random circuits with which `rank <= theta` can be supported: when none of them is as good as the circuit.
-
-    Clopper and Pearson's upper bound after 0 of B is 1 − (α/2)^(1/B), so B = ⌈ln(α/2) / ln(1 − θ)⌉: 72 for 0.05 and 368 for 0.01
-    at 95 %. `claims` allows for the most that Holm's correction over a file of so many claims can ask. Raises ValueError unless
-    0 < theta < 1.
-    """
-    if not 0 < theta < 1:
-        raise ValueError("a share that random circuits could decide lies strictly between 0 and 1")
-    return math.ceil(math.log((1 - confidence) / 2 / claims) / math.log1p(-theta))
-
-
 def rank_analysis(as_good: int, draws: int, confidence: float) -> Analysis:
     """`as_good` of `draws` random circuits were at least as good: p = (1 + as_good) / (draws + 1), with the share's exact interval.
 

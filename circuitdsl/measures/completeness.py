@@ -1,0 +1,205 @@
+"""`completeness`, `minimality` with K, and `complement`: what happens when parts are knocked out of the circuit and of the model."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from circuitdsl.borders.hypothesis import Claim, Hypothesis
+from circuitdsl.borders.measure import (
+    Estimand,
+    Lowered,
+    MeanOf,
+    Measure,
+    Member,
+    OptionSpec,
+    RatioOf,
+    Search,
+    Signature,
+    column,
+    difference,
+)
+from circuitdsl.borders.values import Algebra, Readout
+from circuitdsl.measures.circuit import without_senders
+from circuitdsl.measures.circuits import OPTIONS, CircuitRuns
+from circuitdsl.measures.knockouts import FAMILIES, GREEDY_ROUNDS, NOTHING, Knockout, classes, largest, random_sets, units
+from circuitdsl.measures.routes import knocked_out
+
+FAMILY = OptionSpec(
+    "word",
+    default="class",
+    words=FAMILIES,
+    help="which sets K are tried: each named node, each unit, ten random sets, or units added greedily",
+)
+_WHOLE = difference("F(M)", "F(∅)")
+
+
+class _Runs(CircuitRuns):
+    """The circuit's and the model's runs without K, and the sets that a family offers."""
+
+    def __init__(self, claim: Claim, hypothesis: Hypothesis, algebra: Algebra):
+        super().__init__(claim, hypothesis, algebra)
+        self.live = frozenset(place for name in self.keep or () for place in hypothesis.nodes[name].places)
+        self.singles = units(self.links, self.live)
+        self.family = claim.options.get("family") or "class"
+        self.conditions["family"] = self.family
+
+    def ends(self) -> dict[str, Readout]:
+        return {"F(M)": self.readout(self.model), "F(∅)": self.readout(self.empty)}
+
+    def circuit_without(self, k: Knockout) -> Readout:
+        return self.readout(self.of_links(without_senders(self.links, k.places)))
+
+    def model_without(self, k: Knockout) -> Readout:
+        logits = (
+            knocked_out(self.algebra, self.hypothesis.shape, self.clean, self.background, nodes=sorted_places(k))
+            if k.places
+            else self.model
+        )
+        return self.readout(logits)
+
+    def sets(self) -> list[Knockout]:
+        """The family's sets; `greedy` starts from the units."""
+        if self.family == "class":
+            return classes(self.hypothesis, self.links, self.live)
+        if self.family == "random":
+            return random_sets(self.singles, self.hypothesis.settings.seed)
+        return self.singles
+
+
+def sorted_places(k: Knockout):
+    return sorted(k.places, key=lambda place: (place.unit.key, place.node))
+
+
+def _lower_completeness(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> Lowered | Search:
+    runs = _Runs(claim, hypothesis, algebra)
+
+    def pair(k: Knockout) -> dict[str, Readout]:
+        return {f"F(C∖K) {k.label}": runs.circuit_without(k), f"F(M∖K) {k.label}": runs.model_without(k)}
+
+    def look(sets: list[Knockout], base: Knockout, best: tuple[float, Knockout] | None, rounds: int) -> Search:
+        def then(columns: Mapping[str, np.ndarray]) -> Lowered | Search:
+            gaps = {k: columns[f"F(C∖K) {k.label}"] - columns[f"F(M∖K) {k.label}"] for k in sets}
+            found = largest(gaps)
+            size = abs(float(np.mean(gaps[found])))
+            if best and size <= best[0]:
+                return score(best[1])
+            more = [found.with_(one) for one in runs.singles if not one.places <= found.places]
+            if runs.family == "greedy" and rounds > 1 and more:
+                return look(more, found, (size, found), rounds - 1)
+            return score(found)
+
+        return Search({name: readout for k in sets for name, readout in pair(k).items()}, then)
+
+    def score(k: Knockout) -> Lowered:
+        gap = difference("F(C∖K)", "F(M∖K)")
+        readouts = runs.ends() | {"F(C∖K)": runs.circuit_without(k), "F(M∖K)": runs.model_without(k)}
+        beside: dict[str, Estimand] = {"F(C∖K)": MeanOf(column("F(C∖K)")), "F(M∖K)": MeanOf(column("F(M∖K)"))}
+        member = Member(claim.label, RatioOf(gap, _WHOLE, absolute=True), beside)
+        return Lowered(readouts, (member,), runs.conditions | {"K": k.label})
+
+    sets = runs.sets()
+    return look(sets, NOTHING, None, GREEDY_ROUNDS) if sets else score(NOTHING)
+
+
+def _lower_minimality(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> Lowered | Search:
+    runs = _Runs(claim, hypothesis, algebra)
+    each = claim.each or "unit"
+    parts = runs.singles if each == "unit" else classes(hypothesis, runs.links, runs.live)
+
+    def name(k: Knockout) -> str:
+        return f"F(C∖K) {k.label}"
+
+    def candidates(v: Knockout) -> list[Knockout]:
+        found = {k.places: k for k in (NOTHING, *(k.without(v) for k in runs.sets()))}
+        return list(found.values())
+
+    def look(sets: dict[str, list[Knockout]], best: dict[str, tuple[float, Knockout]], rounds: int) -> Search:
+        readouts: dict[str, Readout] = {}
+        for v in parts:
+            for k in sets.get(v.label, ()):
+                readouts |= {name(k): runs.circuit_without(k), name(k.with_(v)): runs.circuit_without(k.with_(v))}
+
+        def then(columns: Mapping[str, np.ndarray]) -> Lowered | Search:
+            chosen, further = dict(best), dict[str, list[Knockout]]()
+            for v in parts:
+                if not sets.get(v.label):
+                    continue
+                changes = {k: columns[name(k)] - columns[name(k.with_(v))] for k in sets[v.label]}
+                found = largest(changes)
+                size = abs(float(np.mean(changes[found])))
+                if v.label not in chosen or size > chosen[v.label][0]:
+                    chosen[v.label] = (size, found)
+                    if runs.family == "greedy":
+                        further[v.label] = [found.with_(one) for one in runs.singles if not one.places <= found.places | v.places]
+            if further and rounds > 1:
+                return look(further, chosen, rounds - 1)
+            return score({label: k for label, (_, k) in chosen.items()})
+
+        return Search(readouts, then)
+
+    def score(chosen: dict[str, Knockout]) -> Lowered:
+        readouts, members = runs.ends(), []
+        for v in parts:
+            k = chosen[v.label]
+            readouts |= {f"F(C∖K) for {v.label}": runs.circuit_without(k), f"F(C∖(K ∪ v)) for {v.label}": runs.circuit_without(k.with_(v))}
+            change = difference(f"F(C∖K) for {v.label}", f"F(C∖(K ∪ v)) for {v.label}")
+            label = v.label if k == NOTHING else f"{v.label}, K = {k.label}"
+            members.append(Member(label, RatioOf(change, _WHOLE, absolute=True), {"signed": RatioOf(change, _WHOLE)}, about=v.label))
+        return Lowered(readouts, tuple(members), runs.conditions | {"each": each})
+
+    return look({v.label: candidates(v) for v in parts}, {}, GREEDY_ROUNDS)
+
+
+def _lower_complement(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> Lowered:
+    runs = CircuitRuns(claim, hypothesis, algebra)
+    if hypothesis.all_edges:
+        places = {link.sender for link in runs.links if link.sender.unit.kind != "embed"}
+        rest = knocked_out(algebra, hypothesis.shape, runs.clean, runs.background, nodes=sorted(places, key=lambda p: (p.unit.key, p.node)))
+        runs.conditions["knocked out"] = "the circuit's nodes"
+    else:
+        rest = knocked_out(algebra, hypothesis.shape, runs.clean, runs.background, links=runs.links)
+        runs.conditions["knocked out"] = "the circuit's edges"
+    readouts = {"F(M∖C)": runs.readout(rest), "F(M)": runs.readout(runs.model), "F(∅)": runs.readout(runs.empty)}
+    beside: dict[str, Estimand] = {name: MeanOf(column(name)) for name in readouts}
+    left = difference("F(M∖C)", "F(∅)")
+    return Lowered(readouts, (Member(claim.label, RatioOf(left, _WHOLE, absolute=True), beside),), runs.conditions)
+
+
+COMPLETENESS = Measure(
+    name="completeness",
+    summary="whether the circuit breaks as the model does when the same parts are knocked out of both",
+    formula="max over K ⊆ C of abs(F(C∖K) - F(M∖K)) / abs(F(M) - F(∅))",
+    unit="share of the model's effect",
+    range="0 and up; 0 is complete",
+    source="Wang et al. 2022 (arXiv 2211.00593), section 4.2, there not normalised",
+    baseline="the empty circuit: every unit at the ablation",
+    signature=Signature(subject="metric", options={**OPTIONS, "family": FAMILY}, searches=True),
+    lower=_lower_completeness,
+    details="K is chosen on the exploring part of the prompts and scored on the rest; the K found is named in the report.",
+)
+
+MINIMALITY = Measure(
+    name="minimality",
+    summary="what each part of the circuit is worth once its backups are gone",
+    formula="max over K ⊆ C∖{v} of abs(F(C∖K) - F(C∖(K ∪ {v}))) / abs(F(M) - F(∅))",
+    unit="share of the model's effect",
+    range="0 and up",
+    source="Wang et al. 2022 (arXiv 2211.00593), section 4.3, there with K chosen by hand",
+    baseline="the empty circuit: every unit at the ablation",
+    signature=Signature(subject="metric", options={**OPTIONS, "family": FAMILY}, each=("unit", "node"), needs_each=True, searches=True),
+    lower=_lower_minimality,
+    details="K is chosen for each part on the exploring part of the prompts and scored on the rest. The empty K is always tried.",
+)
+
+COMPLEMENT = Measure(
+    name="complement",
+    summary="what is left of the behaviour when the circuit is taken out of the model",
+    formula="abs(F(M∖C) - F(∅)) / abs(F(M) - F(∅))",
+    unit="share of the model's effect",
+    range="0 and up; 0: nothing is left",
+    source="semantics: measures of a circuit; not the independence test of Shi et al. 2024 (arXiv 2410.13032)",
+    baseline="the empty circuit: every unit at the ablation",
+    signature=Signature(subject="metric", options=OPTIONS),
+    lower=_lower_complement,
+    details="For a hypothesis with edges, the circuit's edges are cut; with `edges all`, its nodes are knocked out. The report says which.",
+)

@@ -1,0 +1,65 @@
+"""Families of node sets K for `completeness` and `minimality` (Wang et al. 2022, arXiv 2211.00593, sections 4.2 and 4.3)."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from circuitdsl.borders.hypothesis import Hypothesis, Link, Place
+
+FAMILIES = ("class", "single", "random", "greedy")
+RANDOM_SETS = 10
+GREEDY_ROUNDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Knockout:
+    """A set of units of the circuit, at their places, under a name that a reader understands."""
+
+    label: str
+    places: frozenset[Place]
+
+    def without(self, other: "Knockout") -> "Knockout":
+        rest = self.places - other.places
+        return Knockout(f"{self.label} less {other.label}" if rest != self.places else self.label, rest)
+
+    def with_(self, other: "Knockout") -> "Knockout":
+        label = f"{self.label}, {other.label}" if self.places else other.label
+        return Knockout(label, self.places | other.places)
+
+
+NOTHING = Knockout("nothing", frozenset())
+
+
+def units(links: Iterable[Link], live: frozenset[Place] = frozenset()) -> list[Knockout]:
+    """Each unit of the circuit that sends anything, at all its places; `embed` and what is kept live are in no K."""
+    places: dict[str, set[Place]] = {}
+    for place in sorted({link.sender for link in links}, key=lambda p: (p.unit.key, p.node)):
+        if place.unit.kind != "embed" and place not in live:
+            places.setdefault(str(place.unit), set()).add(place)
+    return [Knockout(name, frozenset(found)) for name, found in places.items()]
+
+
+def classes(hypothesis: Hypothesis, links: Iterable[Link], live: frozenset[Place] = frozenset()) -> list[Knockout]:
+    """Each named node of the circuit, groups left out."""
+    sending = {link.sender for link in links if link.sender.unit.kind != "embed"} - live
+    nodes = [node for node in hypothesis.nodes.values() if not node.members]
+    return [Knockout(node.name, frozenset(sending.intersection(node.places))) for node in nodes if sending.intersection(node.places)]
+
+
+def random_sets(singles: list[Knockout], seed: int, count: int = RANDOM_SETS) -> list[Knockout]:
+    """Sets in which each unit is with probability 1/2, by draws keyed by the seed alone."""
+    key = int.from_bytes(hashlib.sha256(f"knockouts/{seed}".encode()).digest()[:16], "little")
+    chosen = np.random.Generator(np.random.Philox(key=key)).random((count, len(singles))) < 0.5
+    sets = []
+    for number, row in enumerate(chosen):
+        members = [single for single, taken in zip(singles, row, strict=True) if taken]
+        places = frozenset(place for member in members for place in member.places)
+        sets.append(Knockout(f"random set {number + 1} ({len(members)} units)", places))
+    return [found for found in sets if found.places]
+
+
+def largest(gaps: Mapping[Knockout, np.ndarray]) -> Knockout:
+    """The K whose mean gap is largest in size; the first of equals."""
+    return max(gaps, key=lambda k: abs(float(np.mean(gaps[k]))))

@@ -1,0 +1,115 @@
+"""Random circuits to compare a circuit with: the same graph with its heads put elsewhere.
+
+A random circuit is a map from the circuit's heads to heads of the model, one to one; MLPs, `embed`, `logits`, positions and ports
+stay. Every sampler draws uniformly from the maps that its null allows, by draws keyed by (seed, null, number).
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from circuitdsl.borders.hypothesis import Link, Place
+from circuitdsl.borders.units import ModelShape, Unit
+
+Heads = Mapping[Unit, Unit]
+NULLS = ("layer", "size", "swap", "disjoint", "inflated")
+STEPS = 40
+"""Steps of the chain behind `size`, for each head of the circuit."""
+
+
+class NoSuchCircuit(Exception):
+    """The model has no circuit that a null allows."""
+
+
+def heads_of(links: Sequence[Link]) -> tuple[Unit, ...]:
+    """The circuit's heads, in the order of the architecture."""
+    found = {place.unit for link in links for place in (link.sender, link.receiver) if place.unit.kind == "head"}
+    return tuple(sorted(found, key=lambda unit: unit.key))
+
+
+def random_circuits(null: str, links: Sequence[Link], shape: ModelShape, count: int, seed: int) -> list[tuple[Link, ...]]:
+    """`count` independent draws. Raises NoSuchCircuit if the null allows none."""
+    draw = {"layer": by_layer, "size": same_size, "swap": one_swapped, "disjoint": disjoint, "inflated": disjoint}[null]
+    circuits = []
+    for number in range(count):
+        key = int.from_bytes(hashlib.sha256(f"null/{null}/{seed}/{number}".encode()).digest()[:16], "little")
+        moved = put(links, draw(links, shape, np.random.Generator(np.random.Philox(key=key))))
+        circuits.append(tuple(dict.fromkeys([*links, *moved])) if null == "inflated" else moved)
+    return circuits
+
+
+def put(links: Sequence[Link], heads: Heads) -> tuple[Link, ...]:
+    """The circuit with its heads moved."""
+
+    def place(old: Place) -> Place:
+        new = heads.get(old.unit, old.unit)
+        return old if new == old.unit else replace(old, unit=new, node=f"{old.node} as {new}")
+
+    return tuple(replace(link, sender=place(link.sender), receiver=place(link.receiver)) for link in links)
+
+
+def by_layer(links: Sequence[Link], shape: ModelShape, rng: np.random.Generator) -> Heads:
+    """Matched by layer and kind: in each layer, as many heads as the circuit has there, in any order."""
+    return _within_layers(links, shape, rng, lambda unit: True)
+
+
+def disjoint(links: Sequence[Link], shape: ModelShape, rng: np.random.Generator) -> Heads:
+    """Matched by layer, from heads that are not in the circuit."""
+    own = set(heads_of(links))
+    return _within_layers(links, shape, rng, lambda unit: unit not in own)
+
+
+def one_swapped(links: Sequence[Link], shape: ModelShape, rng: np.random.Generator) -> Heads:
+    """One head of the circuit exchanged for one outside it, of the same layer."""
+    own = set(heads_of(links))
+    swaps = [
+        (head, other)
+        for head in heads_of(links)
+        for other in (Unit("head", head.layer, index) for index in range(shape.heads))
+        if other not in own
+    ]
+    if not swaps:
+        raise NoSuchCircuit("every head of the circuit's layers is in the circuit")
+    head, other = swaps[int(rng.integers(len(swaps)))]
+    return {head: other}
+
+
+def same_size(links: Sequence[Link], shape: ModelShape, rng: np.random.Generator) -> Heads:
+    """Of the same size and connected: heads anywhere in the model, as long as every edge of the circuit stays possible.
+
+    A Markov chain that proposes one head's new place, or two heads' places exchanged, and takes it if the map stays one to one and
+    in order: proposals are symmetric, so its limit is uniform over the maps that can be reached.
+    """
+    heads = heads_of(links)
+    needs: dict[Unit, list[tuple[Unit, Unit]]] = {head: [] for head in heads}
+    for link in links:
+        pair = (link.sender.unit, link.receiver.unit)
+        for unit in set(pair) & needs.keys():
+            needs[unit].append(pair)
+    at = {head: head for head in heads}
+    for _ in range(STEPS * len(heads)):
+        head = heads[int(rng.integers(len(heads)))]
+        target = Unit("head", int(rng.integers(shape.layers)), int(rng.integers(shape.heads)))
+        holder = next((other for other, place in at.items() if place == target), None)
+        proposed = {**at, head: target} if holder is None else {**at, head: target, holder: at[head]}
+        moved = [head] if holder is None else [head, holder]
+        pairs = [pair for unit in moved for pair in needs[unit]]
+        if all(shape.reads(proposed.get(reader, reader), proposed.get(sender, sender)) for sender, reader in pairs):
+            at = proposed
+    return at
+
+
+def _within_layers(links: Sequence[Link], shape: ModelShape, rng: np.random.Generator, allowed: Callable[[Unit], bool]) -> Heads:
+    chosen: dict[Unit, Unit] = {}
+    layers: dict[int, list[Unit]] = {}
+    for head in heads_of(links):
+        layers.setdefault(head.layer, []).append(head)
+    for layer, heads in layers.items():
+        free = [unit for unit in (Unit("head", layer, index) for index in range(shape.heads)) if allowed(unit)]
+        if len(free) < len(heads):
+            raise NoSuchCircuit(f"layer {layer} has {len(free)} heads outside the circuit, {len(heads)} are needed")
+        picked = rng.permutation(len(free))[: len(heads)]
+        chosen.update({head: free[index] for head, index in zip(heads, picked, strict=True)})
+    return chosen

@@ -1,0 +1,82 @@
+"""`rank_among_random`: whether the circuit does better than circuits drawn at random."""
+
+from circuitdsl.borders.hypothesis import Claim, Hypothesis
+from circuitdsl.borders.measure import (
+    Estimand,
+    Lowered,
+    Measure,
+    Member,
+    OptionSpec,
+    RankOf,
+    RatioOf,
+    Signature,
+    difference,
+    draws_needed,
+)
+from circuitdsl.borders.source import CircError, Diagnostic
+from circuitdsl.borders.values import Algebra
+from circuitdsl.measures.circuits import OPTIONS, CircuitRuns
+from circuitdsl.measures.nulls import NULLS, NoSuchCircuit, heads_of, random_circuits
+
+FEWEST = 73
+"""Random circuits where the claim has no bound to tell how many are needed: enough for 0.05 at 95 %."""
+
+
+def _draws(claim: Claim, hypothesis: Hypothesis) -> int:
+    if claim.options.get("draws"):
+        return int(claim.options["draws"])
+    if claim.comparison is None or not 0 < claim.comparison.value < 1:
+        return FEWEST
+    judged = sum(one.comparison is not None for one in hypothesis.claims)
+    return max(FEWEST, draws_needed(claim.comparison.value, hypothesis.settings.confidence, judged))
+
+
+def _lower_rank(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> Lowered:
+    runs = CircuitRuns(claim, hypothesis, algebra)
+    null = claim.options.get("match") or "layer"
+    draws = _draws(claim, hypothesis)
+    try:
+        if not heads_of(runs.links):
+            raise NoSuchCircuit("the circuit has no heads")
+        circuits = random_circuits(null, runs.links, hypothesis.shape, draws, hypothesis.settings.seed)
+    except NoSuchCircuit as error:
+        message = f"there is no random circuit to compare with: {error}"
+        raise CircError([Diagnostic("C372", message, claim.span, "state another null with `match =`", source=hypothesis.source)]) from None
+    readouts = {"F(C)": runs.readout(runs.circuit), "F(M)": runs.readout(runs.model), "F(∅)": runs.readout(runs.empty)}
+    whole = difference("F(M)", "F(∅)")
+    among = []
+    for number, links in enumerate(circuits, 1):
+        name = f"F(random {number})"
+        readouts[name] = runs.readout(runs.of_links(links))
+        among.append(RatioOf(difference(name, "F(∅)"), whole))
+    own = RatioOf(difference("F(C)", "F(∅)"), whole)
+    beside: dict[str, Estimand] = {"faithfulness": own}
+    conditions = runs.conditions | {"match": null, "draws": str(draws)}
+    return Lowered(readouts, (Member(claim.label, RankOf(own, tuple(among)), beside),), conditions)
+
+
+RANK_AMONG_RANDOM = Measure(
+    name="rank_among_random",
+    summary="share of random circuits that are at least as faithful as this one",
+    formula="(1 + #{random circuits with abs(1 - faithfulness) at most C's}) / (B + 1)",
+    unit="share of random circuits",
+    range="above 0, up to 1; small is special",
+    source="Shi et al. 2024 (arXiv 2410.13032), sufficiency; decided by Clopper-Pearson on the share",
+    baseline="the stated null: which circuits are drawn",
+    signature=Signature(
+        subject="metric",
+        options={
+            **OPTIONS,
+            "match": OptionSpec(
+                "word",
+                default="layer",
+                words=NULLS,
+                help="layer: heads of the same layers; size: heads anywhere, edges in order; swap: one head exchanged; "
+                "disjoint: heads outside the circuit; inflated: the circuit with a disjoint one added",
+            ),
+            "draws": OptionSpec("number", help="how many; default: the fewest that can decide the claim"),
+        },
+    ),
+    lower=_lower_rank,
+    details="A random circuit keeps the graph, the MLPs, the ports and the positions, and puts the heads elsewhere.",
+)
