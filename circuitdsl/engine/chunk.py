@@ -142,6 +142,7 @@ class Chunk:
             difference = self.to_stream(step.group, change, new - old)
             changed = difference if changed is None else changed + difference
         assert changed is not None
+        changed = changed.expand(step.variants, *changed.shape[1:])  # variants that pruning has made equal are computed as one
         if not self.adapter.shape.post_norm:
             return changed
         total = self.worlds[step.background].total(step.group, step.positions)
