@@ -60,6 +60,7 @@ class Scope:
         """A name that a data file brings along."""
         first = self.declared.setdefault(name, Declared(kind, name, Span()))
         if first.kind == "node" and name not in self._clashing:
+            self._clashing.add(name)
             brought = f"the prompts bring along {ARTICLES[kind]} of this name"
             self._problems.error("C110", f"`{name}` cannot be a node: {brought}", first.span, "choose another name")
 
@@ -84,6 +85,8 @@ class Scope:
                 "there are no prompts" if kinds == ("prompts",) else f"there is no {wanted.replace('a ', '', 1).replace(' or a ', ' or ')}"
             )
             raise self._problems.error("C111", f"{there} `{name.text}`", name.span, suggestion(name.text, candidates))
+        if found.kind not in kinds and name.text in self._clashing:
+            raise Reported
         if found.kind not in kinds:
             labels = ((found.span, "declared here"),) if found.span != Span() else ()
             raise self._problems.error("C112", f"`{name.text}` is {ARTICLES[found.kind]}, not {wanted}", name.span, labels=labels)

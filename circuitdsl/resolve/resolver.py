@@ -79,7 +79,7 @@ class _Resolution:
         stated = stated_settings(self._all(doc.Settings), self.flags, problems)
         space = self._prompts(statements, stated)
         claims = self._all(doc.Claims)
-        measurements = any(claim.comparison is None for one in claims for claim in one.claims)
+        measurements = any(claim.comparison is None or self._searches(claim) for one in claims for claim in one.claims)
         settings = settings_in_force(stated, space.distributions, scope, measurements, problems)
         positions = Positions(space, scope, self.tokenizer, self._measured(space, claims), problems)
         nodes = Nodes(definitions, self.shape, shown, scope, problems)
@@ -123,6 +123,11 @@ class _Resolution:
 
     def _all(self, kind: type[S]) -> list[S]:
         return [one for one in self.program.statements if isinstance(one, kind)]
+
+    def _searches(self, claim: doc.Claim) -> bool:
+        """Whether something is chosen for a claim by looking, on prompts that its verdict must not see."""
+        measure = self.measures.get(claim.measure.text)
+        return measure is not None and measure.signature.searches
 
     def _declare(self) -> tuple[list[doc.Vocab | doc.Prompts | doc.Feature | doc.Metric], list[doc.NodeDef]]:
         """Puts every declaration into the namespace; a node that is declared a second time is dropped."""

@@ -157,3 +157,34 @@ claims {
 """
     found = faults(text)
     assert len(found) == 1 and found[0].code.startswith("C2"), found
+
+
+DATA = """model "smollm2-135m"
+prompts clean from "pairs.jsonl"
+metric m = logit(answer) - logit(wrong) @ END
+nodes {{ {name} = heads 9.6 @ subject }}
+edges {{ embed -> {name} -> logits }}
+settings {{ ablate = resample(counterfactual) }}
+claims {{ it: faithfulness(m) >= 0 }}
+"""
+ROW = '{"clean": "the key on the", "counterfactual": "the book on the", "answer": " is", "wrong": " are", "positions": {"subject": 1}}\n'
+
+
+def test_names_come_from_a_data_file(check, tmp_path):
+    (tmp_path / "pairs.jsonl").write_text(ROW)
+    found = check(DATA.format(name="reader"), tmp_path / "file.circ")
+    assert found.nodes["reader"].places[0].roles == (Role("subject"),)
+    assert found.claims[0].options["ablate"].distribution == "counterfactual"
+
+
+@pytest.mark.parametrize("name", ["counterfactual", "subject"])
+def test_a_node_cannot_have_a_name_that_a_data_file_brings(name, faults, tmp_path):
+    (tmp_path / "pairs.jsonl").write_text(ROW)
+    assert [one.code for one in faults(DATA.format(name=name), tmp_path / "file.circ") if one.code.startswith("C")] == ["C110"]
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"clean": "the key"}\n', ROW.replace(" key", "")])
+def test_an_unreadable_data_file_causes_no_further_errors(content, faults, tmp_path):
+    (tmp_path / "pairs.jsonl").write_text(content)
+    found = faults(DATA.format(name="reader"), tmp_path / "file.circ")
+    assert {one.code[:2] for one in found if one.severity.value == "error"} == {"C2"}
