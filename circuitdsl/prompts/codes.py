@@ -17,9 +17,8 @@ CODES: dict[str, Code] = {
         "A slot needs at least one value, and every value at least one character: an empty value has no token.",
     ),
     "C204": Code(
-        "value with another number of parts",
-        'Every value of a vocabulary with fields has one text a field: `vocab facts(country, capital) = ("France", "Paris")`. '
-        "In a file the fields of a line are separated by tabs. A vocabulary without fields has single texts.",
+        "line with another number of fields",
+        "In a file for a vocabulary with fields, every line has one text for each field, separated by tabs.",
     ),
     "C205": Code(
         "not a range of equal width",
@@ -42,8 +41,7 @@ CODES: dict[str, Code] = {
     ),
     "C209": Code(
         "reserved name",
-        "`END`, `template`, `answer`, `wrong`, `embed`, `logits`, `first` and `last` have a meaning of their own, and cannot "
-        "name anything else.",
+        "`END`, `template`, `answer`, `wrong`, `embed` and `logits` have a meaning of their own, and cannot name anything else.",
     ),
     "C210": Code(
         "unknown vocabulary",
@@ -145,8 +143,9 @@ CODES: dict[str, Code] = {
     ),
     "C235": Code(
         "these cannot be compared",
-        "Slots and features are compared with `== != < <= > >=` and joined by `and`, `or`, `not`. Texts that are all integers "
-        "are ordered as numbers, others as text. A number can only be compared with texts that are integers.",
+        "Slots and features are compared with `== != < <= > >=` and joined by `and`, `or`, `not`; `bin(YY, 10, 50)` cuts "
+        "numbers into classes. Texts that are all integers are ordered as numbers, others as text. A number can only be "
+        "compared with texts that are integers.",
     ),
     "C236": Code(
         "no answer, or several wrong ones",

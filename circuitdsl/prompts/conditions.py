@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -89,6 +90,8 @@ class Conditions:
                 return self._compare(expression)
             case doc.Unary(operator="-", operand=doc.NumberExpr(number)):
                 return Column("number", np.array([[-number.value]]))
+            case doc.Call():
+                return self._bins(expression)
         raise Mistake("C235", expression.span, "here are slots compared, with `==`, `<`, `and`, `not`: nothing is computed")
 
     def _named(self, ref: doc.SlotRef) -> Column:
@@ -172,10 +175,21 @@ class Conditions:
         with np.errstate(all="ignore"):
             return Column("truth", np.asarray(_ORDER[operator](left.data, right.data), dtype=bool))
 
-    def _number(self, column: Column, expression: doc.Binary) -> Column:
+    def _bins(self, call: doc.Call) -> Column:
+        """`bin(YY, 10, 50)`: 0 below 10, 1 from 10 to below 50, 2 from 50."""
+        if call.function.text != "bin" or not call.cuts or call.argument is None or isinstance(call.argument, doc.PositionRef):
+            hint = "`bin(YY, 10, 50)` cuts numbers into classes; everything else is compared"
+            raise Mistake("C232", call.function.span, f"there is no `{call.function.text}` of this form in features and conditions", hint)
+        cuts = [number.value for number in call.cuts]
+        if any(low >= high for low, high in pairwise(cuts)):
+            raise Mistake("C233", call.span, "the numbers of `bin` must rise")
+        numbers = self._number(self.evaluate(call.argument), call)
+        return Column("number", np.searchsorted(np.array(cuts), numbers.data.astype(float), side="right"))
+
+    def _number(self, column: Column, expression: doc.Binary | doc.Call) -> Column:
         if column.kind == "number":
             return column
-        if not column.integers:
+        if column.kind != "text" or not column.integers:
             raise Mistake(
                 "C235",
                 expression.span,

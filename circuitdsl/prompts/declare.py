@@ -10,7 +10,7 @@ from circuitdsl.prompts.findings import Findings, listed, similar
 from circuitdsl.prompts.template import Hole, Template, parse_template
 from circuitdsl.prompts.vocabulary import Vocabulary
 
-RESERVED = frozenset({"END", "template", "answer", "wrong", "embed", "logits", "first", "last"})
+RESERVED = frozenset({"END", "template", "answer", "wrong", "embed", "logits"})
 MOST_TOKENS = 100_000
 
 Filler = tuple[str, ...] | tuple[int, ...]
@@ -311,6 +311,7 @@ class Declarer:
     def _taken(self, name: doc.Name) -> bool:
         if name.text in RESERVED:
             self.findings.error("C209", name.span, f"`{name.text}` has a meaning of its own: choose another name for this slot")
+            self.broken.add(name.text)
         elif name.text in self.slots or name.text in self.broken:
             self.findings.error("C215", name.span, f"slot `{name.text}` is declared twice")
         else:

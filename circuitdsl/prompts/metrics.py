@@ -156,6 +156,8 @@ class _Binder:
             if function in FOLDS:
                 hint = f"`{function}` goes over a vocabulary or the wrong answers: `{function}(logit(w) for w in wrong)`"
             raise Mistake("C232", node.function.span, f"there is no function `{function}` in metrics", hint)
+        if node.cuts:
+            raise Mistake("C233", node.span, f"`{function}` takes one thing, without numbers")
         if function in ("kl", "loss") and self.lookup.items:
             raise Mistake("C230", node.span, f"`{function}` has no place in a fold")
         if function == "kl":

@@ -49,16 +49,16 @@ def read_vocabulary(statement: doc.Vocab, folder: Path, findings: Findings) -> V
     """The statement's entries, duplicates dropped with a warning; None, with errors said, if it has none that can be used."""
     before = findings.errors
     fields = tuple(name.text for name in statement.fields)
-    for name in statement.fields:
-        if fields.count(name.text) > 1 or name.text in ("first", "last"):
-            why = "is declared twice" if fields.count(name.text) > 1 else "means the first or last token of a slot"
+    for number, name in enumerate(statement.fields):
+        if (twice := name.text in fields[:number]) or name.text in ("first", "last"):
+            why = "is declared twice" if twice else "means the first or last token of a slot"
             findings.error("C206", name.span, f"`{name.text}` {why}: choose another name for this field")
     if statement.file:
         entries = _from_file(statement, len(fields), folder, findings)
     elif statement.range:
         entries = _from_range(statement, findings)
     else:
-        entries = _from_list(statement, len(fields), findings)
+        entries = [tuple(text.value for text in entry) for entry in statement.values]
     if findings.errors > before:
         return None
     where = statement.file.span if statement.file else statement.name.span
@@ -74,15 +74,6 @@ def read_vocabulary(statement: doc.Vocab, folder: Path, findings: Findings) -> V
         message = f"vocabulary `{statement.name.text}` has {len(entries) - len(unique)} repeated values: {listed(repeated)}"
         findings.warn("W021", where, message, "each counts once")
     return Vocabulary.of(statement.name.text, unique, fields)
-
-
-def _from_list(statement: doc.Vocab, fields: int, findings: Findings) -> list[Entry]:
-    for entry in statement.values:
-        if len(entry) != max(fields, 1):
-            span = entry[0].span.to(entry[-1].span) if entry else statement.span
-            wanted = f"fields are {listed(name.text for name in statement.fields)}" if fields else "vocabulary has no fields"
-            findings.error("C204", span, f"this value has {len(entry)} parts, but the {wanted}")
-    return [tuple(text.value for text in entry) for entry in statement.values]
 
 
 def _from_range(statement: doc.Vocab, findings: Findings) -> list[Entry]:
