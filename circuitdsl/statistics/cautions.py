@@ -112,9 +112,12 @@ def few_draws(draws: int, theta: float, confidence: float) -> Caution | None:
 
 
 def bootstrap_disagrees(
-    estimate: Estimate, weights: np.ndarray, numerator: np.ndarray, denominator: np.ndarray | None, confidence: float, share: float = 0.5
+    estimate: Estimate, weights: np.ndarray, numerator: np.ndarray, denominator: np.ndarray | None, confidence: float, share: float = 0.15
 ) -> Caution | None:
-    """An end of the interval lies further from the percentile bootstrap's than `share` of the half-width.
+    """The interval's middle lies further from the percentile bootstrap's than `share` of the half-width.
+
+    The middle, since the bootstrap over few templates is wider or narrower for reasons of its own, but off centre only if the
+    mean is far from normal.
 
     `weights` [draws, N] say how often each prompt occurs in each resample; columns are [N], `denominator` None for a mean.
     """
@@ -122,7 +125,7 @@ def bootstrap_disagrees(
         return None
     below = weights @ denominator if denominator is not None else weights.sum(axis=1)
     low, high = np.quantile((weights @ numerator) / below, [(1 - confidence) / 2, (1 + confidence) / 2])
-    apart = max(abs(low - estimate.low), abs(high - estimate.high)) / ((estimate.high - estimate.low) / 2)
+    apart = abs(low + high - estimate.low - estimate.high) / (estimate.high - estimate.low)
     if apart <= share:
         return None
     shown = f"[{estimate.low:.3g}, {estimate.high:.3g}]"

@@ -81,7 +81,9 @@ def analyse_ratio(estimand: RatioOf, columns: Mapping[str, np.ndarray], sample: 
     tolerance = noise(columns, estimand.numerator, estimand.denominator)
     half = student_quantile((1 + confidence) / 2, of.degrees) * math.sqrt(of.below_variance)
     if abs(of.below) <= max(half, tolerance):
-        reason = f"the denominator {estimand.denominator} is {of.below:.3g} ± {half:.3g}: its interval contains 0, so the ratio is unbounded"
+        reason = (
+            f"the denominator {estimand.denominator} is {of.below:.3g} ± {half:.3g}: its interval contains 0, so the ratio is unbounded"
+        )
         value = of.above / of.below if abs(of.below) > tolerance else None
         value = abs(value) if estimand.absolute and value is not None else value
         return untestable(Estimate(value=value, n=sample.n, method=f"ratio of means, {sample.method}"), reason)

@@ -125,11 +125,17 @@ def bootstrap_weights(these: Sample, draws: int, seed: int) -> np.ndarray:
     """
     random = np.random.default_rng(seed)
     if len(these.sizes) in (1, these.n):
-        return random.multinomial(these.n, np.full(these.n, 1 / these.n), size=draws).astype(float)
+        return _drawn(random, draws, these.n)
     weights = np.zeros((draws, these.n))
     groups = len(these.sizes)
     times = random.multinomial(groups, np.full(groups, 1 / groups), size=draws) if these.kind == "clusters" else None
     for code, size in enumerate(these.sizes):
-        count = times[:, code] * size if times is not None else np.full(draws, size)
-        weights[:, these.codes == code] = random.multinomial(count, np.full(size, 1 / size))
+        within = random.multinomial(times[:, code] * size, np.full(size, 1 / size)) if times is not None else _drawn(random, draws, size)
+        weights[:, these.codes == code] = within
     return weights
+
+
+def _drawn(random: np.random.Generator, draws: int, n: int) -> np.ndarray:
+    """How often each of n occurs in n draws with replacement, [draws, n]."""
+    picked = random.integers(0, n, (draws, n)) + np.arange(draws)[:, None] * n
+    return np.bincount(picked.ravel(), minlength=draws * n).reshape(draws, n).astype(float)

@@ -45,7 +45,10 @@ def _question(ratios: np.ndarray, own: float, theta: float = 0.05, n: int = 60) 
 
 def test_a_circuit_better_than_all_is_special_and_one_of_them_is_not():
     random = np.random.default_rng(2)
-    best, typical = judge([_question(random.uniform(0, 0.5, 72), 0.95)], confidence=0.95, seed=0)[0], _question(random.uniform(0, 1, 72), 0.4)
+    best, typical = (
+        judge([_question(random.uniform(0, 0.5, 72), 0.95)], confidence=0.95, seed=0)[0],
+        _question(random.uniform(0, 1, 72), 0.4),
+    )
     assert best.outcome == "supported" and best.warnings == ()
     assert judge([typical], confidence=0.95, seed=0)[0].outcome == "refuted"
 

@@ -119,7 +119,9 @@ def test_two_templates_are_too_few_for_the_cluster_bootstrap():
     labels = np.arange(256) % 2
     columns = random.normal(0, BETWEEN, (800, 2))[:, labels] + random.normal(size=(800, 256))
     drawn = random.integers(0, 2, (400, 2))
-    weights = np.stack([(drawn == code).sum(axis=1)[:, None] * random.multinomial(128, np.full(128, 1 / 128), 400) for code in (0, 1)], axis=2)
+    weights = np.stack(
+        [(drawn == code).sum(axis=1)[:, None] * random.multinomial(128, np.full(128, 1 / 128), 400) for code in (0, 1)], axis=2
+    )
     assert _bootstrap_coverage(weights.reshape(400, 256).astype(float), columns) == pytest.approx(0.64, abs=0.06)
 
 

@@ -61,7 +61,9 @@ def test_p_values_are_those_of_students_test(ask):
     assert member.p_adjusted == pytest.approx(ttest_1samp(columns["x"], 1.0).pvalue)
 
 
-@pytest.mark.parametrize(("truth", "operator", "wrong"), [(1.0, ">=", "refuted"), (1.0, ">", "supported"), (1.2, "=", "refuted"), (1.3, "=", "supported")])
+@pytest.mark.parametrize(
+    ("truth", "operator", "wrong"), [(1.0, ">=", "refuted"), (1.0, ">", "supported"), (1.2, "=", "refuted"), (1.3, "=", "supported")]
+)
 def test_wrong_verdicts_at_the_bound_are_as_rare_as_said(ask, plausible, truth, operator, wrong):
     random, trials = np.random.default_rng(5), 800
     margin, value = (0.2 if wrong == "refuted" else 0.3, 1.0) if operator == "=" else (None, 1.0)
