@@ -1,6 +1,7 @@
 """Models written by hand, whose numbers are worked out on paper or by going through every case, on both executors."""
 
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -284,3 +285,18 @@ def test_the_circuit_of_fraction_of_previous_x_depends_on_the_ablation(toy_space
     assert scores("faithfulness", large, adapter, ZERO)["it"] == pytest.approx(1, abs=1e-12)
     assert scores("faithfulness", small, adapter, ZERO)["it"] == pytest.approx(length / (length + 1), abs=1e-12)
     assert min(scores("minimality.single", large, adapter, ZERO, each="edge").values()) > 0.1
+
+
+# ---------------------------------------------------------------- the shipped folder
+
+
+def test_the_shipped_induction_toy_is_what_its_builder_writes(tmp_path):
+    from safetensors.numpy import load_file
+
+    toys.induction().save(tmp_path)
+    shipped = Path(__file__).parents[2] / "hypotheses" / "toys" / "induction"
+    for name in ("config.json", "tokenizer.json"):
+        assert (shipped / name).read_text() == (tmp_path / name).read_text()
+    ours, theirs = load_file(tmp_path / "model.safetensors"), load_file(shipped / "model.safetensors")
+    assert ours.keys() == theirs.keys()
+    assert all((ours[name] == theirs[name]).all() for name in ours)
