@@ -1,5 +1,6 @@
 """Claims: measures and their arguments, comparisons, labels."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 
@@ -16,7 +17,8 @@ from circuitdsl.resolve.program import Program
 from circuitdsl.resolve.settings import plain_name
 
 SUBJECTS = {"metric": "a metric", "path": "a path, such as `A -> B`", "node": "a node"}
-_RANGE = re.compile(r"(-?\d+(?:\.\d+)?) to (-?\d+(?:\.\d+)?)")
+_BOTH = re.compile(r"(?:above )?(-?\d+(?:\.\d+)?),?(?: up)? to (-?\d+(?:\.\d+)?)")
+_BELOW = re.compile(r"(-?\d+(?:\.\d+)?) and up")
 
 
 class Claims:
@@ -178,14 +180,12 @@ class Claims:
 
     def _check_range(self, value: float, stated: doc.Comparison, measure: Measure) -> None:
         """A bound outside what a measure can be decides the claim before anything is measured."""
-        found = _RANGE.match(measure.range)
-        if found is None:
-            return
-        low, high = float(found[1]), float(found[2])
+        low, high = bounds(measure.range)
         if low <= value <= high:
             return
         hint = f"did you mean {value / 100:g}?" if (low, high) == (0, 1) and 1 < value <= 100 else ""
-        raise self._problems.error("C323", f"`{measure.name}` lies between {low:g} and {high:g}", stated.value.span, hint)
+        lies = f"lies between {low:g} and {high:g}" if high < math.inf else f"is never below {low:g}"
+        raise self._problems.error("C323", f"`{measure.name}` {lies}", stated.value.span, hint)
 
     def _needs(self, claim: doc.Claim, measure: Measure, options: Mapping[str, object], measured: str) -> None:
         distribution = self._space.distributions.get(measured)
@@ -206,3 +206,11 @@ def about_circuit(measure: Measure, options: Mapping[str, object]) -> bool:
     of = signature.options.get("of")
     subject = options.get("of", of.default) if of is not None else "circuit"
     return signature.subject == "metric" and "ablate" in signature.options and subject == "circuit"
+
+
+def bounds(words: str) -> tuple[float, float]:
+    """What a measure's range says at its beginning: `0 to 1`, `above 0, up to 1`, `0 and up`; infinite where it says nothing."""
+    if both := _BOTH.match(words):
+        return float(both[1]), float(both[2])
+    below = _BELOW.match(words)
+    return float(below[1]) if below else -math.inf, math.inf

@@ -187,8 +187,8 @@ CODES: dict[str, Code] = {
     ),
     "C328": Code(
         "no prompts left",
-        "Measurements use the exploring part of the prompts and verdicts the rest, so that nothing is judged on the prompts that it was "
-        "found on. `explore` is the share of the first part.",
+        "Measurements, and measures that choose something before they judge, use the exploring part of the prompts; verdicts use the "
+        "rest, so that nothing is judged on the prompts that it was found on. `explore` is the share of the first part.",
     ),
     "C329": Code(
         "no circuit",

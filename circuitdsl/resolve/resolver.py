@@ -179,6 +179,11 @@ class _Resolution:
                 named.append(words["on"])
         return list(dict.fromkeys(named))
 
+    def _looks(self, claim: doc.Claim) -> bool:
+        """Whether a claim looks at exploring prompts: a measurement, or a measure that chooses something before it judges."""
+        measure = self.measures.get(claim.measure.text)
+        return claim.comparison is None or (measure is not None and measure.signature.searches)
+
     def _split(
         self, space: PromptSpace, share: float, seed: int, statements: Sequence[doc.Claims]
     ) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -187,11 +192,10 @@ class _Resolution:
             return (), ()
         exploring, verifying = split(distribution, share, seed)
         for claim in (claim for one in statements for claim in one.claims):
-            part = verifying if claim.comparison else exploring
-            if not part:
-                what = "verifying" if claim.comparison else "exploring"
-                hint = "measurements use the exploring part of the prompts, verdicts the rest: see `settings { explore = 0.5 }`"
-                message = f"no prompts are left for {what}: {len(distribution)} in all, `explore` is {share:g}"
+            missing = "exploring" if self._looks(claim) and not exploring else "verifying" if claim.comparison and not verifying else ""
+            if missing:
+                hint = "measurements and searches use the exploring part of the prompts, verdicts the rest: `settings { explore = 0.5 }`"
+                message = f"no prompts are left for {missing}: {len(distribution)} in all, `explore` is {share:g}"
                 self.problems.error("C328", message, claim.label.span, hint)
                 break
         return exploring, verifying

@@ -73,7 +73,7 @@ def stated_settings(statements: Sequence[doc.Settings], flags: Mapping[str, Any]
     return stated
 
 
-def settings_in_force(stated: Stated, distributions: Mapping[str, Any], scope: Scope, measurements: bool, problems: Problems) -> Settings:
+def settings_in_force(stated: Stated, distributions: Mapping[str, Any], scope: Scope, looking: bool, problems: Problems) -> Settings:
     """The settings, the ablation's prompts looked up, `explore` filled in."""
     values = dict(stated.values)
     if "ablate" in stated.names:
@@ -84,7 +84,7 @@ def settings_in_force(stated: Stated, distributions: Mapping[str, Any], scope: S
         with problems.going_on():
             _unknown_prompts(ablate.distribution, scope, problems)
     if values.get("explore") is None:
-        values["explore"] = 0.5 if measurements else 0.0
+        values["explore"] = 0.5 if looking else 0.0
     extra = {name: value for name, value in values.items() if name not in OWN_FIELDS}
     own = {name: value for name, value in values.items() if name in OWN_FIELDS}
     origins = {name: stated.origins.get(name, "default") for name in KNOWN}

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from circuitdsl.borders.hypothesis import Hypothesis
+from circuitdsl.borders.measure import Measure
 from circuitdsl.borders.prompts import Tokenizer
 from circuitdsl.borders.source import CircError, Diagnostic, Source
 from circuitdsl.borders.units import ModelShape
@@ -21,6 +22,8 @@ SHAPES = {
     "attention-only": ModelShape("attention-only", "gpt2", 4, 8, 8, 256, 32, 0, 50257, 1024, mlps=False),
     "openai-community/gpt2": ModelShape("openai-community/gpt2", "gpt2", 12, 12, 12, 768, 64, 3072, 50257, 1024),
 }
+
+NAMES = ("value", "accuracy", "top1", "faithfulness", "minimality.single", "effect", "attention")
 
 WORDS = (
     "When Mary and John went to the store , Alice gave a drink to Kevin . Then Laura said to Peter : the keys on cabinet are old. "
@@ -44,6 +47,11 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
     return FileTokenizer(path)
 
 
+def registry() -> dict[str, Measure]:
+    """A few of the measures, so that words about them do not change with the list."""
+    return {name: measures()[name] for name in NAMES}
+
+
 Check = Callable[..., Hypothesis]
 
 
@@ -52,12 +60,12 @@ def check(tokenizer: Tokenizer) -> Check:
     """`check(text, path=None, tokens=True, **flags)`: the hypothesis, of 8 prompts unless told; the shape is the named model's."""
 
     def run(
-        text: str, path: Path | None = None, tokens: bool = True, registry: Mapping[str, Any] | None = None, **flags: Any
+        text: str, path: Path | None = None, tokens: bool = True, known: Mapping[str, Measure] | None = None, **flags: Any
     ) -> Hypothesis:
         document = parse(Source(text, path))
         named = next((one for name, one in SHAPES.items() if f'model "{name}"' in text), SHAPES["smollm2-135m"])
         flags = {"prompts": 8, **flags}
-        return resolve(document, named, tokenizer if tokens else None, registry or measures(), flags, parse=parse)
+        return resolve(document, named, tokenizer if tokens else None, known or registry(), flags, parse=parse)
 
     return run
 

@@ -1,6 +1,7 @@
 """Claims: arguments by signature, options, paths, comparisons."""
 
 import dataclasses
+import math
 
 import pytest
 
@@ -8,6 +9,7 @@ from circuitdsl.borders.hypothesis import Ablation, Comparison
 from circuitdsl.borders.measure import Measure, OptionSpec, Signature
 from circuitdsl.borders.units import LOGITS, Role
 from circuitdsl.measures import measures
+from circuitdsl.resolve.claims import bounds
 
 HEAD = """model "{model}"
 vocab names = "Mary", "John", "Alice", "Kevin", "Laura", "Peter"
@@ -59,8 +61,10 @@ def test_a_claim_about_a_metric(check):
 
 
 def test_every_option_of_the_signature_has_a_value(check):
-    found = claim(check, "faithfulness(m) >= 0.5")
-    assert found.options == {"on": None, "ablate": Ablation("resample", "other"), "circuit": None, "keep": None, "norm": "live"}
+    found = claim(check, "faithfulness(m, on = clean) >= 0.5")
+    assert found.options.keys() == measures()["faithfulness"].signature.options.keys()
+    chosen = {name: found.options[name] for name in ("on", "ablate", "circuit", "norm")}
+    assert chosen == {"on": "clean", "ablate": Ablation("resample", "other"), "circuit": None, "norm": "live"}
 
 
 def test_the_model_s_own_behaviour_needs_no_ablation(check):
@@ -83,7 +87,7 @@ def test_each_kind_of_option(check):
         "end": OptionSpec("role", default="END"),
     }
     given = "a = zero, d = other, m = m, r = (IO, S1), n = both, ns = (early, body), w = layer, x = 0.5, s = IO, f = template"
-    found = claim(check, f"test(m, {given})", registry=registry(subject="metric", options=kinds))
+    found = claim(check, f"test(m, {given})", known=registry(subject="metric", options=kinds))
     assert found.options == {
         "a": Ablation("zero"),
         "d": "other",
@@ -105,9 +109,9 @@ def test_one_node_where_several_may_stand(check):
 
 def test_slots_after_the_subject(check, faults):
     takes = registry(subject="node", slots=1)
-    assert claim(check, "test(late, IO) >= 0", registry=takes).slots == ("IO",)
-    assert codes(faults, "test(late, IQ) >= 0", registry=takes) == ["C111"]
-    assert codes(faults, "test(late) >= 0", registry=takes) == ["C312"]
+    assert claim(check, "test(late, IO) >= 0", known=takes).slots == ("IO",)
+    assert codes(faults, "test(late, IQ) >= 0", known=takes) == ["C111"]
+    assert codes(faults, "test(late) >= 0", known=takes) == ["C312"]
 
 
 def test_a_metric_is_chosen_by_an_option_or_is_the_first(check):
@@ -117,7 +121,7 @@ def test_a_metric_is_chosen_by_an_option_or_is_the_first(check):
 
 def test_variants_of_a_bare_name(faults):
     known = registry("copying.top5", subject="node") | registry("copying.eigen", subject="node")
-    found = faults(HEAD.format(model="smollm2-135m") + "claims { it: copying(each late) >= 0 }\n", registry=known)
+    found = faults(HEAD.format(model="smollm2-135m") + "claims { it: copying(each late) >= 0 }\n", known=known)
     assert found[0].code == "C311"
     assert found[0].hint == "`copying.eigen`, `copying.top5`"
 
@@ -249,6 +253,29 @@ def test_a_parallel_block_has_no_way_from_a_head_to_its_mlp(faults):
     head = HEAD.format(model="parallel").replace("9.6, 9.7", "5.6, 5.7")
     text = head + "claims { it: effect(heads 3.1 ~> mlps 3, from = other) }\n"
     assert [one.code for one in faults(text) if one.severity.value == "error"] == ["C325"]
+
+
+@pytest.mark.parametrize(
+    ("words", "low", "high"),
+    [
+        ("0 to 1", 0, 1),
+        ("-1 to 1; 0 is chance", -1, 1),
+        ("above 0, up to 1; small is special", 0, 1),
+        ("0 and up; 0 is complete", 0, math.inf),
+        ("any number; its sign is not flipped", -math.inf, math.inf),
+    ],
+)
+def test_what_a_range_says(words, low, high):
+    assert bounds(words) == (low, high)
+
+
+def test_a_measure_that_searches_keeps_prompts_for_it(check, faults):
+    searching = registry(subject="metric", searches=True)
+    text = HEAD.format(model="smollm2-135m") + "claims { it: test(m) >= 0 }\n"
+    found = check(text, known=searching)
+    assert found.settings.explore == 0.5 and found.exploring and found.verifying
+    text = text.replace("resample(other)", "resample(other); explore = 0")
+    assert [one.code for one in faults(text, known=searching) if one.code.startswith("C")] == ["C328"]
 
 
 def test_the_measures_themselves_accept_what_is_resolved(check):
