@@ -14,7 +14,10 @@ Outcome = Literal["supported", "refuted", "inconclusive", "not testable", "measu
 
 
 class Question(NamedTuple):
-    """A claim as statistics sees it. `columns[name]` is [N] float64, the same N rows in each; `clusters` [N] are template labels."""
+    """A claim as statistics sees it. `columns[name]` is [N] float64, the same N rows in each; `clusters` [N] are template labels.
+
+    Where donors were redrawn in R replicates a column is [R, N]; columns of both shapes go together.
+    """
 
     label: str
     comparison: "Comparison | None"
@@ -50,7 +53,7 @@ class MemberVerdict(Frozen):
     p_support: float | None = None
     p_refute: float | None = None
     p_adjusted: float | None = None
-    """Holm-adjusted p-value of the outcome, within the claim's members."""
+    """Holm-adjusted p-value of the outcome within the claim's members and over the file, doubled: to be read against 1 − confidence."""
     reason: str = ""
     prompts_to_decide: int | None = None
     """How many prompts would probably decide an inconclusive answer."""
@@ -63,6 +66,6 @@ class ClaimVerdict(Frozen):
     outcome: Outcome
     members: tuple[MemberVerdict, ...]
     p_adjusted: float | None = None
-    """Holm-adjusted over the claims of the file."""
+    """Holm-adjusted over the claims of the file, doubled for the two directions: to be read against 1 − confidence."""
     reason: str = ""
     warnings: tuple[str, ...] = ()

@@ -23,10 +23,12 @@ class Analysis:
     tolerance: float = 0.0
     units: int = 0
     reason: str = ""
+    prompts: int | None = None
+    """How many prompts would probably make it testable."""
 
 
-def untestable(estimate: Estimate, reason: str) -> Analysis:
-    return Analysis(estimate.model_copy(update={"note": reason}), reason=reason)
+def untestable(estimate: Estimate, reason: str, prompts: int | None = None) -> Analysis:
+    return Analysis(estimate.model_copy(update={"note": reason}), reason=reason, prompts=prompts)
 
 
 def combine(combination: Combination, columns: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -9,9 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from circuitdsl.borders.measure import RatioOf
+from circuitdsl.borders.hypothesis import Comparison
+from circuitdsl.borders.measure import MeanOf, RatioOf
 from circuitdsl.borders.verdict import Estimate
 from circuitdsl.statistics.analyses import Analysis, combine, joined, noise, untestable
+from circuitdsl.statistics.deciding import prompts_to_decide
 from circuitdsl.statistics.replicates import components
 from circuitdsl.statistics.samples import Sample
 from circuitdsl.statistics.tails import FoldedTails, StudentTails, Tails, sign_floor, student_quantile
@@ -73,41 +75,45 @@ def fold(low: float, high: float) -> tuple[float, float]:
 def analyse_ratio(estimand: RatioOf, columns: Mapping[str, np.ndarray], sample: Sample, confidence: float) -> Analysis:
     """`columns` [N] or [R, N]. Not testable if the denominator's interval contains 0."""
     numerator, denominator = combine(estimand.numerator, columns), combine(estimand.denominator, columns)
-    replicated = numerator.ndim == 2 or denominator.ndim == 2
-    residuals = np.atleast_2d(numerator - numerator.mean() / denominator.mean() * denominator) if denominator.mean() else None
-    draws = components(residuals / denominator.mean(), sample) if replicated and residuals is not None else None
-    above, below = (np.atleast_2d(column).mean(axis=0) for column in (numerator, denominator))
+    above, below = (np.atleast_2d(values).mean(axis=0) for values in (numerator, denominator))
     of = paired(above, below, sample)
     tolerance = noise(columns, estimand.numerator, estimand.denominator)
-    half = student_quantile((1 + confidence) / 2, of.degrees) * math.sqrt(of.below_variance)
-    if abs(of.below) <= max(half, tolerance):
-        reason = (
-            f"the denominator {estimand.denominator} is {of.below:.3g} ± {half:.3g}: its interval contains 0, so the ratio is unbounded"
-        )
-        value = of.above / of.below if abs(of.below) > tolerance else None
-        value = abs(value) if estimand.absolute and value is not None else value
-        return untestable(Estimate(value=value, n=sample.n, method=f"ratio of means, {sample.method}"), reason)
+    low, high = fieller(of, confidence)
+    if low is None or high is None or abs(of.below) <= tolerance:
+        return _weak(estimand, of, sample, confidence, tolerance)
     ratio = of.above / of.below
-    tolerance = tolerance / abs(of.below)
-    exact = bool(np.ptp(above - ratio * below) <= tolerance * abs(of.below) * max(1.0, abs(ratio)))
-    low, high = (ratio, ratio) if exact else fieller(of, confidence)
-    assert low is not None and high is not None  # the guard above is the condition of boundedness
+    residuals = (numerator - ratio * denominator) / of.below
+    draws = components(residuals, sample) if residuals.ndim == 2 else None
+    tolerance /= abs(of.below)
+    exact = bool(np.ptp(np.atleast_2d(residuals).mean(axis=0)) <= tolerance * max(1.0, abs(ratio)))
+    low, high = (ratio, ratio) if exact else (low, high)
     tails: Tails = StudentTails(of.statistic, of.degrees)
     if estimand.absolute:
         low, high = fold(low, high)
-        ratio, tails = abs(ratio), FoldedTails(tails, sign_floor(sample.units))
+        tails = FoldedTails(tails, sign_floor(sample.units))
     estimate = Estimate(
-        value=ratio,
+        value=abs(ratio) if estimand.absolute else ratio,
         low=low,
         high=high,
-        standard_error=0.0 if exact else math.sqrt(of.variance(of.above / of.below)) / abs(of.below),
+        standard_error=0.0 if exact else math.sqrt(of.variance(ratio)) / abs(of.below),
         n=sample.n,
-        method=joined_method(estimand, of.degrees, sample),
+        method=f"{_named(estimand)}, Fieller's interval ({of.degrees:.3g} df), {sample.method}",
         note=joined("the same ratio on every prompt" if exact else "", draws.note if draws else ""),
     )
     return Analysis(estimate, tails, exact, tolerance, sample.units)
 
 
-def joined_method(estimand: RatioOf, degrees: float, sample: Sample) -> str:
-    what = "absolute ratio of means" if estimand.absolute else "ratio of means"
-    return f"{what}, Fieller's interval ({degrees:.3g} df), {sample.method}"
+def _weak(estimand: RatioOf, of: Paired, sample: Sample, confidence: float, tolerance: float) -> Analysis:
+    """No ratio can be told where the mean below the line may be 0."""
+    error = math.sqrt(of.below_variance)
+    half = student_quantile((1 + confidence) / 2, of.degrees) * error
+    value = of.above / of.below if abs(of.below) > tolerance else None
+    value = abs(value) if estimand.absolute and value is not None else value
+    reason = f"the denominator {estimand.denominator} is {of.below:.3g} ± {half:.3g}: its interval contains 0, so the ratio is unbounded"
+    whole = Estimate(value=of.below, standard_error=error, n=sample.n)
+    prompts = prompts_to_decide(MeanOf(estimand.denominator), whole, Comparison(">", 0.0), (1 - confidence) / 2)
+    return untestable(Estimate(value=value, n=sample.n, method=f"{_named(estimand)}, {sample.method}"), reason, prompts if error else None)
+
+
+def _named(estimand: RatioOf) -> str:
+    return "absolute ratio of means" if estimand.absolute else "ratio of means"

@@ -20,6 +20,7 @@ from circuitdsl.statistics.samples import Sample, bootstrap_weights, sample
 from circuitdsl.statistics.tails import exact_p_values, p_values
 
 RESAMPLES = 999
+MOST_WEIGHTS = 20_000_000
 
 
 def judge(questions: Sequence[Question], *, confidence: float, seed: int) -> tuple[ClaimVerdict, ...]:
@@ -79,7 +80,7 @@ def analyse(estimand: Estimand, columns: Mapping[str, np.ndarray], these: Sample
         case RankOf():
             own = analyse_ratio(estimand.of, columns, these, confidence)
             if own.tails is None or not estimand.among:
-                return untestable(own.estimate, own.reason or "there is no random circuit to compare with")
+                return untestable(own.estimate, own.reason or "there is no random circuit to compare with", own.prompts)
             return rank_analysis(count_as_good(estimand, columns), len(estimand.among), confidence)
 
 
@@ -140,6 +141,7 @@ def _member(one: _Examined, number: int, adjusted: tuple[float, float], factors:
         estimate=analysis.estimate,
         beside=dict(one.beside[number]),
         reason=analysis.reason,
+        prompts_to_decide=None if comparison is None else analysis.prompts,
     )
     if comparison is None or analysis.tails is None or one.sample is None:
         return plain
@@ -191,7 +193,8 @@ def _warnings(examined: Sequence[_Examined], confidence: float, seed: int) -> It
         if one.question.comparison is not None and one.sample is not None:
             key = one.sample.kind.encode() + one.sample.codes.tobytes()
             if key not in resamples:
-                resamples[key] = bootstrap_weights(one.sample, RESAMPLES, seed)
+                draws = min(RESAMPLES, max(RESAMPLES // 5, MOST_WEIGHTS // one.sample.n))
+                resamples[key] = bootstrap_weights(one.sample, draws, seed)
             for member, analysis in zip(one.question.members, one.analyses, strict=True):
                 if analysis.tails is None:
                     continue
