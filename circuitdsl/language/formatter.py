@@ -129,7 +129,8 @@ def _with_comments(rows: list[Row], document: d.Document) -> list[Row]:
         place = following - 1 if inside else following
         depth = 0 if place == len(rows) else rows[place].depth + rows[place].closes
         blank = own_line and not inside and bool(BLANK_LINE.search(source, max(0, offset - 10_000), offset))
-        before.setdefault(place, []).append(Row([text.rstrip()], Span(offset, offset), depth, blank=blank))
+        group = "" if place == len(rows) else rows[place].group
+        before.setdefault(place, []).append(Row([text.rstrip()], Span(offset, offset), depth, group, blank=blank))
         if inside and last is not None:
             first = before[place][0]
             first.blank, last.blank = first.blank or last.blank, False

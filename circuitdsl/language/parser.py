@@ -74,10 +74,9 @@ class Recovery:
                 self.new_line(at)
         if "$END" in self.machine.accepts():
             return self.machine.feed_eof()
-        if not self.problems.full:
-            self.problems.add(
-                "C001", "the file ends within a statement", Span(len(self.problems.source.text), len(self.problems.source.text))
-            )
+        if not self.problems.found:
+            end = len(self.problems.source.text)
+            self.problems.add("C001", "the file ends within a statement", Span(end, end))
         return Tree("start", [])
 
     def new_line(self, at: int) -> None:
