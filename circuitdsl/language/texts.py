@@ -29,13 +29,11 @@ def decode(quoted: str) -> tuple[str, list[tuple[int, int, str]]]:
 
 def encode(text: str, triple: bool = False) -> str:
     """A string token that means `text`; `decode(encode(text))` is `text`."""
-    written = "".join(_written(c, triple) for c in text)
     if not triple:
-        return f'"{written}"'
-    written = written.replace('"""', r"\"\"\"")
-    if written.endswith('"'):
-        written = written[:-1] + r"\""
-    return f'"""{written}"""'
+        return '"' + "".join(_written(character, triple) for character in text) + '"'
+    body = text.rstrip('"')  # quotes at the end would run into the closing ones
+    written = "".join(_written(character, triple) for character in body).replace('"""', r"\"\"\"")
+    return '"""' + written + r"\"" * (len(text) - len(body)) + '"""'
 
 
 def _written(character: str, triple: bool) -> str:
