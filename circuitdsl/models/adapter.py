@@ -233,7 +233,8 @@ def _rows(tensor: Tensor, rows: Tensor) -> Tensor:
     start, count = int(rows[0]) if len(rows) else 0, len(rows)
     if bool((rows == torch.arange(start, start + count, device=rows.device)).all()):
         return tensor[start : start + count]
-    return tensor[rows]
+    with torch.inference_mode(False):  # what is kept may be used outside inference mode later
+        return tensor[rows.clone()]
 
 
 def _take(projected: Tensor, wanted: tuple[int, ...], there: tuple[int, ...]) -> Tensor:

@@ -41,6 +41,31 @@ def catalogue() -> Catalogue:
     return Catalogue(tuple(_bundled()), tuple(_cached()), known, families)
 
 
+def listing() -> str:
+    """The catalogue as `circuitdsl models` prints it."""
+    found = catalogue()
+    lines = ["Bundled (installed with pip):"]
+    lines += [f"  {entry.name:<46}{entry.note if entry.here else f'not installed; {entry.note}'}" for entry in found.bundled]
+    lines += ["", "In the Hub's local cache:"]
+    lines += [
+        f"  {entry.name:<46}{_size(entry) if entry.shape else entry.note}{'' if entry.here else '  (no safetensors)'}"
+        for entry in found.cached
+    ] or ["  none"]
+    lines += ["", "Known by shape: checked here without weights, downloaded by verify:"]
+    for entry in found.known:
+        also = f"  also `{'`, `'.join(entry.also)}`" if entry.also else ""
+        lines.append(f"  {entry.name:<46}{_size(entry)}{also}")
+    lines += ["", "Families, with the `model_type`s of config.json that they serve:"]
+    lines += [f"  {family:<46}{', '.join(types)}" for family, types in found.families.items()]
+    lines += ["", 'Any model of these families can be named: model "ORG/NAME", model "./folder", model "./file.gguf".']
+    return "\n".join(lines)
+
+
+def _size(entry: Entry) -> str:
+    shape = entry.shape
+    return f"{shape.layers} layers of {shape.heads} heads" if shape else ""
+
+
 def _bundled():
     for name, bundled in BUNDLED.items():
         here = importlib.util.find_spec(bundled.package) is not None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from circuitdsl.borders.hypothesis import ModelName
 from circuitdsl.models.errors import model_error
-from circuitdsl.models.locate import Location, locate
+from circuitdsl.models.locate import Location, locate, suggestion
 
 _FILES = ("*.json", "*.safetensors", "*.model", "merges.txt", "vocab.txt")
 _OTHER_FORMATS = ("consolidated*", "onnx/*", "openvino*", "original/*")
@@ -47,7 +47,8 @@ def _download(location: Location, wanted: list[str]) -> Path:
     except RevisionNotFoundError:
         raise model_error("C403", f"`{location.name}` has no revision `{location.revision}`") from None
     except (RepositoryNotFoundError, HFValidationError):
-        raise model_error("C403", f"the Hub has no model `{location.name}`", "`circuitdsl models` lists what is here") from None
+        hint = suggestion(location.name) or "`circuitdsl models` lists what is known"
+        raise model_error("C403", f"the Hub has no model `{location.name}`", hint) from None
     except (HfHubHTTPError, OSError, ValueError, RuntimeError) as error:
         raise model_error(
             "C402",

@@ -92,6 +92,15 @@ def hub_id(name: str) -> str:
     return _aliases().get(name, name)
 
 
+def suggestion(name: str) -> str:
+    """`did you mean …?` for a name that is close to a bundled or well-known one, else nothing."""
+    from difflib import get_close_matches
+
+    names = {known.lower(): known for known in (*known_configs(), *_aliases(), *BUNDLED)}
+    close = get_close_matches(name.lower(), names, n=1, cutoff=0.75)
+    return f"did you mean `{names[close[0]]}`?" if close else ""
+
+
 @cache
 def _aliases() -> dict[str, str]:
     return {other: hub for hub, entry in known_configs().items() for other in entry.get("also", ())}

@@ -8,7 +8,7 @@ from circuitdsl.borders.hypothesis import ModelName
 from circuitdsl.borders.units import ModelShape
 from circuitdsl.models.errors import model_error
 from circuitdsl.models.family import Family, discover
-from circuitdsl.models.locate import BUNDLED, Location, known_configs, locate
+from circuitdsl.models.locate import BUNDLED, Location, known_configs, locate, suggestion
 from circuitdsl.models.tokenizers import converted
 
 
@@ -31,7 +31,7 @@ def find_config(location: Location) -> dict[str, Any]:
             raise model_error(
                 "C402",
                 f"the model `{location.name}` is not on this machine, and its shape is not in the table of well-known models",
-                "`circuitdsl models` lists what is here; verify downloads it from the Hub where there is a network",
+                suggestion(location.name) or "`circuitdsl models` lists what is known; verify downloads a model where there is a network",
             )
         return known["config"]
     return read_config(converted(location.path) if location.kind == "gguf" else location.path)
@@ -61,7 +61,7 @@ def family_of(config: dict[str, Any]) -> Family:
         raise model_error(
             "C408",
             f"models of type `{config['model_type']}` are not supported yet",
-            f"supported: {', '.join(sorted(families))}; a new family is one file in circuitdsl/models/families (see docs/families.md)",
+            f"supported: {', '.join(sorted(families))}; a new family is one small file, see docs/families.md",
         )
     if config.get("quantization_config"):
         method = config["quantization_config"].get("quant_method", "an unknown method")
