@@ -1,11 +1,12 @@
 """A whole figure: the drawing in a layout, with title, labels on arrows, prompt, legend and notes round it."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 from circuitdsl.borders.evidence import GraphRecord
-from circuitdsl.figures import dot, grid, labels, legend, style
+from circuitdsl.figures import dot, grid, labels, legend, slots, style
 from circuitdsl.figures.blocks import Parts
 from circuitdsl.figures.content import Content, Labels, content
 from circuitdsl.figures.fonts import wrap
@@ -13,6 +14,10 @@ from circuitdsl.figures.positions import Figure, Label, Rect
 
 Layout = Literal["graph", "grid"]
 MARGIN, TITLE = 5.0, 9.0
+SIZES = ((88, 3, 36, 24), (64, 3, 32, 24), (64, 2, 30, 24), (64, 2, 28, 40), (56, 1, 24, 24), (56, 1, 20, 40), (44, 1, 20, 56))
+"""Ways of drawing, the best first: widest title, cells a line, room between columns and between rows, in points."""
+TRIES = 160
+"""Arrows that are laid in search of the best way of drawing."""
 
 
 def compose(
@@ -43,7 +48,7 @@ def compose(
     whole.extend(_moved(parts, MARGIN + (inner - area.width) / 2 - area.left, y - area.top))
     y += area.height + 2
     if graph.tokens:
-        below, y = legend.prompt(graph.tokens, set(grid.usage(found)), MARGIN, MARGIN + inner, y)
+        below, y = legend.prompt(graph.tokens, slots.usage(found), MARGIN, MARGIN + inner, y)
         whole.extend(below)
     below, y = legend.legend(found, MARGIN, MARGIN + inner, y + 4, notes)
     whole.extend(below)
@@ -61,29 +66,48 @@ def compose(
 
 
 def _drawing(graph: GraphRecord, layout: Layout, room: float, units: Labels, numbers: bool) -> tuple[Content, Parts, Rect]:
-    """The first way of drawing that fits the width with every arrow on a track of its own, or else the least bad."""
-    best: tuple[tuple[int, int, int], tuple[Content, Parts, Rect]] | None = None
-    for number, (found, drawn, room_taken, crowded) in enumerate(_ways(graph, layout, room, units, numbers)):
-        parts, area, without = _labelled(found, drawn, room_taken)
-        badness = (int(max(0.0, area.width - room)), len(crowded) + len(without), number)
+    """The first way of drawing that fits the width and has a track for every arrow and room for every label, or else the least bad.
+
+    Ways are tried in the order of what they exceed the width by, a few if there are many arrows.
+    """
+    ways = sorted(_ways(graph, layout, units, numbers, room), key=lambda way: max(0, round(way.width - room)))
+    best: tuple[tuple[int, int], tuple[Content, Parts, Rect]] | None = None
+    for way in ways[: 1 + TRIES // (1 + len(ways[0].found.arrows))]:
+        drawn, taken, crowded = way.draw()
+        parts, area, without = _labelled(way.found, drawn, taken)
+        badness = int(max(0.0, area.width - room)), len(crowded) + len(without)
         if best is None or badness < best[0]:
-            best = (badness, (found, parts, area))
-        if badness[:2] == (0, 0):
+            best = badness, (way.found, parts, area)
+        if badness == (0, 0):
             break
     assert best is not None
     return best[1]
 
 
-def _ways(
-    graph: GraphRecord, layout: Layout, room: float, units: Labels, numbers: bool
-) -> Iterator[tuple[Content, Parts, Rect, list[str]]]:
-    sizes = ((88, 3, 36, 24), (64, 3, 32, 24), (64, 2, 30, 24), (64, 2, 28, 40), (56, 1, 24, 24), (56, 1, 20, 40), (44, 1, 20, 56))
-    for names, per, columns, rows in sizes:
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """A way of drawing that has a width before it has arrows."""
+
+    found: Content
+    width: float
+    draw: Callable[[], tuple[Parts, Rect, list[str]]]
+
+
+def _ways(graph: GraphRecord, layout: Layout, units: Labels, numbers: bool, room: float) -> list[_Way]:
+    ways = []
+    for names, per, columns, rows in SIZES:
         found = content(graph, labels=units, names=names, numbers=numbers, places=layout == "graph")
         if layout == "graph":
-            yield (*dot.layout(found, per, rows + 10.0, columns - 12.0), [])
+            drawing = dot.layout(found, per, rows + 16.0, columns - 8.0)
+            ways.append(_Way(drawing[0], drawing[2].width, partial(_done, drawing[1], drawing[2])))
         else:
-            yield found, *grid.layout(found, room, grid.Spacing(per, columns, max(16.0, columns - 14.0), rows))
+            plan = grid.Grid(found, room, grid.Spacing(per, columns, max(16.0, columns - 14.0), rows))
+            ways.append(_Way(plan.found, plan.width, plan.draw))
+    return ways
+
+
+def _done(parts: Parts, area: Rect) -> tuple[Parts, Rect, list[str]]:
+    return parts, area, []
 
 
 def _labelled(found: Content, parts: Parts, area: Rect) -> tuple[Parts, Rect, list[str]]:

@@ -1,12 +1,13 @@
 """Arrows with right angles between boxes: shortest ways on a grid of tracks, one arrow a track, with few turns and crossings.
 
-Dijkstra's algorithm over (track point, direction); the arrows that are nearest to straight are laid first.
+A* over (track point, direction); the arrows that are nearest to straight are laid first.
 """
 
 import heapq
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import pairwise
 
 from circuitdsl.figures.positions import Point, Rect
 
@@ -19,12 +20,12 @@ TURN, CROSSING, FOREIGN, SIDE, SHARED = 3.0, 3.0, 3.0, 6.0, 40.0
 BESIDE = (0.5, 0.35, 0.2)
 """Costs of a step one, two, three tracks from another arrow: labels need room."""
 MOVES = ((0, -1), (1, 0), (0, 1), (-1, 0))
-"""Up, right, down, left."""
+"""Up, right, down, left. The axis of a move is its number modulo 2."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """An arrow to be laid, from one box's side to another's. Boxes in `around` are groups that it may stand in for nothing."""
+    """An arrow to be laid, from one box's side to another's. `around` are the groups that either end stands in."""
 
     id: str
     sender: Rect
@@ -32,148 +33,151 @@ class Ends:
     around: frozenset[str] = frozenset()
 
 
-@dataclass(slots=True)
 class Board:
-    """Tracks within `area`. `obstacles` may not be entered; `frames` are groups' boxes, which may be crossed at a cost."""
+    """Track points within `area`, numbered row by row. `obstacles` may not be entered; `frames`, groups' boxes, at a cost."""
 
-    area: Rect
-    obstacles: Sequence[Rect]
-    frames: Mapping[str, Rect] = field(default_factory=dict)
-    _blocked: set[tuple[int, int]] = field(default_factory=set)
-    _laid: dict[tuple[int, int], int] = field(default_factory=dict)
-    """Bits of the axes in which a point is taken: 1 up and down, 2 across."""
-    _near: dict[tuple[tuple[int, int], int], float] = field(default_factory=dict)
-    """What a step in an axis costs more because another arrow runs beside it."""
-
-    def __post_init__(self) -> None:
-        for obstacle in self.obstacles:
-            self._blocked.update(self._points(obstacle.grown(CLEAR - 0.01)))
+    def __init__(self, area: Rect, obstacles: Sequence[Rect], frames: Mapping[str, Rect]) -> None:
+        self._area = area
+        self._across = math.floor(area.width / STEP + 1e-9) + 1
+        self._down = math.floor(area.height / STEP + 1e-9) + 1
+        size = self._across * self._down
+        self._free = bytearray(b"\1") * size
+        for obstacle in obstacles:
+            for point in self._points(obstacle.grown(CLEAR - 0.01)):
+                self._free[point] = 0
+        self._frames = {name: self._points(rect) for name, rect in frames.items()}
+        self._laid = (bytearray(size), bytearray(size))
+        """For each axis, which points are taken: 0 up and down, 1 across."""
+        self._near = ([0.0] * size, [0.0] * size)
+        """For each axis, what a step to a point costs more because another arrow runs beside it."""
 
     def route(self, wanted: Sequence[Ends]) -> tuple[dict[str, tuple[Point, ...]], list[str]]:
         """Ways by id, and the ids of arrows that had to share a track with another."""
         ways: dict[str, tuple[Point, ...]] = {}
         crowded = []
         for ends in sorted(wanted, key=_difficulty):
-            way = self._search(ends, share=False)
-            if way is None:
+            found = self._search(ends, share=False)
+            if found is None:
                 crowded.append(ends.id)
-                way = self._search(ends, share=True) or (ends.sender.middle, ends.receiver.middle)
-            ways[ends.id] = way
+                found = self._search(ends, share=True)
+            ways[ends.id] = self._lay(found, ends) if found else (ends.sender.middle, ends.receiver.middle)
         return ways, crowded
 
-    def _search(self, ends: Ends, share: bool) -> tuple[Point, ...] | None:
-        """`share` permits tracks that are taken, at a price."""
+    def _search(self, ends: Ends, share: bool) -> list[tuple[int, int]] | None:
+        """Track points with the direction in which each is reached. `share` permits tracks that are taken, at a price."""
         loop = ends.sender == ends.receiver
         out, into = ((None, 0.0, None, 1.0), (0.0, None, 0.5, None)) if loop else ((0.0, 1.0, SIDE, 1.0), (SIDE, 1.0, 0.0, 1.0))
-        starts = {(point, move): cost for point, move, cost in self._doors(ends.sender, out, share)}
-        goals = {(point, (move + 2) % 4): cost for point, move, cost in self._doors(ends.receiver, into, share)}
-        foreign = set().union(*(self._points(rect) for name, rect in self.frames.items() if name not in ends.around))
-        best: dict[tuple[tuple[int, int], int], float] = {}
-        came: dict[tuple[tuple[int, int], int], tuple[tuple[int, int], int]] = {}
-        queue: list[tuple[float, tuple[int, int], int, float]] = []
-        target = ends.receiver.grown(CLEAR + STEP)
-        for (point, move), cost in starts.items():
-            best[point, move] = cost
-            heapq.heappush(queue, (cost + self._ahead(point, target), point, move, cost))
+        goals = {4 * point + (move + 2) % 4: cost for point, move, cost in self._doors(ends.receiver, into, share)}
+        steps = [1.0] * len(self._free)
+        for name, points in self._frames.items():
+            if name not in ends.around:
+                for point in points:
+                    steps[point] += FOREIGN
+        ahead = self._ahead(ends.receiver.grown(CLEAR + STEP))
+        free, laid, near, across, down = self._free, self._laid, self._near, self._across, self._down
+        goal = 4 * len(free)
+        best: dict[int, float] = {}
+        came: dict[int, int] = {}
+        queue: list[tuple[float, int, float]] = []
+
+        def offer(state: int, origin: int, cost: float, left: float) -> None:
+            if cost < best.get(state, math.inf):
+                best[state] = cost
+                came[state] = origin
+                heapq.heappush(queue, (cost + left, state, cost))
+
+        for point, move, cost in self._doors(ends.sender, out, share):
+            offer(4 * point + move, -1, cost, ahead[point])
         while queue:
-            _, point, move, cost = heapq.heappop(queue)
-            if cost > best[point, move]:
+            _, state, cost = heapq.heappop(queue)
+            if cost > best[state]:
                 continue
-            if point == (-1, -1):
-                return self._way(came, (point, move), ends)
-            if (point, move) in goals:
-                self._offer(best, came, queue, ((-1, -1), move), (point, move), cost + goals[point, move], 0.0)
-            for turn in (0, 1, 3):
-                onward = (move + turn) % 4
-                price = self._price(point, move, onward, share)
-                if price is None:
-                    continue
+            if state == goal:
+                return self._states(came, goal)
+            if state in goals:
+                offer(goal, state, cost + goals[state], 0.0)
+            point, move = divmod(state, 4)
+            x, y = point % across, point // across
+            here = laid[0][point] or laid[1][point]
+            for onward in (move, (move + 1) % 4, (move + 3) % 4):
                 dx, dy = MOVES[onward]
-                beyond = (point[0] + dx, point[1] + dy)
-                if not self._free(beyond) or (not share and self._laid.get(beyond, 0) & _axis(onward)):
+                if not (0 <= x + dx < across and 0 <= y + dy < down):
                     continue
-                price += 1.0 + (FOREIGN if beyond in foreign else 0.0) + self._near.get((beyond, _axis(onward)), 0.0)
-                self._offer(best, came, queue, (beyond, onward), (point, move), cost + price, self._ahead(beyond, target))
+                beyond, axis = point + dx + dy * across, onward % 2
+                if not free[beyond]:
+                    continue
+                # going straight on needs the point's own axis, turning both
+                clash = laid[axis][point] or (onward != move and here) or laid[axis][beyond]
+                if clash and not share:
+                    continue
+                price = steps[beyond] + near[axis][beyond] + (TURN if onward != move else 0.0)
+                price += SHARED if clash else CROSSING if here else 0.0
+                offer(4 * beyond + onward, state, cost + price, ahead[beyond])
         return None
 
     @staticmethod
-    def _offer(best, came, queue, state, origin, cost: float, ahead: float) -> None:
-        if cost < best.get(state, math.inf):
-            best[state] = cost
-            came[state] = origin
-            heapq.heappush(queue, (cost + ahead, *state, cost))
-
-    def _price(self, point: tuple[int, int], move: int, onward: int, share: bool) -> float | None:
-        """What leaving a point costs, None if it is forbidden: turning needs both axes of the point."""
-        taken = self._laid.get(point, 0)
-        price = TURN if onward != move else 0.0
-        clash = taken & (3 if onward != move else _axis(onward))
-        if clash:
-            return price + SHARED if share else None
-        return price + (CROSSING if taken else 0.0)
-
-    def _way(self, came, state, ends: Ends) -> tuple[Point, ...]:
-        states = []
-        while state in came:
+    def _states(came: dict[int, int], goal: int) -> list[tuple[int, int]]:
+        found, state = [], came[goal]
+        while state >= 0:
+            found.append(divmod(state, 4))
             state = came[state]
-            states.append(state)
-        states.reverse()
-        for (point, move), (_, onward) in zip(states, [*states[1:], states[-1]], strict=True):
-            self._laid[point] = self._laid.get(point, 0) | _axis(move) | _axis(onward)
+        return found[::-1]
+
+    def _lay(self, found: list[tuple[int, int]], ends: Ends) -> tuple[Point, ...]:
+        """Takes the tracks of a way, and gives its corners from box to box."""
+        for (point, move), (_, onward) in zip(found, [*found[1:], found[-1]], strict=True):
+            self._laid[move % 2][point] = self._laid[onward % 2][point] = 1
+            x, y = point % self._across, point // self._across
             dx, dy = MOVES[(onward + 1) % 4]
             for away, cost in enumerate(BESIDE, 1):
-                for side in (-away, away):
-                    key = (point[0] + side * dx, point[1] + side * dy), _axis(onward)
-                    self._near[key] = max(cost, self._near.get(key, 0.0))
-        points = [self._place(point) for point, _ in states]
-        first, last = _foot(points[0], ends.sender, states[0][1]), _foot(points[-1], ends.receiver, (states[-1][1] + 2) % 4)
-        return _straightened([first, *points, last])
+                for i, j in ((x + away * dx, y + away * dy), (x - away * dx, y - away * dy)):
+                    if 0 <= i < self._across and 0 <= j < self._down:
+                        beside = self._near[onward % 2]
+                        beside[j * self._across + i] = max(cost, beside[j * self._across + i])
+        points = [self._place(point) for point, _ in found]
+        first, last = _foot(points[0], ends.sender, found[0][1]), _foot(points[-1], ends.receiver, (found[-1][1] + 2) % 4)
+        return _corners([first, *points, last])
 
-    def _doors(self, rect: Rect, costs: tuple[float | None, ...], share: bool) -> list[tuple[tuple[int, int], int, float]]:
+    def _doors(self, rect: Rect, costs: tuple[float | None, ...], share: bool) -> list[tuple[int, int, float]]:
         """Track points just outside each side that has a cost, with the way outward; those near a side's middle are a little cheaper."""
         doors = []
-        for move, (dx, dy) in enumerate(MOVES):
-            cost = costs[move]
+        for move, ((dx, dy), cost) in enumerate(zip(MOVES, costs, strict=True)):
             if cost is None:
                 continue
             low, high = (rect.left, rect.right) if dy else (rect.top, rect.bottom)
-            origin = self.area.left if dy else self.area.top
+            origin, other = (self._area.left, self._area.top) if dy else (self._area.top, self._area.left)
             inset = min(5.0, (high - low) / 2 - 0.01)
+            side = {0: rect.top, 1: rect.right, 2: rect.bottom, 3: rect.left}[move]
+            outward = dx + dy
+            beyond = (side + outward * CLEAR - other) / STEP
+            fixed = math.ceil(beyond - 1e-9) if outward > 0 else math.floor(beyond + 1e-9)
             for index in range(math.ceil((low + inset - origin) / STEP), math.floor((high - inset - origin) / STEP) + 1):
-                along = origin + index * STEP
-                if dy:
-                    edge = rect.top - CLEAR if dy < 0 else rect.bottom + CLEAR
-                    across = (edge - self.area.top) / STEP
-                    point = (index, math.floor(across + 1e-9) if dy < 0 else math.ceil(across - 1e-9))
-                else:
-                    edge = rect.left - CLEAR if dx < 0 else rect.right + CLEAR
-                    across = (edge - self.area.left) / STEP
-                    point = (math.floor(across + 1e-9) if dx < 0 else math.ceil(across - 1e-9), index)
-                if self._free(point) and (share or not self._laid.get(point, 0) & _axis(move)):
+                i, j = (index, fixed) if dy else (fixed, index)
+                if not (0 <= i < self._across and 0 <= j < self._down):
+                    continue
+                point = j * self._across + i
+                if self._free[point] and (share or not self._laid[move % 2][point]):
+                    along = origin + index * STEP
                     doors.append((point, move, cost + 0.3 * abs(along - (low + high) / 2) / max(high - low, 1.0)))
         return doors
 
-    def _free(self, point: tuple[int, int]) -> bool:
-        x, y = self._place(point)
-        within = self.area.left - 1e-6 <= x <= self.area.right + 1e-6 and self.area.top - 1e-6 <= y <= self.area.bottom + 1e-6
-        return within and point not in self._blocked
+    def _place(self, point: int) -> Point:
+        return self._area.left + point % self._across * STEP, self._area.top + point // self._across * STEP
 
-    def _place(self, point: tuple[int, int]) -> Point:
-        return self.area.left + point[0] * STEP, self.area.top + point[1] * STEP
+    def _points(self, rect: Rect) -> list[int]:
+        def span(low: float, high: float, count: int) -> range:
+            return range(max(0, math.ceil(low / STEP)), min(count - 1, math.floor(high / STEP)) + 1)
 
-    def _points(self, rect: Rect) -> set[tuple[int, int]]:
-        across = range(math.ceil((rect.left - self.area.left) / STEP), math.floor((rect.right - self.area.left) / STEP) + 1)
-        down = range(math.ceil((rect.top - self.area.top) / STEP), math.floor((rect.bottom - self.area.top) / STEP) + 1)
-        return {(i, j) for i in across for j in down}
+        columns = span(rect.left - self._area.left, rect.right - self._area.left, self._across)
+        rows = span(rect.top - self._area.top, rect.bottom - self._area.top, self._down)
+        return [j * self._across + i for j in rows for i in columns]
 
-    def _ahead(self, point: tuple[int, int], target: Rect) -> float:
-        """Steps that are left at least."""
-        x, y = self._place(point)
-        return (max(target.left - x, 0, x - target.right) + max(target.top - y, 0, y - target.bottom)) / STEP
-
-
-def _axis(move: int) -> int:
-    return 2 if MOVES[move][0] else 1
+    def _ahead(self, target: Rect) -> list[float]:
+        """Steps that are left at least, for every point."""
+        xs = [self._area.left + i * STEP for i in range(self._across)]
+        ys = [self._area.top + j * STEP for j in range(self._down)]
+        across = [max(target.left - x, 0.0, x - target.right) / STEP for x in xs]
+        return [i + max(target.top - y, 0.0, y - target.bottom) / STEP for y in ys for i in across]
 
 
 def _foot(point: Point, rect: Rect, side: int) -> Point:
@@ -182,10 +186,10 @@ def _foot(point: Point, rect: Rect, side: int) -> Point:
     return ((x, rect.top), (rect.right, y), (x, rect.bottom), (rect.left, y))[side]
 
 
-def _straightened(points: Sequence[Point]) -> tuple[Point, ...]:
+def _corners(points: Sequence[Point]) -> tuple[Point, ...]:
     """Without the points at which nothing turns."""
     kept = [points[0]]
-    for before, point, after in zip(points, points[1:], points[2:], strict=False):
+    for (before, point), (_, after) in pairwise(pairwise(points)):
         level = abs(before[0] - point[0]) < 1e-6 and abs(point[0] - after[0]) < 1e-6
         upright = abs(before[1] - point[1]) < 1e-6 and abs(point[1] - after[1]) < 1e-6
         if not (level or upright):

@@ -169,3 +169,13 @@ def graph(request) -> GraphRecord:
 @pytest.fixture(params=["grid", "graph"])
 def layout(request) -> str:
     return request.param
+
+
+@pytest.fixture
+def graphs() -> dict[str, GraphRecord]:
+    return GRAPHS
+
+
+@pytest.fixture(name="crowd")
+def crowd_graph() -> GraphRecord:
+    return crowd()
