@@ -9,7 +9,7 @@ imported where they run, so that checking a file stays fast.
 import os
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -19,15 +19,17 @@ from circuitdsl import __version__
 from circuitdsl.borders.document import Document
 from circuitdsl.borders.evidence import Evidence, GraphRecord
 from circuitdsl.borders.flags import Flags, Progress, quiet
-from circuitdsl.borders.hypothesis import Hypothesis, ModelName
+from circuitdsl.borders.hypothesis import Claim, Hypothesis, ModelName
+from circuitdsl.borders.measure import Lowered, Search
 from circuitdsl.borders.plan import Plan, Request
-from circuitdsl.borders.source import CircError
+from circuitdsl.borders.source import CircError, Diagnostic
 from circuitdsl.borders.values import Algebra
 from circuitdsl.borders.verdict import ClaimVerdict, Question
 
 if TYPE_CHECKING:
     from circuitdsl.borders.adapter import Adapter
-    from circuitdsl.reports.record import Asked
+    from circuitdsl.engine import Captures
+    from circuitdsl.reports.record import Asked, Looking
 
 Part = Literal["exploring", "verifying"]
 
@@ -59,29 +61,42 @@ def resolve(document: Document, flags: Flags) -> Hypothesis:
     return resolve_document(document, shape, tokenizer, measures(), settings, parse=parse)
 
 
-def lower(hypothesis: Hypothesis, algebra: Algebra) -> "tuple[Asked, ...]":
-    """Every claim to the values it needs, with the rows it is measured on: measurements explore, verdicts verify."""
-    from circuitdsl.measures import measures
-    from circuitdsl.reports.record import Asked
+def lower(hypothesis: Hypothesis, algebra: Algebra) -> "tuple[Asked | Looking, ...]":
+    """Every claim to the values it needs, with the rows it is measured on: measurements explore, verdicts verify.
 
-    registry, asked, wrong = measures(), [], []
+    A claim that has to look first gives a `Looking`, on exploring rows.
+    """
+    from circuitdsl.measures import measures
+
+    registry = measures()
+    found: list[Asked | Looking] = []
+    wrong: list[Diagnostic] = []
     for claim in hypothesis.claims:
         try:
-            lowered = registry[claim.measure].lower(claim, hypothesis, algebra)
+            found.append(_asked(hypothesis, claim, registry[claim.measure].lower(claim, hypothesis, algebra)))
         except CircError as error:
             wrong += error.diagnostics
-            continue
-        measured = claim.options.get("on") or hypothesis.default
-        part: Part = "verifying" if claim.comparison or not hypothesis.exploring else "exploring"
-        asked.append(Asked(claim, lowered, measured, part, _rows(hypothesis, measured, part)))
     if wrong:
         raise CircError(wrong)
-    return tuple(asked)
+    return tuple(found)
+
+
+def _asked(hypothesis: Hypothesis, claim: Claim, lowered: Lowered | Search) -> "Asked | Looking":
+    from circuitdsl.reports.record import Asked, Looking
+
+    measured = claim.options.get("on") or hypothesis.default
+    if isinstance(lowered, Search):
+        if not hypothesis.exploring:
+            message = f"`{claim.measure}` chooses its sets on prompts that the verdict does not see, and none are kept for that"
+            hint = "`settings { explore = 0.5 }` keeps half of them"
+            raise CircError([Diagnostic("C373", message, claim.span, hint, source=hypothesis.source)])
+        return Looking(claim, lowered, measured, "exploring", _rows(hypothesis, measured, "exploring"))
+    part: Part = "verifying" if claim.comparison or not hypothesis.exploring else "exploring"
+    return Asked(claim, lowered, measured, part, _rows(hypothesis, measured, part))
 
 
 def lower_figure(hypothesis: Hypothesis, algebra: Algebra, edges: bool) -> "tuple[Asked, ...]":
     """The effect on the circuit of each node and each edge as written; nothing without a circuit, a metric, or an ablation."""
-    from circuitdsl.borders.hypothesis import Claim
     from circuitdsl.measures.circuits import lower_graph
     from circuitdsl.reports.record import Asked
 
@@ -93,7 +108,7 @@ def lower_figure(hypothesis: Hypothesis, algebra: Algebra, edges: bool) -> "tupl
     return (Asked(Claim("figure", "figure", "", metric=metric), lowered, hypothesis.default, "verifying", rows),)
 
 
-def plan(hypothesis: Hypothesis, asked: "Sequence[Asked]", memory: int | None = None) -> Plan:
+def plan(hypothesis: Hypothesis, asked: "Sequence[Asked | Looking]", memory: int | None = None) -> Plan:
     """Values in order, every draw made. A readout that several claims ask for is asked for once, on all their rows."""
     from circuitdsl.planning import plan as plan_requests
 
@@ -107,12 +122,37 @@ def plan(hypothesis: Hypothesis, asked: "Sequence[Asked]", memory: int | None = 
     return plan_requests(requests, hypothesis, seed=hypothesis.settings.seed, memory=memory)
 
 
-def measure(planned: Plan, adapter: "Adapter", hypothesis: Hypothesis, progress: Progress = quiet) -> dict[str, dict[int, float]]:
+def measure(
+    planned: Plan,
+    adapter: "Adapter",
+    hypothesis: Hypothesis,
+    progress: Progress = quiet,
+    captures: "Captures | None" = None,
+    what: str = "measuring",
+) -> dict[str, dict[int, float]]:
     """Per-prompt numbers: readout digest, then row."""
     from circuitdsl.engine import execute
 
-    found = execute(planned, adapter, hypothesis, progress=lambda done, every: progress("measuring", done / every))
+    found = execute(planned, adapter, hypothesis, captures=captures, progress=lambda done, every: progress(what, done / every))
     return {request.readout.digest: dict(zip(request.rows, found[request.readout.digest], strict=True)) for request in planned.requests}
+
+
+def settle(
+    hypothesis: Hypothesis,
+    found: "Sequence[Asked | Looking]",
+    look: "Callable[[Plan], dict[str, dict[int, float]]]",
+    memory: int | None = None,
+) -> "tuple[Asked, ...]":
+    """Looks for the claims that have to, until every claim is lowered. All that look do so together."""
+    from circuitdsl.reports.record import Looking
+
+    found = list(found)
+    while looking := [one for one in found if isinstance(one, Looking)]:
+        numbers = look(plan(hypothesis, looking, memory))
+        found = [
+            _asked(hypothesis, one.claim, one.lowered.then(one.columns(numbers))) if isinstance(one, Looking) else one for one in found
+        ]
+    return tuple(one for one in found if not isinstance(one, Looking))
 
 
 def judge(hypothesis: Hypothesis, asked: "Sequence[Asked]", numbers: Mapping[str, Mapping[int, float]]) -> "tuple[ClaimVerdict, ...]":
@@ -131,6 +171,7 @@ def judge(hypothesis: Hypothesis, asked: "Sequence[Asked]", numbers: Mapping[str
 
 def verify(path: Path, flags: Flags, progress: Progress = quiet) -> Evidence:
     """A file to its evidence and verdicts. Raises CircError for what is wrong with the file, GuardError for what is with the model."""
+    from circuitdsl.engine import Captures
     from circuitdsl.models.loading import load
     from circuitdsl.models.parity import check_parity
     from circuitdsl.models.tokenizers import assert_same_tokenizer, tokenizer_at
@@ -140,10 +181,8 @@ def verify(path: Path, flags: Flags, progress: Progress = quiet) -> Evidence:
     progress("reading the file", 0.0)
     hypothesis = resolve(read(path), flags)
     algebra = Algebra()
-    asked = lower(hypothesis, algebra)
+    lowered = lower(hypothesis, algebra)
     figure = lower_figure(hypothesis, algebra, flags.edges)
-    progress("planning", 0.0)
-    planned = plan(hypothesis, [*asked, *figure], flags.memory)
     loaded = load(
         hypothesis.model,
         folder=hypothesis.source.folder,
@@ -159,15 +198,22 @@ def verify(path: Path, flags: Flags, progress: Progress = quiet) -> Evidence:
         assert_same_tokenizer(tokenizer, loaded.location, [prompt.text for prompt in prompts])
     parity = check_parity(loaded.adapter, _batch(hypothesis))
     progress(parity.line(), 0.0)
-    numbers = measure(planned, loaded.adapter, hypothesis, progress)
+    captures = Captures(keep=True)
+
+    def run(planned: Plan, what: str = "choosing sets to knock out") -> dict[str, dict[int, float]]:
+        return measure(planned, loaded.adapter, hypothesis, progress, captures, what)
+
+    asked = settle(hypothesis, lowered, run, flags.memory)
+    progress("planning", 0.0)
+    numbers = run(plan(hypothesis, [*asked, *figure], flags.memory), "measuring")
     progress("judging", 1.0)
     shown = prompts[hypothesis.verifying[0]].tokens
     return record(
         hypothesis,
         asked,
         judge(hypothesis, asked, numbers),
-        *(figure or (None,)),
-        *(judge(hypothesis, figure, numbers) or (None,)),
+        next(iter(figure), None),
+        next(iter(judge(hypothesis, figure, numbers)), None),
         numbers,
         model=loaded.record(tokenizer, parity),
         tokens=[tokenizer.decode([token]) for token in shown] if tokenizer else [str(token) for token in shown],

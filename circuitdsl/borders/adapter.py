@@ -68,8 +68,12 @@ class Adapter(Protocol):
 
     shape: ModelShape
     model: "nn.Module"
-    device: "torch.device"
-    dtype: "torch.dtype"
+
+    @property
+    def device(self) -> "torch.device": ...
+
+    @property
+    def dtype(self) -> "torch.dtype": ...
 
     def capture(self, tokens: "Tensor") -> Captured:
         """Runs the model plainly on tokens [B, T] (one length, no padding), without computing the vocabulary's logits."""

@@ -19,9 +19,14 @@ class Encoding(NamedTuple):
 class Tokenizer(Protocol):
     """The model's own tokenizer, without torch. `encode` adds BOS exactly as the model's own does, unless told."""
 
-    vocabulary: int
-    bos_id: int | None
-    adds_bos: bool
+    @property
+    def vocabulary(self) -> int: ...
+
+    @property
+    def bos_id(self) -> int | None: ...
+
+    @property
+    def adds_bos(self) -> bool: ...
 
     def encode(self, text: str, bos: bool | None = None) -> Encoding: ...
 

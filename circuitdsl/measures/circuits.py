@@ -1,8 +1,9 @@
 """Measures of a whole circuit: `faithfulness`, `minimality.single`, and what the figure shows of each node and edge."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
-from circuitdsl.borders.hypothesis import Claim, Hypothesis, Link
+from circuitdsl.borders.hypothesis import Ablation, Claim, Hypothesis, Link, Place
 from circuitdsl.borders.measure import (
     Estimand,
     Lowered,
@@ -20,6 +21,7 @@ from circuitdsl.borders.units import EMBED, LOGITS
 from circuitdsl.borders.values import Algebra, Readout, Recomputed, Run
 from circuitdsl.measures.behaviour import ABLATE, KEEP, ON, PART
 from circuitdsl.measures.circuit import circuit_logits, with_live, within, without_links, without_senders
+from circuitdsl.measures.routes import knocked_out
 from circuitdsl.measures.worlds import ablation, background, labels
 
 NORM = OptionSpec("word", default="live", words=("live", "frozen"), help="the readers' norm scales: live, or those of the clean run")
@@ -29,6 +31,7 @@ OPTIONS = {
     "circuit": PART,
     "keep": KEEP,
     "norm": NORM,
+    "without": OptionSpec("nodes", help="what is knocked out of the circuit and of the model beforehand, such as backups"),
 }
 
 
@@ -44,9 +47,12 @@ class CircuitRuns:
         self.clean = Run(self.measured)
         self.background = background(chosen, self.measured, hypothesis)
         self.frozen = self.clean if norm == "frozen" else None
-        self.links = within(hypothesis, claim.options.get("circuit"))
+        self.gone = [place for name in claim.options.get("without") or () for place in hypothesis.nodes[name].places]
+        self.links = without_senders(within(hypothesis, claim.options.get("circuit")), self.gone)
         self.metric = claim.metric
         self.conditions = {"ablate": str(chosen), "norm": norm, "on": self.measured}
+        if self.gone:
+            self.conditions["without"] = ", ".join(claim.options["without"])
         if self.keep:
             self.conditions["keep"] = ", ".join(self.keep)
         if claim.options.get("circuit"):
@@ -62,7 +68,14 @@ class CircuitRuns:
 
     @property
     def model(self) -> Recomputed:
-        return self.algebra.logits(self.clean)
+        return self.model_less(())
+
+    def model_less(self, places: Iterable[Place]) -> Recomputed:
+        """The model's run without those places and without what the claim knocks out beforehand."""
+        gone = sorted({*self.gone, *places}, key=lambda place: (place.unit.key, place.node))
+        if not gone:
+            return self.algebra.logits(self.clean)
+        return knocked_out(self.algebra, self.hypothesis.shape, self.clean, self.background, nodes=gone)
 
     @property
     def empty(self) -> Recomputed:
@@ -109,7 +122,20 @@ def _lower_faithfulness(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) 
         "same argmax": ProportionOf("same argmax"),
     }
     ratio = RatioOf(difference("F(C)", "F(∅)"), difference("F(M)", "F(∅)"))
+    if (other := _other_ablation(claim, hypothesis)) is not None:
+        second = CircuitRuns(replace(claim, options={**claim.options, "ablate": other}), hypothesis, algebra)
+        here, nothing = f"F(C) under {other}", f"F(∅) under {other}"
+        readouts |= {here: second.readout(second.circuit), nothing: second.readout(second.empty)}
+        beside[f"under {other}"] = RatioOf(difference(here, nothing), difference("F(M)", nothing))
     return Lowered(readouts, (Member(claim.label, ratio, beside),), runs.conditions)
+
+
+def _other_ablation(claim: Claim, hypothesis: Hypothesis) -> Ablation | None:
+    """A second ablation, to see whether the answer hangs on the first: the mean for resampling and the other way round."""
+    chosen = ablation(claim, hypothesis)
+    if claim.options.get("second") == "no" or chosen.distribution is None:
+        return None
+    return Ablation("mean" if chosen.kind == "resample" else "resample", chosen.distribution)
 
 
 def _lower_minimality_single(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> Lowered:
@@ -150,7 +176,13 @@ FAITHFULNESS = Measure(
     range="any number; 1 is the model, 0 the empty circuit; never clamped",
     source="Wang et al. 2022 (arXiv 2211.00593), section 4; normalised as in Marks et al. 2024 (arXiv 2403.19647), section 3",
     baseline="the empty circuit: every unit at the ablation",
-    signature=Signature(subject="metric", options=OPTIONS),
+    signature=Signature(
+        subject="metric",
+        options={
+            **OPTIONS,
+            "second": OptionSpec("word", default="yes", words=("yes", "no"), help="whether a second ablation is run beside the first"),
+        },
+    ),
     lower=_lower_faithfulness,
     details=(
         "C is the circuit's run: each unit of it reads what its declared edges bring, and the ablated world for the rest. "

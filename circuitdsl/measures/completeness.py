@@ -50,12 +50,7 @@ class _Runs(CircuitRuns):
         return self.readout(self.of_links(without_senders(self.links, k.places)))
 
     def model_without(self, k: Knockout) -> Readout:
-        logits = (
-            knocked_out(self.algebra, self.hypothesis.shape, self.clean, self.background, nodes=sorted_places(k))
-            if k.places
-            else self.model
-        )
-        return self.readout(logits)
+        return self.readout(self.model_less(k.places))
 
     def sets(self) -> list[Knockout]:
         """The family's sets; `greedy` starts from the units."""
@@ -64,10 +59,6 @@ class _Runs(CircuitRuns):
         if self.family == "random":
             return random_sets(self.singles, self.hypothesis.settings.seed)
         return self.singles
-
-
-def sorted_places(k: Knockout):
-    return sorted(k.places, key=lambda place: (place.unit.key, place.node))
 
 
 def _lower_completeness(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> Lowered | Search:

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 
@@ -18,20 +18,22 @@ from circuitdsl.borders.evidence import (
     ReadoutRecord,
 )
 from circuitdsl.borders.hypothesis import Claim, Hypothesis
-from circuitdsl.borders.measure import Estimand, Lowered, MeanOf, ProportionOf, RankOf
+from circuitdsl.borders.measure import Estimand, Lowered, MeanOf, ProportionOf, RankOf, Search
 from circuitdsl.borders.prompts import Distribution
 from circuitdsl.borders.source import Source
 from circuitdsl.borders.values import Readout
 from circuitdsl.borders.verdict import ClaimVerdict
 from circuitdsl.reports.graph import graph_record
 
+Of = TypeVar("Of", Lowered, Search)
+
 
 @dataclass(frozen=True)
-class Asked:
+class _OnRows(Generic[Of]):
     """A claim, what it was lowered to, and the rows of the distribution `measured` that it is measured on."""
 
     claim: Claim
-    lowered: Lowered
+    lowered: Of
     measured: str
     part: Literal["exploring", "verifying"]
     rows: tuple[int, ...]
@@ -43,6 +45,14 @@ class Asked:
     def columns(self, numbers: Mapping[str, Mapping[int, float]]) -> dict[str, np.ndarray]:
         """The claim's columns [N] under its own names, from numbers by readout digest and row."""
         return {name: np.array([numbers[readout.digest][row] for row in self.rows]) for name, readout in self.lowered.readouts.items()}
+
+
+class Asked(_OnRows[Lowered]):
+    """A claim that is ready to be measured."""
+
+
+class Looking(_OnRows[Search]):
+    """A claim that has to look first."""
 
 
 def record(
@@ -122,6 +132,8 @@ def describe(estimand: Estimand) -> str:
         return f"proportion({estimand.of})"
     if isinstance(estimand, MeanOf):
         return f"mean({estimand.of})"
+    if isinstance(estimand, RankOf):
+        return f"rank of |{estimand.target:g} − {describe(estimand.of)}| among {len(estimand.among)} random circuits"
     if isinstance(estimand, RankOf):
         return f"rank of {describe(estimand.of)} among {len(estimand.among)} random circuits"
     numerator, denominator = f"mean({estimand.numerator})", f"mean({estimand.denominator})"
