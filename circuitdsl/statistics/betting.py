@@ -38,7 +38,7 @@ def confidence_sequence(observations: np.ndarray, confidence: float, grid: int =
     down = _wealth(-np.minimum(bets, MOST / np.maximum(1 - means, 1e-9)) * (observations - means))
     rejected = np.maximum.accumulate(np.maximum(up, down) / 2 >= 1 / alpha, axis=1)
     centre = round(float(observations.mean()) * grid)
-    low = np.array([_first(~rejected[:, time], 0) for time in range(steps)]) - 1
+    low = np.array([_first(~rejected[:, time], centre) for time in range(steps)]) - 1
     high = np.array([grid - _first(~rejected[::-1, time], grid - centre) for time in range(steps)]) + 1
     return np.clip(low / grid, 0, 1), np.clip(high / grid, 0, 1)
 

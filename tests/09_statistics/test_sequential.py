@@ -136,6 +136,35 @@ def test_looking_after_every_block_makes_no_false_verdict_likely(plausible):
     assert plausible(wrong, trials, 0.0, 0.05)
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_ratios_at_the_bound_are_hardly_ever_decided_wrongly(sign, plausible):
+    random, wrong, trials = np.random.default_rng(5), 0, 200
+    blocks, bounds = balanced_blocks(np.arange(120) % 2, 0), {"n": (-1.0, 1.0), "d": (-1.0, 1.0)}
+    for _ in range(trials):
+        below = sign * random.uniform(0.2, 0.8, 120)
+        columns = {"n": np.clip(0.5 * below + random.uniform(-0.5, 0.5, 120), -1, 1), "d": below}
+        ratio = Member("r", RatioOf(column("n"), column("d")))
+        asked = [Question(op, Comparison(op, 0.5), (ratio,), columns, np.arange(120) % 2) for op in (">", ">=")]
+        first, second = judge_sequentially(asked, blocks, bounds=bounds, confidence=0.95)
+        wrong += first.outcome == "supported" or second.outcome == "refuted"
+    assert plausible(wrong, trials, 0.0, 0.05)
+
+
+def test_ratios_keep_their_direction_below_zero():
+    columns = {"n": np.full(200, -0.9), "d": np.full(200, -0.9)}
+    ratio = Member("r", RatioOf(column("n"), column("d")))
+    asked = [Question(op, Comparison(op, 0.5), (ratio,), columns, np.zeros(200)) for op in (">", "<")]
+    bounds = {"n": (-1.0, 1.0), "d": (-1.0, 1.0)}
+    verdicts = judge_sequentially(asked, balanced_blocks(np.zeros(200), 0), bounds=bounds, confidence=0.95)
+    assert [verdict.outcome for verdict in verdicts] == ["supported", "refuted"]
+
+
+def test_a_ratio_is_unbounded_while_its_denominator_may_be_zero():
+    questions, blocks = _questions(1.0), balanced_blocks(np.arange(600) % 3, 0).first(2)
+    estimate = judge_sequentially(questions, blocks, bounds=BOUNDS, confidence=0.95)[0].members[0].estimate
+    assert estimate.low is estimate.high is None and "unbounded" in estimate.note
+
+
 def test_a_column_without_bounds_cannot_be_bet_on():
     questions = _questions(1.0)
     rank = Question("rank", Comparison("<=", 0.05), (Member("rank", RankOf(FAITHFUL, ())),), questions[0].columns, np.arange(600) % 3)
