@@ -175,6 +175,15 @@ CODES: dict[str, Code] = {
         "no BOS token",
         "`bos = true` puts the tokenizer's BOS token before each prompt, and this model's tokenizer has none. Remove the setting.",
     ),
+    "W018": Code(
+        "BOS twice",
+        "The text writes the BOS token out, and the tokenizer adds it as well. Models never see this in training. Drop one.",
+    ),
+    "W019": Code(
+        "prompts of the same text",
+        "Prompts that differ only in slots that are not in the text, or lines of a file that repeat, are the same to the model. "
+        "They count as several prompts, so intervals look narrower than they are.",
+    ),
     "W020": Code(
         "values of a fold share tokens",
         "Some values of the vocabulary begin with the same token (they have several tokens, of which the first counts), so a "

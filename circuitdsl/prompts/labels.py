@@ -59,12 +59,25 @@ def label(sample: Sample, tokens: Tokens, findings: Findings) -> Labelling | Non
             cluster=row.cluster,
         )
         rows.append(Labelled(row, prompt, texts[0] if texts else None, tuple(texts[1:])))
+    _same_texts(sample, tokens, findings)
     where = declaration.answers.span if declaration.answers and declaration.own_answers else declaration.span
     _report(declaration.name, where, joins, several, equal, rows, findings, tokens.checked)
     if joins:
         return None
     paired = declaration.root.name if declaration.base else None
     return Labelling(declaration, tuple(rows), Distribution(declaration.name, tuple(row.prompt for row in rows), paired, sample.available))
+
+
+def _same_texts(sample: Sample, tokens: Tokens, findings: Findings) -> None:
+    declaration, rows = sample.declaration, sample.rows
+    different = len({row.placed.ids for row in rows})
+    if different < len(rows) and not declaration.base:
+        message = f"the {len(rows)} prompts of `{declaration.name}` have only {different} different texts: others are no further evidence"
+        findings.warn("W019", declaration.span, message, "slots that are not in the text make prompts differ in their labels alone")
+    bos = tokens.tokenizer.bos_id
+    if bos is not None and (doubled := sum(row.placed.ids[:2] == (bos, bos) for row in rows)):
+        message = f"{doubled} of {len(rows)} prompts of `{declaration.name}` begin with BOS twice"
+        findings.warn("W018", declaration.span, message, "leave it out of the text, or set `bos = false`")
 
 
 def shown(declaration: Declaration, values: Values, tokens: Tokens) -> dict[str, str]:

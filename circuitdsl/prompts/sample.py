@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 
 from circuitdsl.prompts.declare import Declaration, Filler, Slot, Values
 from circuitdsl.prompts.draws import Choice, Product, stratified
 from circuitdsl.prompts.findings import Findings, listed
 from circuitdsl.prompts.tokens import Place, Placed, Tokens
+
+PROBE = 64
+"""How many candidates at least show whether a slot shares its tokens always or sometimes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,31 +42,29 @@ def sample(declaration: Declaration, tokens: Tokens, count: int, seed: int, find
     nothing about where the slot is.
     """
     candidates = _candidates(declaration, tokens, seed)
-    first = list(islice(candidates, count))
-    always = _always_shared(first)
-    rows = [row for row in first if row.placed.shared <= always[row.template]]
-    tried = len(first)
-    exhausted = tried < count
-    nothing: frozenset[Place] = frozenset()
-    while len(rows) < count and not exhausted and tried < 50 * count + 1000:
-        row = next(candidates, None)
-        if row is None:
-            exhausted = True
-        else:
-            tried += 1
-            if row.placed.shared <= always.get(row.template, nothing):
-                rows.append(row)
+    probe = list(islice(candidates, max(count, PROBE)))
+    always = _always_shared(probe)
+    tried, rows, more = 0, list[Row](), False
+    for row in chain(probe, candidates):
+        if len(rows) == count:
+            more = True
+            break
+        tried += 1
+        if row.placed.shared <= always.get(row.template, frozenset()):
+            rows.append(row)
+        elif tried > 50 * count + PROBE:
+            more = True
+            break
     if always_shared := sorted({label for places in always.values() for label, _ in places}):
         message = f"in `{declaration.name}` {listed(always_shared)} never has tokens of its own: they also hold the text beside it"
         findings.warn("W026", declaration.span, message, "`check --tokens` shows the tokens")
     if tried > len(rows):
         message = f"{tried - len(rows)} of {tried} prompts of `{declaration.name}` left out: a slot shares a token with the text beside it"
         findings.warn("W024", declaration.span, message, "`check --tokens` shows the tokens of those that are used")
-    exhausted = exhausted or next(candidates, None) is None
-    if len(rows) < count and exhausted:
+    if len(rows) < count:
         message = f"`{declaration.name}` has only {len(rows)} different prompts; {count} were asked for, all are used"
         findings.warn("W025", declaration.span, message)
-    return Sample(declaration, tuple(rows), len(rows) if exhausted else None)
+    return Sample(declaration, tuple(rows), None if more else len(rows))
 
 
 def _candidates(declaration: Declaration, tokens: Tokens, seed: int) -> Iterator[Row]:

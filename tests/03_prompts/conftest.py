@@ -1,10 +1,11 @@
 """Real tokenizers, small ones trained here: a byte-level BPE as GPT-2 and SmolLM2 have it, and one that knows whole words only."""
 
+import string
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from circuitdsl.borders import document as doc
 from circuitdsl.borders.source import Severity, Source
@@ -42,6 +43,19 @@ def words(folder: Path) -> FileTokenizer:
     return _saved(backend, folder / "words")
 
 
+def sentencepiece(folder: Path) -> FileTokenizer:
+    """As Llama 2 and Mistral have it: a mark for the space before each word, also before the first, and BOS."""
+    backend = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=False))
+    backend.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    backend.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.Fuse(), decoders.Strip(" ", 1, 0)])
+    backend.train_from_iterator(
+        (word.strip(".,") for text in TEXT for word in text.split(" ")),
+        trainers.BpeTrainer(vocab_size=600, special_tokens=["<unk>", "<s>"], initial_alphabet=list(string.printable), show_progress=False),
+    )
+    backend.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
+    return _saved(backend, folder / "sentencepiece")
+
+
 def _saved(backend: Tokenizer, folder: Path) -> FileTokenizer:
     folder.mkdir()
     backend.save(str(folder / "tokenizer.json"))
@@ -51,7 +65,7 @@ def _saved(backend: Tokenizer, folder: Path) -> FileTokenizer:
 @pytest.fixture(scope="session")
 def tokenizers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, FileTokenizer]:
     folder = tmp_path_factory.mktemp("tokenizers")
-    return {"bpe": bpe(folder), "bos": bpe(folder, bos=True), "words": words(folder)}
+    return {"bpe": bpe(folder), "bos": bpe(folder, bos=True), "words": words(folder), "spm": sentencepiece(folder)}
 
 
 @pytest.fixture(scope="session")

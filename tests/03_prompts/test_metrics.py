@@ -190,7 +190,7 @@ def test_merging_values_are_left_out_of_a_fold(make) -> None:
     assert "W029" in [found.code for found in space.diagnostics if found.severity is Severity.WARNING]
 
 
-@pytest.mark.parametrize("use", ["bpe", "bos", "words", None])
+@pytest.mark.parametrize("use", ["bpe", "bos", "words", "spm", None])
 def test_every_tokenizer_binds_the_same_metrics(make, ioi, use) -> None:
     space = make(ioi + "metric m = logit(answer) - logit(wrong)\nmetric n = sum(prob(IO = y) for y in names if y != S1)", use=use)
     assert set(space.metrics) == {"m", "n"}

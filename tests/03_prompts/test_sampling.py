@@ -98,7 +98,7 @@ def test_a_slot_that_always_shares_is_kept_and_said(make, codes_of) -> None:
     assert "W026" in codes_of(space, Severity.WARNING)
 
 
-@pytest.mark.parametrize("use", ["bpe", "bos", "words", None])
+@pytest.mark.parametrize("use", ["bpe", "bos", "words", "spm", None])
 def test_without_and_with_any_tokenizer_the_rows_are_the_same(make, ioi, use) -> None:
     assert [p.values for p in make(ioi, use=use).distributions["clean"].prompts] == [
         p.values for p in make(ioi).distributions["clean"].prompts

@@ -14,7 +14,7 @@ def decoded(tokenizer, prompt, slot, occurrence=1):
     return tokenizer.decode(prompt.tokens[slice(*prompt.layout.span(slot, occurrence))])
 
 
-@pytest.mark.parametrize("use", ["bpe", "bos", "words"])
+@pytest.mark.parametrize("use", ["bpe", "bos", "words", "spm"])
 def test_spans_hold_the_slot_with_its_space(make, ioi, tokenizers, use) -> None:
     tokenizer = tokenizers[use]
     prompts = make(ioi, count=60, use=use).distributions["clean"].prompts
