@@ -54,7 +54,7 @@ class Place:
 
 def explain(place: Place) -> Mend:
     """The first explanation that holds, or the plain "expected …"."""
-    for attempt in (_equals, _texts, _unquoted, _reserved, _statement, _head, _keyword, _comma, _trailing_comma, _arrow):
+    for attempt in (_equals, _texts, _unquoted, _reserved, _statement, _head, _keyword, _comma, _trailing_comma, _arrow, _parentheses):
         if (mend := attempt(place)) is not None:
             return mend
     return _plain(place)
@@ -135,10 +135,7 @@ def _keyword(place: Place) -> Mend | None:
     token = place.token
     if not IDENTIFIER.fullmatch(token):
         return None
-    words = {
-        one.lower() for one in place.accepts if one.isalpha() and one not in wording.SINGLE and one not in ("DECIMAL", "FLOAT", "LONG")
-    }
-    words -= {"plus", "minus", "star", "slash", "same", "differs", "less", "more"}
+    words = {one.lower() for one in place.accepts if one.isalpha() and one not in wording.SINGLE} - {"or"}
     word = _closest(token, words, cutoff=0.65)
     if word is None or not place.fits(put := made(word.upper(), word, token)):
         return None
@@ -166,14 +163,22 @@ def _head(place: Place) -> Mend | None:
 
 
 def _comma(place: Place) -> Mend | None:
+    """A comma too many, or one that is missing."""
     token = place.token
-    if token.type == "COMMA" and "_END" in place.accepts and place.fits(end := made("_END", "", token)):
-        return Mend("C022", "a comma does not end a line", span_of(token), "between two of them stands `;` or a line end", (end,))
-    lists = place.statement != "CLAIMS" and token.type in ("NAME", "DECIMAL", "ALL_OF_LAYER", "HEADS", "MLPS")
+    if token.type == "COMMA" and "_END" in place.accepts:
+        end = made("_END", "", token)
+        after = [one.type for one in place.tokens[place.at + 1 : place.at + 3]]
+        message, hint = "a comma does not end a line", "between two of them stands `;` or a line end"
+        if after[:1] == ["_END"]:
+            return Mend("C022", message, span_of(token), hint, (end,), take=2)
+        if after[:1] == ["STRING"] or after[1:] in (["EQUAL"], ["COLON"], ["IN"]):
+            return Mend("C022", message, span_of(token), hint, (end,))
+        if place.statement == "NODES":
+            return Mend("C022", "the list of units ended at the `@`", span_of(token), "several positions are written `@ (S1, S2)`")
+    lists = place.statement != "CLAIMS" and token.type in ("NAME", "DECIMAL", "ALL_OF_LAYER", "HEADS", "MLPS", "LOWER")
     if lists and "COMMA" in place.accepts and place.at > place.first and place.fits(comma := made("COMMA", ",", token), token):
-        return Mend(
-            "C022", "there is no comma between these", span_of(place.tokens[place.at - 1], token), "lists take commas", (comma, token)
-        )
+        span = span_of(place.tokens[place.at - 1], token)
+        return Mend("C022", "there is no comma between these", span, "lists take commas", (comma, token))
     return None
 
 
@@ -182,12 +187,8 @@ def _trailing_comma(place: Place) -> Mend | None:
     if before is None or before.type != "COMMA":
         return None
     if place.token.type in ("_END", "RPAR", "RBRACE", "RSQB", "$END") or (place.token.line or 0) > (before.line or 0):
-        return Mend(
-            "C022",
-            "nothing of the list follows this comma",
-            span_of(before),
-            "remove it: a line that ends with a comma goes on in the next",
-        )
+        hint = "remove it: a line that ends with a comma goes on in the next"
+        return Mend("C022", "nothing of the list follows this comma", span_of(before), hint)
     return None
 
 
@@ -199,6 +200,13 @@ def _arrow(place: Place) -> Mend | None:
     if token.type == "ANY_ROUTE":
         return Mend("C023", message, span_of(token), hint, (made("ARROW", "->", token),))
     return Mend("C023", message, span_of(token), hint)
+
+
+def _parentheses(place: Place) -> Mend | None:
+    """`(a, b) -> c`."""
+    if place.statement != "EDGES" or place.before is None or place.before.type != "LPAR" or place.token.type != "NAME":
+        return None
+    return Mend("C001", "lists of nodes stand without parentheses", span_of(place.before), "write `a, b -> c`")
 
 
 def _plain(place: Place) -> Mend:

@@ -31,8 +31,8 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
     ("a number", frozenset({"INT", "DECIMAL", "FLOAT"})),
     ("a quoted text", frozenset({"STRING", "LONG"})),
     ("an operator", frozenset({"PLUS", "MINUS", "STAR", "SLASH"})),
-    ("a comparison such as `>= 0.8` or `= 1 +- 0.1`", frozenset({"MORE_EQUAL", "LESS_EQUAL", "EQUAL", "MORE", "LESS"})),
     ("a comparison", frozenset({"MORE_EQUAL", "LESS_EQUAL", "SAME", "DIFFERS", "MORE", "LESS"})),
+    ("a comparison such as `>= 0.8` or `= 1 +- 0.1`", frozenset({"MORE_EQUAL", "LESS_EQUAL", "EQUAL", "MORE", "LESS"})),
     ("`and`, `or`", frozenset({"AND", "OR"})),
     ("an arrow", frozenset({"ARROW", "ANY_ROUTE", "THROUGH"})),
 )
@@ -43,11 +43,23 @@ SINGLE = {
     "STRING": "a quoted text",
     "LONG": 'a description in `"""`',
     "INT": "a whole number",
+    "DECIMAL": "a number",
+    "FLOAT": "a number",
+    "ALL_OF_LAYER": "a layer and number such as `9.6`",
     "_END": "the end of the line",
     "$END": "the end of the file",
     "STAR": "`*`",
     "PLUS": "`+`",
     "MINUS": "`-`",
+    "SLASH": "`/`",
+    "SAME": "`==`",
+    "DIFFERS": "`!=`",
+    "LESS": "`<`",
+    "LESS_EQUAL": "`<=`",
+    "MORE": "`>`",
+    "MORE_EQUAL": "`>=`",
+    "ANY_ROUTE": "`~>`",
+    "THROUGH": "`-[`",
     "EQUAL": "`=`",
     "ARROW": "`->`",
     "MARGIN": "`+-`",
@@ -88,7 +100,7 @@ def expected(terminals: Iterable[str]) -> str:
     """Terminals as a phrase: "a name or `,`"."""
     left = set(terminals)
     if {"CIRCUIT", "CITE", "KL", "NAME"} <= left:  # a place where words of all kinds may stand
-        left = {one for one in left if one in SINGLE or one in ("INT", "DECIMAL", "FLOAT")}
+        left = {one for one in left if one in SINGLE}
     phrases: list[str] = []
     for phrase, group in GROUPS:
         if group <= left:

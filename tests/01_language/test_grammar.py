@@ -87,6 +87,8 @@ def test_every_word_of_the_messages_is_a_terminal():
     named = set(SINGLE) | set(STATEMENTS) | {name for _, group in GROUPS for name in group}
     assert named <= known | {"$END"}
     assert set(FORMS) == set(STATEMENTS)
+    silent = {"COMMENT", "LINE_END", "SPACE", "UNCLOSED", "UNCLOSED_LONG", "UNKNOWN"}
+    assert {one for one in known if one.lower() not in keywords()} == (set(SINGLE) - {"$END"}) | silent
 
 
 def test_parsing_needs_no_heavy_imports():
