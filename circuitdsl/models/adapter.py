@@ -39,10 +39,13 @@ class TransformerAdapter:
     # --- the plain run
 
     def capture(self, tokens: Tensor) -> Captured:
-        """See `Adapter.capture`. Raises CircError C415 for prompts longer than the model's context."""
+        """See `Adapter.capture`. Raises CircError C415 for prompts longer than the model's context, C418 for ids that it does not have."""
         if tokens.shape[1] > self.shape.context:
             message = f"a prompt has {tokens.shape[1]} tokens, but {self.shape.name or 'the model'} reads at most {self.shape.context}"
             raise model_error("C415", message, "use shorter prompts, or a model with a longer context")
+        if bool((tokens >= self.shape.vocabulary).any()):
+            message = f"token id {int(tokens.max())} is outside the model's vocabulary of {self.shape.vocabulary}"
+            raise model_error("C418", message, "the tokenizer knows tokens that the model was not given: avoid them in the prompts")
         from transformers import DynamicCache
 
         reads: dict[WriteGroup, Tensor] = {}

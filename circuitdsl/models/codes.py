@@ -103,6 +103,17 @@ CODES: dict[str, Code] = {
         "the disk is full (dequantised weights take four bytes a parameter).\n\n"
         "Make room, or set CIRCUITDSL_CACHE to a folder that can be written. Deleting the cache loses nothing but time.",
     ),
+    "C417": Code(
+        "the model cannot be put on the device",
+        "Either the device's memory does not hold the weights (four bytes a parameter in float32, two in bfloat16), or it does not "
+        "compute with this type: Apple's GPUs have no float64.\n\n"
+        "Use `--dtype bfloat16`, another device, or a smaller model.",
+    ),
+    "C418": Code(
+        "token outside the model's vocabulary",
+        "A prompt holds a token id that the model has no embedding for. The tokenizer was given more tokens than the model, as happens "
+        "with tokens added after training.\n\nAvoid those tokens in the prompts.",
+    ),
     "C420": Code(
         "parity: logits differ",
         "Before anything is measured, logits are computed on a few of the file's prompts from the pieces that the engine uses, "

@@ -23,6 +23,8 @@ class Family:
 
     name: str
     defaults: Mapping[str, Mapping[str, Any]]
+    overrides: Mapping[str, Any] = {}
+    """Settings of the configuration that are changed at load because they only say how precisely to compute."""
     norm_spans_heads = False
     """True where one q norm and one k norm span all heads of a layer, so that a head cannot be projected by itself."""
 

@@ -1,7 +1,7 @@
 """Weights into memory: from the Hub, a folder, a GGUF file or a bundled name. Safetensors or GGUF; nobody's code is run."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from io import StringIO
@@ -80,7 +80,7 @@ def load(
     Raises CircError: C401 no such model, C402 not on this machine and the Hub is out of reach, C403 the Hub has no such model or asks
     for a licence, C404 pickled weights only, C405 damaged weights, C406 weights that do not fit the configuration, C407 NaN or infinite
     weights, C408 unsupported family, C409 quantised or LoRA, C410 GGUF cannot be read, C411 damaged configuration, C412 no such
-    type or device, C414 a bundled model's package is missing.
+    type or device, C414 a bundled model's package is missing, C417 too large for the device.
     """
     if dtype not in DTYPES:
         raise model_error("C412", f"there is no type `{dtype}`", f"one of {', '.join(DTYPES)}")
@@ -100,8 +100,11 @@ def load(
         say(f"loading {location.weights}")
         module = family.load(source, config)
         if module is None:
-            module = _read(source, DTYPES[dtype], unsafe)
-    module = module.to(target, DTYPES[dtype])
+            module = _read(source, DTYPES[dtype], unsafe, family.overrides)
+    try:
+        module = module.to(target, DTYPES[dtype])
+    except (RuntimeError, TypeError) as error:  # out of memory; a device without this type
+        raise model_error("C417", f"`{location.name}` cannot be put on {device} in {dtype}: {str(error).splitlines()[0]}") from None
     _check_finite(module, location)
     return Loaded(TransformerAdapter(module.eval().requires_grad_(False), shape, family), location, digests(files))
 
@@ -113,7 +116,7 @@ def _name(dtype: torch.dtype) -> str:
 def _device(name: str) -> torch.device:
     try:
         device = torch.device(name)
-        torch.empty(0, device=device)
+        torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise model_error("C412", f"the device `{name}` is not usable here: {str(error).splitlines()[0]}", "`cpu` always is") from None
     return device
@@ -191,7 +194,7 @@ def _dequantise(gguf: Any, place: Path, say: Callable[[str], None]) -> None:
 # ---------------------------------------------------------------- reading and checking
 
 
-def _read(folder: Path, dtype: torch.dtype, unsafe: bool) -> nn.Module:
+def _read(folder: Path, dtype: torch.dtype, unsafe: bool, overrides: Mapping[str, Any]) -> nn.Module:
     """The model in a folder by transformers itself; C405, C406."""
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
@@ -206,6 +209,7 @@ def _read(folder: Path, dtype: torch.dtype, unsafe: bool) -> nn.Module:
             use_safetensors=None if unsafe else True,
             ignore_mismatched_sizes=True,
             output_loading_info=True,
+            **overrides,
         )
     except (SafetensorError, OSError, EOFError) as error:
         raise model_error("C405", f"the weights in {folder} cannot be read: {error}") from None

@@ -87,6 +87,13 @@ def test_old_gpt2_files_have_other_names_and_masks_among_the_weights(saved):
     assert torch.equal(loaded.adapter.model(TOKENS).logits, adapter.model(TOKENS).logits)
 
 
+def test_a_setting_that_only_says_how_precisely_to_compute_does_not_stop_float64(saved):
+    adapter, folder = saved("gpt2", reorder_and_upcast_attn=True)
+    loaded = load(ModelName(str(folder)), folder=folder, dtype="float64")
+    check_parity(loaded.adapter, TOKENS)
+    assert torch.allclose(loaded.adapter.model(TOKENS).logits, adapter.model(TOKENS).logits.double(), atol=1e-5)
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 def test_weights_that_are_not_finite(saved, value):
     _, folder = saved("llama")

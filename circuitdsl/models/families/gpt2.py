@@ -8,6 +8,7 @@ from circuitdsl.models.family import Family
 class GPT2(Family):
     name = "gpt2"
     defaults = {"gpt2": {"vocab_size": 50257, "n_embd": 768, "n_layer": 12, "n_head": 12, "n_positions": 1024}}
+    overrides = {"reorder_and_upcast_attn": False}
 
     def shape(self, config, name=""):
         c = self.settings(config)
