@@ -41,13 +41,14 @@ def plan(
     from circuitdsl.borders.values import Algebra
     from circuitdsl.pipeline import lower, lower_figure, read, resolve
     from circuitdsl.pipeline import plan as make_plan
-    from circuitdsl.planning import describe
+    from circuitdsl.reports.plans import describe
+    from circuitdsl.reports.record import Looking
 
     flags = flags_of(model=model, prompts=prompts, seed=seed, memory=memory)
     hypothesis = resolve(read(file), flags)
     algebra = Algebra()
     asked = [*lower(hypothesis, algebra), *lower_figure(hypothesis, algebra, edges)]
-    print(describe(make_plan(hypothesis, asked, flags.memory), hypothesis))
+    print(describe(make_plan(hypothesis, asked, flags.memory), hypothesis, sum(isinstance(one, Looking) for one in asked)))
     return 0
 
 

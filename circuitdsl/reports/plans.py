@@ -1,0 +1,46 @@
+"""A plan in words, like SQL's EXPLAIN: what would run, and what it would cost."""
+
+from circuitdsl.borders.hypothesis import Hypothesis
+from circuitdsl.borders.plan import Plan
+from circuitdsl.borders.values import Gather, Mean, Run, World, Zero
+
+
+def describe(plan: Plan, hypothesis: Hypothesis, looking: int = 0) -> str:
+    """Worlds, values before and after sharing, forward-pass equivalents and memory. `looking` claims choose sets first."""
+    cost = plan.cost
+    rows = sum(len(panel.rows) for panel in plan.panels)
+    worlds = list(dict.fromkeys(world for panel in plan.panels for world in panel.worlds))
+    lines = [
+        f"prompts        {rows} in {len(plan.panels)} groups of one layout",
+        f"base worlds    {', '.join(map(_world, worlds)) or 'none'}",
+        f"readouts       {len(plan.requests)} columns of per-prompt numbers",
+        f"values         {cost.values} recomputed, each distinct one once; {cost.computed} after pruning and merging",
+        f"work           {cost.passes:.2f} plain forward passes over the same prompts, {cost.base_passes:.2f} of them plain runs",
+        f"               {_si(cost.flops)}FLOP, {_si(cost.bytes)}B moved",
+        f"memory         {_si(cost.peak_bytes)}B at the most beyond the model, {_si(plan.memory)}B allowed",
+    ]
+    if cost.seconds is not None:
+        lines.append(f"time           about {cost.seconds:.0f} s on this machine")
+    if looking:
+        lines.append(f"and then       {looking} claims choose sets to knock out by looking; their last run depends on what is found")
+    return "\n".join([f"{hypothesis.title or hypothesis.source.name}", *lines, *(f"note           {note}" for note in plan.notes)])
+
+
+def _world(world: World) -> str:
+    match world:
+        case Run(distribution):
+            return f"run({distribution})"
+        case Gather(distribution):
+            return f"drawn donors from {distribution}"
+        case Mean(distribution):
+            return f"mean({distribution})"
+        case Zero():
+            return "zero"
+
+
+def _si(number: float) -> str:
+    for unit in ("", "k", "M", "G", "T"):
+        if abs(number) < 1000:
+            return f"{number:.3g} {unit}"
+        number /= 1000
+    return f"{number:.3g} P"
