@@ -61,7 +61,8 @@ def label(sample: Sample, tokens: Tokens, findings: Findings) -> Labelling | Non
         rows.append(Labelled(row, prompt, texts[0] if texts else None, tuple(texts[1:])))
     _same_texts(sample, tokens, findings)
     where = declaration.answers.span if declaration.answers and declaration.own_answers else declaration.span
-    _report(declaration.name, where, joins, several, equal, rows, findings, tokens.checked)
+    own = tokens.checked and (declaration.own_answers or not declaration.base)
+    _report(declaration.name, where, joins, several if own else [], equal, rows, findings)
     if joins:
         return None
     paired = declaration.root.name if declaration.base else None
@@ -115,14 +116,13 @@ def _report(
     equal: list[int],
     rows: list[Labelled],
     findings: Findings,
-    checked: bool,
 ) -> None:
     if joins:
         row, text = joins[0]
         end = row.placed.text[-30:]
         message = f'in {len(joins)} cases "{text}" cannot follow the prompt in `{name}`: after "…{end}" it changes the prompt\'s own tokens'
         findings.error("C223", span, message, "a prompt must not end with a space, or in the middle of a word")
-    if several and checked:
+    if several:
         message = f'answers of `{name}` have several tokens in {len(several)} cases, such as "{several[0]}": the first token is the target'
         findings.warn("W022", span, message)
     if equal:

@@ -245,7 +245,7 @@ def _place(record: Record, template: int, tokens: Tokens, bad: BadLines) -> Plac
                 bad.add(record.line, f'no token has the characters of position "{name}"')
                 return None
             chars[place] = where
-            if tokens.checked and shares(encoding, record.clean, where):
+            if tokens.checked and shares(encoding, record.clean, where, found):
                 shared.add(place)
         elif -own <= where < own:
             index = special + where % own

@@ -85,9 +85,9 @@ class Tokens:
         encoding = self.whole(text)
         special = _special(encoding)
         spans = {place: span_of(encoding, found) for place, found in chars.items()}
-        shared = frozenset(place for place, found in chars.items() if shares(encoding, text, found)) if self.checked else frozenset()
+        shared = (place for place, found in chars.items() if self.checked and shares(encoding, text, found, spans[place]))
         layout = Layout(number, len(encoding.ids), tuple(spans.items()))
-        return Placed(text, encoding.ids, layout, chars, shared, special, text, len(encoding.ids) - special)
+        return Placed(text, encoding.ids, layout, chars, frozenset(shared), special, text, len(encoding.ids) - special)
 
     def _with_blocks(self, number: int, pieces: Pieces) -> Placed:
         ids = list(self.whole("").ids)
@@ -99,9 +99,9 @@ class Tokens:
         def close() -> int:
             encoding = self.run(run)
             for place, found in holes.items():
-                start, end = span_of(encoding, found)
+                start, end = span = span_of(encoding, found)
                 spans[place] = (start + len(ids), end + len(ids))
-                if self.checked and shares(encoding, run, found):
+                if self.checked and shares(encoding, run, found, span):
                     shared.add(place)
             ids.extend(encoding.ids)
             return len(encoding.ids)
@@ -141,7 +141,9 @@ class Tokens:
         left, right = context
         found = (len(left), len(left) + len(value))
         text = left + value + right
-        return None if self.checked and shares(self.run(text), text, found) else self._ids(left, value, right)
+        encoding = self.run(text)
+        span = span_of(encoding, found)
+        return None if self.checked and shares(encoding, text, found, span) else encoding.ids[slice(*span)]
 
     def ending(self, placed: Placed) -> str:
         """The end of a prompt's text that the tokens after it depend on: the last word, if that gives the prompt's own tokens."""
@@ -187,9 +189,9 @@ def span_of(encoding: Encoding, chars: Range) -> Range:
     return after, after
 
 
-def shares(encoding: Encoding, text: str, chars: Range) -> bool:
+def shares(encoding: Encoding, text: str, chars: Range, span: Range) -> bool:
     """Whether a token of these characters also holds others than space before them, or they have no token."""
-    low, high = span_of(encoding, chars)
+    low, high = span
     if low == high:
         return True
     start, end = encoding.offsets[low][0], max(encoding.offsets[index][1] for index in range(low, high))
@@ -206,8 +208,9 @@ def _special(encoding: Encoding) -> int:
 
 def _word_start(text: str, end: int) -> int:
     """Where the word before `end` begins, its space included."""
-    spaces = list(_SPACE.finditer(text, 0, end))
-    return spaces[-1].start() if spaces else 0
+    before = text[:end]
+    word = before.rsplit(None, 1)[-1] if before and not before[-1].isspace() else ""
+    return len(before[: len(before) - len(word)].rstrip())
 
 
 _WORD = re.compile(r"\s*(\w+|[^\w\s]+|$)")

@@ -131,7 +131,7 @@ def test_stand_in_tokens_are_words(make, ioi) -> None:
 
 def test_a_slot_of_characters_without_a_token(tokenizer) -> None:
     encoding = tokenizer.encode("a b", False)
-    assert shares(encoding, "a b", (3, 3)) and span_of(encoding, (3, 3)) == (len(encoding.ids),) * 2
+    assert shares(encoding, "a b", (3, 3), (2, 2)) and span_of(encoding, (3, 3)) == (len(encoding.ids),) * 2
 
 
 def test_no_torch() -> None:
