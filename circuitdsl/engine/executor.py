@@ -29,7 +29,7 @@ def execute(
     columns = {request.readout.digest: np.full(len(request.rows), np.nan) for request in plan.requests}
     place = {request.readout.digest: {row: number for number, row in enumerate(request.rows)} for request in plan.requests}
     every, done = sum(len(panel.rows) for panel in plan.panels), 0
-    captures = captures or Captures(keep=False)
+    captures = Captures(keep=False) if captures is None else captures
     with torch.inference_mode():
         for panel in plan.panels:
             for rows, numbers in _chunks(plan, panel, adapter, hypothesis, captures):
