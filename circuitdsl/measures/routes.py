@@ -45,8 +45,8 @@ class Routes:
         self._walk()
 
     def before(self, unit: Unit) -> Mix | None:
-        """What a live reader reads: the overrides of all that was recomputed or pinned before it."""
-        return self._before[unit]
+        """What a live reader reads: the overrides of all that was recomputed or pinned before it. A neuron reads what its MLP does."""
+        return self._before[Unit("mlp", unit.layer) if unit.kind == "neuron" else unit]
 
     def logits(self, own: Reads | None = None) -> Recomputed:
         """The logits that read everything live, or something of their own."""

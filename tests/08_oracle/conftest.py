@@ -1,13 +1,13 @@
 """Prompts of several lengths and layouts with a metric of every kind, for a model of any vocabulary; and requests for the executors."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from circuitdsl.borders.hypothesis import Ablation, Claim, Edge, Hypothesis, Link, ModelName, Node, Place, Settings
+from circuitdsl.borders.hypothesis import Ablation, Claim, Edge, Hypothesis, Link, ModelName, Node, Path, Place, Settings, Step
 from circuitdsl.borders.measure import Combination, RatioOf
 from circuitdsl.borders.plan import Request
 from circuitdsl.borders.prompts import (
@@ -354,3 +354,116 @@ def scores(executor) -> Callable[..., dict[str, float]]:
         return ratios
 
     return score
+
+
+# ---------------------------------------------------------------- random claims
+
+
+class RandomClaims:
+    """A circuit that nobody believes, units at positions and neurons in named nodes, and a claim of every measure about it."""
+
+    ABLATIONS = (
+        Ablation("resample", "abc"),
+        Ablation("resample", "pool"),
+        Ablation("mean", "pool"),
+        Ablation("mean", "abc"),
+        Ablation("zero"),
+    )
+
+    def __init__(self, space: Hypothesis, seed: int):
+        self.draw = np.random.default_rng(seed)
+        self.shape = space.shape
+        places = self.places()
+        nodes = dict(space.nodes)
+        while places:
+            members = tuple(places.pop() for _ in range(min(len(places), int(self.draw.integers(1, 4)))))
+            name = f"node{len(nodes)}"
+            nodes[name] = Node(name, tuple(replace(place, node=name) for place in members))
+        self.nodes = nodes
+        self.inner = [name for name in nodes if name not in ("embed", "logits")]
+        self.space = replace(space, nodes=nodes, edges=tuple(self.edges()))
+
+    def pick(self, items):
+        return items[int(self.draw.integers(len(items)))]
+
+    def chance(self, share: float) -> bool:
+        return bool(self.draw.random() < share)
+
+    def places(self) -> list[Place]:
+        units = [unit for unit in self.shape.units() if unit not in (EMBED, LOGITS) and self.chance(0.5)]
+        whole = {unit.layer for unit in units if unit.kind == "mlp"}
+        split = [layer for layer in range(self.shape.layers) if layer not in whole] if self.shape.mlps else []
+        units += [Unit("neuron", layer, int(self.draw.integers(self.shape.mlp_width))) for layer in split]
+        found = [Place(unit, "", roles) for unit in units for roles in self.pick(ROLES)]
+        return [found[i] for i in self.draw.permutation(len(found))]
+
+    def links(self, sender: Node, receiver: Node, port: Port | None, roles: Roles) -> tuple[Link, ...]:
+        return tuple(
+            Link(one, other, at, roles)
+            for one in sender.places
+            for other in receiver.places
+            if self.shape.reads(other.unit, one.unit)
+            for at in other.unit.ports
+            if port in (None, at)
+        )
+
+    def edges(self) -> Iterator[Edge]:
+        for sender in self.nodes.values():
+            for receiver in self.nodes.values():
+                if self.chance(0.4 if sender.name == "embed" or receiver.name == "logits" else 0.25):
+                    port: Port | None = self.pick((None, "q", "k", "v")) if receiver.name != "logits" else None
+                    roles = self.pick((None, (Role("A"),), (Role("B", part="all"), Role("END")))) if sender.name == "embed" else None
+                    if found := self.links(sender, receiver, port, roles):
+                        yield Edge(sender.name, receiver.name, port, found, roles)
+
+    def path(self) -> Path:
+        """From a node by one to three steps of any kind, each to places after all that was before."""
+        here = self.nodes[self.pick(["embed", *self.inner])]
+        start, steps = here.places, []
+        for _ in range(int(self.draw.integers(1, 4))):
+            after = [n for n in self.nodes.values() if all(self.shape.reads(b.unit, a.unit) for a in here.places for b in n.places)]
+            if not after:
+                break
+            here = self.pick(after)
+            heads = all(place.unit.kind == "head" for place in here.places)
+            kind = self.pick(("direct", "all", "through"))
+            through = self.nodes[self.pick(self.inner)].places if kind == "through" else ()
+            steps.append(Step(kind, here.places, self.pick((None, "q", "k", "v")) if heads else None, through))
+        return Path("path", start, tuple(steps) or (Step("all", self.nodes["logits"].places),), each=self.pick((None, None, 0)))
+
+    def claims(self) -> Iterator[Claim]:
+        def claim(measure: str, **changes: Any) -> Claim:
+            options = {"ablate": self.pick(self.ABLATIONS), "norm": self.pick(("live", "live", "frozen")), **changes.pop("options", {})}
+            known = measures()[measure].signature.options
+            defaults = {name: spec.default for name, spec in known.items() if spec.default is not None}
+            given = {**defaults, **{name: value for name, value in options.items() if name in known}}
+            return Claim("it", measure, "it", metric=self.pick(METRICS), options=given, **changes)
+
+        from circuitdsl.measures import measures
+
+        for measure in ("value", "accuracy", "top1"):
+            yield claim(measure, options={"of": "circuit"})
+        yield claim("faithfulness")
+        yield claim("faithfulness", options={"keep": (self.pick(self.inner),)})
+        yield claim("complement")
+        yield claim("minimality.single", each=self.pick(("unit", "node", "edge")))
+        for _ in range(3):
+            yield claim("effect", paths=(self.path(),), options={"from": "abc"})
+        yield claim("effect", paths=(self.path(),), options={"from": self.pick(("pool", "clean")), "into": "abc"})
+        heads = tuple(Place(unit, "heads") for unit in self.shape.units("head"))[:2]
+        yield claim("attention", paths=(Path("heads", heads, each=0),), options={"query": (Role("END"),), "key": (Role("A", part="all"),)})
+
+    def readouts(self, most: int = 30) -> list[Readout]:
+        from circuitdsl.measures import measures
+
+        algebra, found = Algebra(), {}
+        for claim in self.claims():
+            lowered = list(measures()[claim.measure].lower(claim, self.space, algebra).readouts.values())
+            for readout in lowered[: most // 6]:
+                found[readout.digest] = readout
+        return list(found.values())[:most]
+
+
+@pytest.fixture
+def random_claims(hypothesis) -> Callable[[ModelShape, int], RandomClaims]:
+    return lambda shape, seed: RandomClaims(hypothesis(shape, seed), seed)

@@ -1,7 +1,6 @@
 """The fast engine says what the oracle says, on values that nobody would ask for: every family, world, port, position and readout."""
 
 import numpy as np
-import pytest
 
 from circuitdsl.borders.plan import Request
 from circuitdsl.engine import execute
@@ -9,7 +8,7 @@ from circuitdsl.models.exact import exact
 from circuitdsl.oracle import evaluate
 from circuitdsl.planning import plan
 
-EVERY = (0, 1, 2, 3, 4, 5)
+EVERY, ONE_A_LAYOUT = (0, 1, 2, 3, 4, 5), (0, 3, 4)
 
 
 def both(requests, space, adapter, **options):
@@ -26,8 +25,8 @@ def agree(requests, fast, slow, tolerance):
         np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance * scale, err_msg=f"{readout.kind} {readout.metric}")
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_random_values(tiny, family, hypothesis, random_values, seed):
+def test_random_values(tiny, family, hypothesis, random_values):
+    seed = sum(map(ord, family)) % 10
     adapter = tiny(family, seed)
     space = hypothesis(adapter.shape, seed)
     requests = [Request(readout, EVERY) for readout in random_values(adapter.shape, seed).readouts()]
@@ -42,3 +41,36 @@ def test_random_values_on_some_rows_of_the_counterfactuals(tiny, family, hypothe
     requests = [Request(readout, (4, 0, 3) if i % 2 else (5, 1)) for i, readout in enumerate(readouts)]
     with exact():
         agree(*both(requests, space, adapter), 1e-9)
+
+
+def test_random_claims(tiny, family, random_claims):
+    seed = len(family)  # another circuit for most families
+    adapter = tiny(family, seed)
+    made = random_claims(adapter.shape, seed)
+    requests = [Request(readout, ONE_A_LAYOUT) for readout in made.readouts()]
+    assert len(requests) > 15
+    with exact():
+        agree(*both(requests, made.space, adapter), 1e-9)
+
+
+def test_memory_and_order_change_nothing(tiny, family, hypothesis, random_values):
+    """One prompt at a time, requests turned round, or everything at once."""
+    adapter = tiny(family, 5)
+    space = hypothesis(adapter.shape, 5)
+    requests = [Request(readout, EVERY) for readout in random_values(adapter.shape, 5).readouts(20)]
+    with exact():
+        whole = execute(plan(requests, space), adapter, space)
+        pieces = execute(plan(requests[::-1], space, memory=1), adapter, space)
+    agree(plan(requests, space).requests, pieces, whole, 1e-12)
+
+
+def test_float32_agrees_to_its_precision(tiny, family, hypothesis, random_values):
+    """Against the oracle on the same weights in float32, and in float64."""
+    space = hypothesis(tiny(family).shape, 3)
+    readouts = random_values(space.shape, 3).readouts(20)
+    requests = [Request(readout, EVERY) for readout in readouts if readout.kind in ("metric", "kl", "attention")]
+    precise, rough = tiny(family, 3), tiny(family, 3, dtype="float32")
+    agree(*both(requests, space, rough), 1e-5)
+    with exact():
+        planned, _, slow = both(requests, space, precise)
+    agree(planned, execute(plan(requests, space), rough, space), slow, 1e-4)
