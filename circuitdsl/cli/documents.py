@@ -2,12 +2,15 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from circuitdsl.borders.source import CircError, Diagnostic, Span
 from circuitdsl.cli.app import BAD_FILE, app, report
+
+if TYPE_CHECKING:
+    from circuitdsl.borders.hypothesis import Hypothesis
 
 Files = Annotated[list[Path], typer.Argument(help="One or more .circ files.", show_default=False)]
 Model = Annotated[str | None, typer.Option(help="Another model: a Hub id, a folder, a GGUF file, or a bundled name.")]
@@ -34,7 +37,8 @@ def check(
     from circuitdsl.language.diagnostics import render, to_json
     from circuitdsl.pipeline import read, resolve
 
-    status, found = 0, []
+    status = 0
+    found: list[Diagnostic] = []
     flags = flags_of(model=model, prompts=prompts, seed=seed)
     for path in files:
         try:
@@ -46,24 +50,25 @@ def check(
                 report(error)
             continue
         found += hypothesis.warnings
-        if format == "json":
-            continue
-        if hypothesis.warnings:
-            print(render(hypothesis.warnings, color=sys.stderr.isatty()), file=sys.stderr, end="")
-        print(f"{path}: {summary(hypothesis)}")
-        if tokens:
-            from circuitdsl.models.tokenizers import load_tokenizer
-            from circuitdsl.prompts.show import show
-
-            tokenizer = load_tokenizer(hypothesis.model, hypothesis.source.folder)
-            if tokenizer is not None:
-                print(show(hypothesis, tokenizer))
+        if format == "text":
+            if hypothesis.warnings:
+                print(render(hypothesis.warnings, color=sys.stderr.isatty()), file=sys.stderr, end="")
+            print(f"{path}: {summary(hypothesis)}")
+            if tokens:
+                print(_tokens(hypothesis))
     if format == "json":
         print(to_json(found))
     return status
 
 
-def summary(hypothesis) -> str:
+def _tokens(hypothesis: "Hypothesis") -> str:
+    from circuitdsl.models.tokenizers import load_tokenizer
+    from circuitdsl.prompts.show import show_prompts
+
+    return show_prompts(hypothesis, load_tokenizer(hypothesis.model, hypothesis.source.folder))
+
+
+def summary(hypothesis: "Hypothesis") -> str:
     """What a clean file holds, in one line."""
     claims = [claim for claim in hypothesis.claims if claim.comparison]
     prompts = hypothesis.distributions[hypothesis.default]

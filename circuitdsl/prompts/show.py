@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
+from circuitdsl.borders.hypothesis import Hypothesis
 from circuitdsl.borders.prompts import Distribution, Prompt, Tokenizer
 from circuitdsl.borders.units import Layout
 from circuitdsl.prompts.space import PromptSpace
@@ -45,7 +46,7 @@ def columns(rows: Sequence[tuple[str, ...]]) -> str:
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
 
 
-def show_prompts(space: PromptSpace, tokenizer: Tokenizer | None, most: int = 6) -> str:
+def show_prompts(space: PromptSpace | Hypothesis, tokenizer: Tokenizer | None, most: int = 6) -> str:
     """Every distribution's layouts, the first prompt of each: tokens with positions and roles, answer and wrong answers."""
     return "\n\n".join("\n".join(_distribution(found, tokenizer, most)) for found in space.distributions.values())
 
