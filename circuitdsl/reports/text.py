@@ -33,16 +33,17 @@ def render(evidence: Evidence, *, width: int = 100, color: bool = False, files: 
     shared = _shared(evidence.claims)
     judged = [claim for claim in evidence.claims if claim.verdict.outcome != "measured"]
     measured = [claim for claim in evidence.claims if claim.verdict.outcome == "measured"]
+    if shared:
+        _field(console, "under", ", ".join(f"{name} = {value}" for name, value in shared.items()) + " (all claims)")
     if judged:
         _heading(console, "Claims")
-        if shared:
-            _field(console, "all", ", ".join(f"{name} = {value}" for name, value in shared.items()), indent=0)
+        longest = min(24, max(len(claim.label) for claim in judged))
         for claim in judged:
-            _claim(console, evidence, claim, shared)
+            _claim(console, claim, shared, longest)
     if measured:
         _heading(console, "Measurements (no verdict)")
         for claim in measured:
-            _measurement(console, evidence, claim, shared if judged else {})
+            _measurement(console, claim, shared)
     _footer(console, evidence, files)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
@@ -71,6 +72,8 @@ def _header(console: "Console", evidence: Evidence) -> None:
         layouts = f"{record.layouts} layout" + ("s" if record.layouts != 1 else "")
         mark = " (measured on)" if record.name == evidence.default and len(evidence.distributions) > 1 else ""
         _field(console, "prompts", f"{record.name}{mark}: {record.n:,}{available}, {layouts}{paired}")
+    if evidence.exploring_sha256 is not None:
+        _field(console, "split", "measurements on the exploring part of the prompts, claims on the verifying part")
     settings = [f"{c.name} = {c.value}" + ("" if c.origin == "file" else f" ({c.origin})") for c in evidence.conditions]
     if settings:
         _field(console, "settings", ", ".join(settings))
@@ -84,32 +87,33 @@ def _shared(claims: Sequence[ClaimRecord]) -> dict[str, str]:
     return {name: value for name, value in first.items() if all(claim.conditions.get(name) == value for claim in claims)}
 
 
-def _claim(console: "Console", evidence: Evidence, claim: ClaimRecord, shared: dict[str, str]) -> None:
+def _claim(console: "Console", claim: ClaimRecord, shared: dict[str, str], longest: int) -> None:
     from rich.text import Text
 
     verdict, members = claim.verdict, claim.verdict.members
     head = Text.assemble((f"{MARKS[verdict.outcome]} {verdict.outcome}", f"bold {STYLES[verdict.outcome]}"))
     head.pad_right(max(0, 15 - len(head)))
-    head.append(f" {claim.label}", "bold")
-    if claim.warn:
-        head.append("  (warn: fails nothing)", "dim")
+    head.append(f" {claim.label:<{longest}}", "bold")
     if len(members) == 1:
         head.append(f"  {estimate(members[0].estimate)}", "bold")
         head.append(f"  {interval(members[0].estimate)}")
     elif members:
         counts: Counter[str] = Counter(member.outcome for member in members)
         head.append("  " + ", ".join(f"{counts[o]} of {len(members)} {o}" for o in MARKS if counts[o]))
+    if claim.warn:
+        head.append("  (warn: fails nothing)", "dim")
     console.print()
     _wrapped(console, head, hang=17)
     _field(console, f"line {claim.line}", claim.text)
+    adjusted = [f"Holm-adjusted {_p(verdict.p_adjusted)}"] if verdict.p_adjusted is not None else []
     if len(members) == 1:
-        _member_details(console, members[0])
+        _member_details(console, members[0], adjusted)
     elif members:
-        _members(console, members)
-    _rest(console, evidence, claim, shared)
+        _members(console, members, adjusted)
+    _rest(console, claim, shared)
 
 
-def _measurement(console: "Console", evidence: Evidence, claim: ClaimRecord, shared: dict[str, str]) -> None:
+def _measurement(console: "Console", claim: ClaimRecord, shared: dict[str, str]) -> None:
     from rich.text import Text
 
     members = claim.verdict.members
@@ -123,21 +127,19 @@ def _measurement(console: "Console", evidence: Evidence, claim: ClaimRecord, sha
     _wrapped(console, head, hang=4)
     _field(console, f"line {claim.line}", claim.text)
     if len(members) == 1:
-        _member_details(console, members[0])
+        _member_details(console, members[0], ())
     else:
         for line in sweeps.lines(members, console.width - 4):
             _line(console, f"    {line}")
-    _rest(console, evidence, claim, shared)
+    _rest(console, claim, shared)
 
 
-def _member_details(console: "Console", member: MemberVerdict) -> None:
+def _member_details(console: "Console", member: MemberVerdict, adjusted: Sequence[str]) -> None:
     for name, value in member.beside.items():
         _field(console, "beside", f"{name} {estimate(value)} {interval(value)}".rstrip())
-    _field(console, "method", _method(member.estimate))
     p = {"support": member.p_support, "refute": member.p_refute}
-    stated = ", ".join(f"{'to ' + name} {value:.2g}" for name, value in p.items() if value is not None)
-    if stated:
-        _field(console, "p", stated + " (one-sided, unadjusted)")
+    stated = [f"p to {name} {_p(value)}" for name, value in p.items() if value is not None]
+    _field(console, "method", "; ".join([_method(member.estimate), *stated, *adjusted]))
     if member.estimate.note:
         _field(console, "note", member.estimate.note)
     if member.reason:
@@ -146,7 +148,7 @@ def _member_details(console: "Console", member: MemberVerdict) -> None:
         _field(console, "to decide", f"about {member.prompts_to_decide:,} prompts would probably decide it")
 
 
-def _members(console: "Console", members: Sequence[MemberVerdict]) -> None:
+def _members(console: "Console", members: Sequence[MemberVerdict], adjusted: Sequence[str]) -> None:
     from rich.table import Table
 
     order = ["refuted", "not testable", "inconclusive", "supported", "measured"]
@@ -164,18 +166,14 @@ def _members(console: "Console", members: Sequence[MemberVerdict]) -> None:
     if left:
         _field(console, "", "and " + ", ".join(f"{count} more {outcome}" for outcome, count in left.items()))
     methods = dict.fromkeys(_method(member.estimate) for member in members)
-    _field(console, "method", "; ".join(list(methods)[:3]))
+    _field(console, "method", "; ".join([*list(methods)[:3], *adjusted]))
 
 
-def _rest(console: "Console", evidence: Evidence, claim: ClaimRecord, shared: dict[str, str]) -> None:
+def _rest(console: "Console", claim: ClaimRecord, shared: dict[str, str]) -> None:
     own = {name: value for name, value in claim.conditions.items() if name not in shared}
     if own:
         _field(console, "under", ", ".join(f"{name} = {value}" for name, value in own.items()))
-    if evidence.exploring_sha256 is not None:
-        _field(console, "prompts", "the exploring part" if claim.rows == "exploring" else "the verifying part")
     verdict = claim.verdict
-    if verdict.p_adjusted is not None:
-        _field(console, "p adjusted", f"{verdict.p_adjusted:.2g} (Holm, over the claims of the file)")
     if verdict.reason and verdict.reason not in {member.reason for member in verdict.members}:
         _field(console, "because", verdict.reason)
     for warning in verdict.warnings:
@@ -201,6 +199,10 @@ def _footer(console: "Console", evidence: Evidence, files: Sequence[Path]) -> No
         _line(console, f"Verdicts follow Holm-adjusted p-values over the claims; intervals are unadjusted, at confidence {confidence}.")
     for path in files:
         _field(console, "written", str(path), indent=0)
+
+
+def _p(value: float) -> str:
+    return f"{value:.2g}" if value >= 1e-4 else f"{value:.0e}"
 
 
 def _method(value: Estimate) -> str:

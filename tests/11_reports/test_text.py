@@ -1,0 +1,156 @@
+"""The text report says everything that stands beside a number, within its width."""
+
+import re
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from circuitdsl.borders.evidence import ClaimRecord
+from circuitdsl.borders.verdict import ClaimVerdict, Estimate, MemberVerdict
+from circuitdsl.reports import sweeps, text
+from circuitdsl.reports.numbers import interval, number
+
+
+def test_every_claim_with_verdict_number_interval_and_conditions(evidence):
+    out = text.render(evidence)
+    for words in (
+        "✗ refuted       works     0.810  [0.740, 0.870]",
+        "✓ supported     faithful  0.934  [0.860, 1.01]",
+        "line 51    faithfulness(logit_diff) = 1 +- 0.20",
+        "beside     M 3.20 [3.00, 3.40]",
+        "bootstrap, 2 fixed strata, n = 128; p to support 0.0002; Holm-adjusted 0.004",
+        "1.70  (no bounded interval)",
+        "the denominator's interval contains 0",
+        "−0.520  [−0.710, −0.330]  (warn: fails nothing)",
+        "about 4,200 prompts would probably decide it",
+        "under      from = abc, direction = noising, norm = live",
+        "1 of 3 supported, 1 of 3 refuted, 1 of 3 inconclusive",
+        "W021: 12 donors a layout; fewer than 20",
+        "W030: the prompts have only 2 templates",
+        "seed = 0 (default), prompts = 256 (flag)",
+        "logits within 1.3e-06 of transformers' own",
+        "SmolLM2-135M-Instruct, Q4_1 dequantised",
+        "1 supported, 2 refuted, 1 inconclusive, 1 not testable, 1 measurement in 42.2 s; exit status 1",
+    ):
+        assert words in " ".join(out.split("\n")) or words in out, words
+
+
+def test_members_that_fail_come_first(evidence):
+    out = text.render(evidence)
+    assert out.index("✗  head 3.0") < out.index("?  head 20.0") < out.index("✓  head 19.2")
+
+
+def test_a_sweep_is_ranked_and_mapped(evidence):
+    out = text.render(evidence)
+    assert out.index("head 19.0 ") < out.index("… 254 between …") < out.index("head 19.1 ")
+    rows = [line.split() for line in out.splitlines() if re.match(r" +\d+ (  ?[+−]\d|   ·)", line)]
+    assert ["19", "+9", "−4", "+3", "−2", "+2", "−2", "+1", "−1", "+1"] in rows
+
+
+def test_plain_in_pipes_and_the_same_words_in_colour(evidence):
+    plain, coloured = text.render(evidence), text.render(evidence, color=True)
+    assert "\x1b" not in plain and "\x1b" in coloured
+    stripped = re.sub(r"\x1b\[[0-9;]*m", "", coloured)
+    assert [line.rstrip() for line in stripped.splitlines()] == plain.splitlines()
+
+
+def test_conditions_of_all_claims_are_said_once(evidence):
+    claims = tuple(claim.model_copy(update={"conditions": {"ablate": "zero"}}) for claim in evidence.claims)
+    out = text.render(evidence.model_copy(update={"claims": claims}))
+    assert out.count("under      ablate = zero (all claims)") == 1 and out.count("under") == 1
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "expected"),
+    [
+        ([], 0),
+        (["supported"], 0),
+        (["measured"], 0),
+        (["supported", "refuted", "inconclusive"], 1),
+        (["supported", "inconclusive"], 3),
+        (["not testable"], 3),
+        (["warn refuted", "supported"], 0),
+    ],
+)
+def test_exit_status(evidence, outcomes, expected):
+    claims = []
+    for outcome in outcomes:
+        verdict = ClaimVerdict(label="x", outcome=outcome.removeprefix("warn "), members=())
+        claims.append(evidence.claims[0].model_copy(update={"verdict": verdict, "warn": outcome.startswith("warn")}))
+    changed = evidence.model_copy(update={"claims": tuple(claims)})
+    assert text.status(changed) == expected
+    assert f"exit status {expected}:" in text.render(changed)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (0.0, "0"),
+        (0.81, "0.810"),
+        (-1.5, "−1.50"),
+        (123.456, "123"),
+        (1e6, "1.00e+06"),
+        (-1e-9, "−1.00e-09"),
+        (float("nan"), "none"),
+        (None, "none"),
+    ],
+)
+def test_numbers(value, expected):
+    assert number(value) == expected
+
+
+def test_an_open_side_is_infinite():
+    assert interval(Estimate(value=1.0, low=0.5, high=None)) == "[0.500, ∞]"
+    assert interval(Estimate(value=1.0)) == ""
+
+
+def test_no_map_for_few_or_nameless_members():
+    members = [MemberVerdict(label=f"x{i}", outcome="measured", estimate=Estimate(value=1.0)) for i in range(40)]
+    assert sweeps.heat_map(members, 96) == []
+
+
+words = st.text(max_size=40)
+floats = st.none() | st.floats(allow_nan=True)
+estimates = st.builds(Estimate, value=floats, low=floats, high=floats, n=st.integers(0, 10**6), method=words, note=words)
+outcomes = st.sampled_from(["supported", "refuted", "inconclusive", "not testable", "measured"])
+members = st.builds(
+    MemberVerdict,
+    label=words | st.builds("head {}.{}".format, st.integers(0, 30), st.integers(0, 30)),
+    outcome=outcomes,
+    estimate=estimates,
+    beside=st.dictionaries(words, estimates, max_size=2),
+    reason=words,
+    p_support=st.none() | st.floats(0, 1),
+    prompts_to_decide=st.none() | st.integers(0, 10**9),
+)
+verdicts = st.builds(
+    ClaimVerdict,
+    label=words,
+    outcome=outcomes,
+    members=st.lists(members, max_size=30).map(tuple),
+    reason=words,
+    warnings=st.lists(words, max_size=2).map(tuple),
+)
+claims = st.builds(
+    ClaimRecord,
+    label=words,
+    text=words,
+    line=st.integers(0, 10**5),
+    measure=words,
+    warn=st.booleans(),
+    rows=st.sampled_from(["exploring", "verifying"]),
+    conditions=st.dictionaries(words, words, max_size=3),
+    readouts=st.just(()),
+    members=st.just(()),
+    verdict=verdicts,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(claims=st.lists(claims, max_size=4), width=st.integers(60, 120))
+def test_any_evidence_renders_within_its_width(evidence, claims, width):
+    out = text.render(evidence.model_copy(update={"claims": tuple(claims)}), width=width)
+    assert all(cell_len(line) <= width for line in out.split("\n") if line.isprintable())
+    assert "exit status" in out
