@@ -27,11 +27,11 @@ def analyse_mean(estimand: MeanOf, columns: Mapping[str, np.ndarray], sample: Sa
     draws = components(values, sample) if values.ndim == 2 else None
     values = values.mean(axis=0) if values.ndim == 2 else values
     value, tolerance = float(values.mean()), noise(columns, estimand.of)
-    if np.ptp(values) <= tolerance:
+    error, degrees = math.sqrt(sample.variance(values)), float(sample.degrees(values))
+    if np.ptp(values) <= tolerance or error == 0:
         note = "the same on every prompt"
         estimate = Estimate(value=value, low=value, high=value, standard_error=0.0, n=sample.n, method=sample.method, note=note)
         return Analysis(estimate, StudentTails(lambda theta: math.nan, 1.0), True, tolerance, sample.units)
-    error, degrees = math.sqrt(sample.variance(values)), float(sample.degrees(values))
     half = error * student_quantile((1 + confidence) / 2, degrees)
     estimate = Estimate(
         value=value,

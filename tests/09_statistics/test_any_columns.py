@@ -3,7 +3,7 @@
 import warnings
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from circuitdsl.borders.hypothesis import Comparison
@@ -40,8 +40,18 @@ def questions(draw: st.DrawFn) -> Question:
     return Question("claim", comparison, members, columns, labels)
 
 
+UNDERFLOW = Question(
+    "a variance too small for a float",
+    Comparison(">=", 0.0),
+    (Member("a", MeanOf(column("a"))),),
+    {"a": np.array([0.0, 6e-211])},
+    np.zeros(2),
+)
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.lists(questions(), min_size=1, max_size=3))
+@example([UNDERFLOW])
 def test_every_question_gets_a_consistent_answer(asked):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
