@@ -17,17 +17,17 @@ from typing import TYPE_CHECKING, Literal
 
 from circuitdsl import __version__
 from circuitdsl.borders.document import Document
-from circuitdsl.borders.evidence import Evidence, GraphRecord
 from circuitdsl.borders.flags import Flags, Progress, quiet
 from circuitdsl.borders.hypothesis import Claim, Hypothesis, ModelName
 from circuitdsl.borders.measure import Lowered, Search
 from circuitdsl.borders.plan import Plan, Request
 from circuitdsl.borders.source import CircError, Diagnostic
 from circuitdsl.borders.values import Algebra
-from circuitdsl.borders.verdict import ClaimVerdict, Question
 
 if TYPE_CHECKING:
     from circuitdsl.borders.adapter import Adapter
+    from circuitdsl.borders.evidence import Evidence, GraphRecord
+    from circuitdsl.borders.verdict import ClaimVerdict
     from circuitdsl.engine import Captures
     from circuitdsl.reports.record import Asked, Looking
 
@@ -159,6 +159,7 @@ def judge(hypothesis: Hypothesis, asked: "Sequence[Asked]", numbers: Mapping[str
     """Columns to verdicts, corrected over the claims of the file."""
     import numpy as np
 
+    from circuitdsl.borders.verdict import Question
     from circuitdsl.statistics import judge as judge_questions
 
     questions = []
@@ -169,7 +170,7 @@ def judge(hypothesis: Hypothesis, asked: "Sequence[Asked]", numbers: Mapping[str
     return judge_questions(questions, confidence=hypothesis.settings.confidence, seed=hypothesis.settings.seed)
 
 
-def verify(path: Path, flags: Flags, progress: Progress = quiet) -> Evidence:
+def verify(path: Path, flags: Flags, progress: Progress = quiet) -> "Evidence":
     """A file to its evidence and verdicts. Raises CircError for what is wrong with the file, GuardError for what is with the model."""
     from circuitdsl.engine import Captures
     from circuitdsl.models.loading import load
@@ -226,7 +227,7 @@ def verify(path: Path, flags: Flags, progress: Progress = quiet) -> Evidence:
     )
 
 
-def graph_of(path: Path, flags: Flags) -> GraphRecord:
+def graph_of(path: Path, flags: Flags) -> "GraphRecord":
     """The graph of a `.circ` file, nothing tested, or of the evidence of a run."""
     from circuitdsl.reports.files import read_evidence
     from circuitdsl.reports.graph import graph_record
