@@ -1,11 +1,14 @@
 """The canonical layout, by example."""
 
+from pathlib import Path
+
 import pytest
 
 from circuitdsl.borders import document as d
 from circuitdsl.borders.source import Source
 from circuitdsl.language.formatter import format_document
-from circuitdsl.language.parser import parse
+from circuitdsl.language.grammar import parser
+from circuitdsl.language.parser import parse, read_source
 
 BEFORE = '''
 # the file's head
@@ -147,3 +150,17 @@ def test_long_lists_are_broken_after_commas():
     assert all(line.endswith(",") for line in lines[:-1])
     assert all(line.startswith("    ") for line in lines[1:])
     assert formatted(text) == text
+
+
+SHIPPED = sorted((Path(__file__).parents[2] / "hypotheses").rglob("*.circ"))
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_shipped_files_keep_their_tokens_and_comments(path):
+    def tokens(text: str) -> list[str]:
+        return [str(token).rstrip() for token in parser().lex(text) if token.type not in ("LINE_END", "_END")]
+
+    source = read_source(path)
+    once = format_document(parse(source))
+    assert tokens(once) == tokens(source.text)
+    assert formatted(once) == once

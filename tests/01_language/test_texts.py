@@ -1,12 +1,13 @@
 """Quoted strings, there and back."""
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from circuitdsl.language.texts import decode, encode
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=("Cs",))) | st.text('"\\\n\r\t'), st.booleans())
 @example('"""', True)
 @example('a\\"', True)
