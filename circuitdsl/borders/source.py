@@ -42,7 +42,7 @@ class Severity(Enum):
 class Diagnostic:
     """One thing to say about one place: a stable code, what is wrong in the user's words, and a likely mend.
 
-    `labels` point at further places that matter ("first declared here").
+    `labels` point at further places that matter ("first declared here"); `note` may have several lines (a table of tokens).
     """
 
     code: str
@@ -52,6 +52,7 @@ class Diagnostic:
     severity: Severity = Severity.ERROR
     source: Source | None = None
     labels: tuple[tuple[Span, str], ...] = field(default=())
+    note: str = ""
 
 
 class CircError(Exception):

@@ -83,6 +83,7 @@ def _render(one: Diagnostic, known: dict[str, Lines], color: bool) -> Iterator[s
                 yield f"{'':>{gutter}} | {paint(marks, 'mark' if mark == '^' else 'note')}"
             if label:
                 yield f"{'':>{gutter}} | {paint(_visible(label), 'note')}"
+    yield from (f"  {_visible(line)}".rstrip() for line in one.note.splitlines())
     if one.hint:
         yield f"  {paint('hint', 'note')}: {_visible(one.hint)}"
 
@@ -149,6 +150,7 @@ def to_json(diagnostics: Iterable[Diagnostic]) -> list[dict[str, Any]]:
             "severity": one.severity.value,
             "message": one.message,
             "hint": one.hint,
+            **({"note": one.note} if one.note else {}),
             **place(one.source, one.span),
             "labels": [{**place(one.source, span), "text": text} for span, text in one.labels],
         }

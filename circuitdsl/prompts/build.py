@@ -143,7 +143,7 @@ def _names(statements: Sequence[PromptStatement], made: _Distributions, findings
                 "C215",
                 span,
                 f"`{name}` is {kind} here, but {other} elsewhere" if kind != other else f"`{name}` is declared twice",
-                labels=((where, "first declared here"),),
+                label=(where, "first declared here"),
             )
         else:
             first[name] = span, kind

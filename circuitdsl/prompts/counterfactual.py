@@ -45,10 +45,9 @@ def derive(declaration: Declaration, base: Sample, tokens: Tokens, seed: int, fi
     if bad:
         clean, row = bad[0]
         message = f"{len(bad)} of {len(base.rows)} prompts of `{declaration.name}` have other token positions than their prompt in"
-        message += f" `{base.declaration.name}`; the first:\n" + side_by_side(
-            tokens, clean.placed, row.placed, base.declaration.name, declaration.name
-        )
-        findings.error("C221", declaration.span, message, "choose values of as many tokens")
+        message += f" `{base.declaration.name}`; the first of them is shown"
+        note = side_by_side(tokens, clean.placed, row.placed, base.declaration.name, declaration.name)
+        findings.error("C221", declaration.span, message, "choose values of as many tokens", note=note)
     if bad or without:
         return None
     same = sum(row.placed.ids == clean.placed.ids for row, clean in zip(rows, base.rows, strict=True))

@@ -357,7 +357,7 @@ class Declarer:
 
     def _answers(self, items: Sequence[doc.Answer]) -> Answers | None:
         for extra in items[1:]:
-            self.findings.error("C215", extra.span, "the answer is given twice", labels=((items[0].span, "first given here"),))
+            self.findings.error("C215", extra.span, "the answer is given twice", label=(items[0].span, "first given here"))
         if not items:
             return None
         answer = self.value(items[0].answer)

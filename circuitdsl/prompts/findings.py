@@ -12,8 +12,8 @@ class Findings:
     source: Source
     diagnostics: list[Diagnostic] = field(default_factory=list)
 
-    def error(self, code: str, span: Span, message: str, hint: str = "", labels: tuple[tuple[Span, str], ...] = ()) -> None:
-        self._add(Diagnostic(code, message, span, hint, Severity.ERROR, self.source, labels))
+    def error(self, code: str, span: Span, message: str, hint: str = "", label: tuple[Span, str] | None = None, note: str = "") -> None:
+        self._add(Diagnostic(code, message, span, hint, Severity.ERROR, self.source, (label,) if label else (), note))
 
     def warn(self, code: str, span: Span, message: str, hint: str = "") -> None:
         self._add(Diagnostic(code, message, span, hint, Severity.WARNING, self.source))
@@ -35,7 +35,7 @@ def similar(word: str, known: Iterable[str]) -> str:
     """ "did you mean `name`?", or nothing if no known word is near."""
     names = list(known)
     folded = {name.casefold(): name for name in names}
-    near = get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
+    near = get_close_matches(word.casefold(), folded, n=1, cutoff=0.6 if len(word) > 3 else 0.5)
     return f"did you mean `{folded[near[0]]}`?" if near else ""
 
 

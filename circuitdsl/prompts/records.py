@@ -207,10 +207,11 @@ def sample_file(
         findings.error("C224", span, f'"{bad.name}": and {bad.more} more bad lines')
     if unequal:
         line, first, second = unequal[0]
-        message = f'{len(unequal)} counterfactuals in "{bad.name}" have another length than their prompt; the first, line {line}:\n'
-        findings.error(
-            "C221", span, message + side_by_side(tokens, first, second, "clean", "counterfactual"), "make them equally long in tokens"
+        message = (
+            f'{len(unequal)} counterfactuals in "{bad.name}" have another length than their prompt; the first, in line {line}, is shown'
         )
+        note = side_by_side(tokens, first, second, "clean", "counterfactual")
+        findings.error("C221", span, message, "make both equally long in tokens", note=note)
     if bad.found or unequal or not rows:
         return None, None
     every = len(records) if len(records) <= count else None

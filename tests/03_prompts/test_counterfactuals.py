@@ -152,10 +152,10 @@ def test_unequal_layouts_are_shown_side_by_side(make) -> None:
     found = make(text, clean=False)
     (error,) = found.errors
     assert error.code == "C221" and error.message.startswith("2 of 2 prompts of `other`")
-    table = error.message.splitlines()[1:]
+    table = error.note.splitlines()
     assert table[0].split() == ["clean", "roles", "other", "roles"]
-    assert "« Mary»" in error.message or "« John»" in error.message
-    assert "!" in error.message and "END" in error.message
+    assert "« Mary»" in error.note or "« John»" in error.note
+    assert "!" in error.note and "END" in error.note
 
 
 def test_the_same_layout_by_chance_is_no_layout_by_right(make, codes_of) -> None:

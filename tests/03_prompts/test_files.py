@@ -116,7 +116,7 @@ def test_unequal_lengths_are_shown(make, tmp_path) -> None:
     rows = [ROW, ROW | {"counterfactual": "the keys to the many cabinets"}, ROW | {"counterfactual": "the"}]
     (error,) = make(FILE, folder=write(tmp_path, *rows), clean=False).errors
     assert error.code == "C221" and error.message.startswith("2 counterfactuals")
-    assert "cabinets" in error.message and "END" in error.message
+    assert "cabinets" in error.note and "END" in error.note
 
 
 def test_bytes_that_are_no_text(make, tmp_path) -> None:
