@@ -157,7 +157,7 @@ class Lookup:
         if isinstance(value, doc.TextExpr):
             texts = self._expanded(value.text)
         else:
-            self._known(value.slot)
+            self._known(value.slot, text=True)
             texts = [self._value(row, value.slot) for row in self.rows]
         return self._gather([find(key, text) for key, text in zip(keys, texts, strict=True)], node, label)
 
@@ -209,7 +209,8 @@ class Lookup:
             raise Mistake("C220", text.span, *problems[0])
         for hole in template.holes:
             if not (self.items and hole.slot == self.items.variable):
-                self._known(doc.SlotRef(doc.Name(hole.slot, span=text.span), doc.Name(hole.field) if hole.field else None, span=text.span))
+                name, chosen = doc.Name(hole.slot, span=text.span), doc.Name(hole.field) if hole.field else None
+                self._known(doc.SlotRef(name, chosen, span=text.span), text=True)
         return template
 
     def _expanded(self, text: doc.Text) -> list[str]:
@@ -227,11 +228,11 @@ class Lookup:
         label = f"{ref.name.text}.{ref.field.text}" if ref.field else ref.name.text
         return row.prompt.values.get(f"{label}:{ref.occurrence}", row.prompt.values[label])
 
-    def _known(self, ref: doc.SlotRef) -> None:
-        """Raises Mistake if a slot, or its field, is not there."""
+    def _known(self, ref: doc.SlotRef, text: bool = False) -> None:
+        """Raises Mistake if a slot, or its field, is not there; with `text`, also if it is only a position or a token of a value."""
         name, slots = ref.name.text, self.labelling.declaration.slots
         if name not in slots:
-            if self.rows and any(name == place[0] for place, _ in self.rows[0].prompt.layout.spans):
+            if not text and self.rows and any(name == place[0] for place, _ in self.rows[0].prompt.layout.spans):
                 return
             if name in self.taken:
                 raise Lacking(
@@ -240,7 +241,7 @@ class Lookup:
             hint = similar(name, [*slots, "answer", "wrong", *([self.items.variable] if self.items else [])])
             raise Lacking("C212", ref.span, f"`{self.name}` has no slot `{name}`", hint)
         fields, chosen = slots[name].fields, ref.field.text if ref.field else None
-        if chosen and chosen not in fields and chosen not in ("first", "last"):
+        if chosen and chosen not in fields and (text or chosen not in ("first", "last")):
             raise Mistake("C206", ref.span, f"slot `{name}` has no field `{chosen}`", similar(chosen, fields))
         if fields and chosen not in fields:
             raise Mistake("C206", ref.span, f"which field of `{name}` is meant?", f"its fields are {', '.join(fields)}")
