@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from circuitdsl.borders.adapter import Adapter
     from circuitdsl.borders.evidence import Evidence, GraphRecord
     from circuitdsl.borders.verdict import ClaimVerdict
-    from circuitdsl.engine import Captures
+    from circuitdsl.engine.captures import Captures
     from circuitdsl.reports.record import Asked, Looking
 
 Part = Literal["exploring", "verifying"]
@@ -131,7 +131,7 @@ def measure(
     what: str = "measuring",
 ) -> dict[str, dict[int, float]]:
     """Per-prompt numbers: readout digest, then row."""
-    from circuitdsl.engine import execute
+    from circuitdsl.engine.executor import execute
 
     found = execute(planned, adapter, hypothesis, captures=captures, progress=lambda done, every: progress(what, done / every))
     return {request.readout.digest: dict(zip(request.rows, found[request.readout.digest], strict=True)) for request in planned.requests}
@@ -172,7 +172,7 @@ def judge(hypothesis: Hypothesis, asked: "Sequence[Asked]", numbers: Mapping[str
 
 def verify(path: Path, flags: Flags, progress: Progress = quiet) -> "Evidence":
     """A file to its evidence and verdicts. Raises CircError for what is wrong with the file, GuardError for what is with the model."""
-    from circuitdsl.engine import Captures
+    from circuitdsl.engine.captures import Captures
     from circuitdsl.models.loading import load
     from circuitdsl.models.parity import check_parity
     from circuitdsl.models.tokenizers import assert_same_tokenizer, tokenizer_at

@@ -1,6 +1,1 @@
-"""A `Plan` and a loaded model to numbers."""
-
-from circuitdsl.engine.captures import Captures
-from circuitdsl.engine.executor import execute
-
-__all__ = ["Captures", "execute"]
+"""A `Plan` and a loaded model to numbers: `executor.execute`. Nothing is imported here, so that `codes` comes without torch."""

@@ -241,7 +241,7 @@ def by_oracle(requests: Sequence[Request], space: Hypothesis, adapter: Any) -> d
 
 
 def by_engine(requests: Sequence[Request], space: Hypothesis, adapter: Any) -> dict[str, np.ndarray]:
-    from circuitdsl.engine import execute
+    from circuitdsl.engine.executor import execute
     from circuitdsl.planning import plan
 
     return execute(plan(requests, space), adapter, space)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from circuitdsl.borders.plan import Request
-from circuitdsl.engine import execute
+from circuitdsl.engine.executor import execute
 from circuitdsl.models.exact import exact
 from circuitdsl.oracle import evaluate
 from circuitdsl.planning import plan
