@@ -143,4 +143,10 @@ CODES: dict[str, Code] = {
         "Update transformers and tokenizers together; delete the cache folder if the tokenizer was converted by an older "
         "version.",
     ),
+    "C424": Code(
+        "the model cannot be run",
+        "Before anything is measured the model is run as it is on a few of the file's prompts, and transformers itself raised an error. "
+        "The configuration holds something that loads but cannot work, or memory ran out.\n\n"
+        "Fetch config.json again, or run the model outside circuitdsl to see more.",
+    ),
 }

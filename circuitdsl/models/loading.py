@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from io import StringIO
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import nn
 
 from circuitdsl.borders.evidence import ModelRecord
 from circuitdsl.borders.hypothesis import ModelName
+from circuitdsl.borders.units import ModelShape
 from circuitdsl.models.adapter import TransformerAdapter
 from circuitdsl.models.cache import digest, digests, entry
 from circuitdsl.models.errors import model_error
@@ -100,6 +102,7 @@ def load(
         say(f"loading {location.weights}")
         module = family.load(source, config)
         if module is None:
+            _check_size(source, shape)
             module = _read(source, DTYPES[dtype], unsafe, family.overrides)
     try:
         module = module.to(target, DTYPES[dtype])
@@ -194,14 +197,36 @@ def _dequantise(gguf: Any, place: Path, say: Callable[[str], None]) -> None:
 # ---------------------------------------------------------------- reading and checking
 
 
+def _check_size(folder: Path, shape: ModelShape) -> None:
+    """C406 for a configuration of far more weights than the files hold, before memory is taken for them."""
+    from safetensors import safe_open
+
+    paths = list(folder.glob("*.safetensors"))
+    held = 0
+    for path in paths:
+        with safe_open(path, framework="pt") as file:
+            held += sum(prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
+    layer = 2 * shape.width * (shape.heads * shape.head_width + shape.mlp_width)
+    needed = shape.vocabulary * shape.width + shape.layers * layer
+    if paths and needed > held:
+        raise model_error(
+            "C406", f"config.json describes at least {needed:,} weights, and the files hold {held:,}", "are both from the same model?"
+        )
+
+
 def _read(folder: Path, dtype: torch.dtype, unsafe: bool, overrides: Mapping[str, Any]) -> nn.Module:
     """The model in a folder by transformers itself; C405, C406."""
     from safetensors import SafetensorError
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM
 
+    try:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True, **overrides)
+    except Exception as error:  # whatever its checks of each value raise
+        raise model_error("C411", f"config.json in {folder} cannot be used: {_flat(error)}") from None
     try:
         model, report = AutoModelForCausalLM.from_pretrained(
             folder,
+            config=config,
             dtype=dtype,
             attn_implementation="eager",
             trust_remote_code=False,
@@ -209,12 +234,11 @@ def _read(folder: Path, dtype: torch.dtype, unsafe: bool, overrides: Mapping[str
             use_safetensors=None if unsafe else True,
             ignore_mismatched_sizes=True,
             output_loading_info=True,
-            **overrides,
         )
     except (SafetensorError, OSError, EOFError) as error:
         raise model_error("C405", f"the weights in {folder} cannot be read: {error}") from None
-    except (RuntimeError, ValueError, KeyError, TypeError) as error:
-        raise model_error("C406", f"the weights in {folder} do not fit config.json: {error}") from None
+    except Exception as error:  # whatever the modules raise for numbers that do not go together
+        raise model_error("C406", f"the weights in {folder} do not fit config.json: {_flat(error)}") from None
     wrong = [f"{name} is missing" for name in sorted(report["missing_keys"])]
     for mismatch in sorted(report["mismatched_keys"]):
         wrong.append(
@@ -226,6 +250,10 @@ def _read(folder: Path, dtype: torch.dtype, unsafe: bool, overrides: Mapping[str
         more = f", and {len(wrong) - 3} more" if len(wrong) > 3 else ""
         raise model_error("C406", f"the weights do not fit config.json: {'; '.join(wrong[:3])}{more}", "are both from the same model?")
     return model
+
+
+def _flat(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _check_finite(model: nn.Module, location: Location) -> None:

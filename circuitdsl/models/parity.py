@@ -45,12 +45,12 @@ def check_parity(adapter: "Adapter", tokens: Tensor | Sequence[Sequence[int]]) -
     """Compares on tokens [B, T] of one length. A float64 model is compared in float64 throughout.
 
     Raises GuardError beyond 1e-4 of the scale in float32, 1e-9 in float64, 5e-2 in bfloat16, 5e-3 in float16:
-    C420 logits, C421 the sum of writes, C422 a piece.
+    C420 logits, C421 the sum of writes, C422 a piece; and C424 if transformers itself cannot run the model.
     """
     bound = _BOUNDS[adapter.dtype]
     tokens = torch.as_tensor(tokens, device=adapter.device)
     with exact() if adapter.dtype is torch.float64 else nullcontext():
-        own = adapter.model(tokens).logits
+        own = _own_logits(adapter, tokens)
         captured = adapter.capture(tokens)
         sums = dict(_sums(adapter, captured))
         logits = adapter.logits(adapter.norm(_LOGITS, sums[_LOGITS]))  # as the engine makes them: from a sum of writes
@@ -71,6 +71,16 @@ def check_parity(adapter: "Adapter", tokens: Tensor | Sequence[Sequence[int]]) -
                 code, f"{message}: by {error:.1e} of their scale, allowed {bound:g}", hint=f"explain {code} tells what it means"
             )
     return parity
+
+
+def _own_logits(adapter: "Adapter", tokens: Tensor) -> Tensor:
+    try:
+        return adapter.model(tokens).logits
+    except (RuntimeError, ValueError, IndexError) as error:
+        why = " ".join(str(error).split())
+        raise GuardError(
+            "C424", f"the model itself cannot run the file's prompts: {why}", hint="is its config.json as published?"
+        ) from error
 
 
 def _error(found: Tensor, expected: Tensor) -> float:

@@ -76,8 +76,9 @@ def shape_of(config: dict[str, Any], name: str = "") -> ModelShape:
     family = family_of(config)
     try:
         shape = family.shape(config, name)
-        counts = (shape.layers, shape.heads, shape.kv_heads, shape.width, shape.head_width, shape.vocabulary, shape.context)
-        sound = all(isinstance(count, int) and count > 0 for count in counts) and shape.heads % shape.kv_heads == 0
+        counts = [shape.layers, shape.heads, shape.kv_heads, shape.width, shape.head_width, shape.vocabulary, shape.context]
+        counts += [shape.mlp_width] if shape.mlps else []
+        sound = all(type(count) is int and count > 0 for count in counts) and shape.heads % shape.kv_heads == 0
     except (KeyError, TypeError, ValueError, ZeroDivisionError, AttributeError) as error:
         raise model_error("C411", f"the configuration of `{name}` cannot be understood: {type(error).__name__} {error}") from None
     if not sound:

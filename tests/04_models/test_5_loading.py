@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from circuitdsl.borders.hypothesis import ModelName
-from circuitdsl.borders.source import CircError
+from circuitdsl.borders.source import CircError, GuardError
 from circuitdsl.models.cache import digest
 from circuitdsl.models.loading import load
 from circuitdsl.models.parity import check_parity
@@ -140,6 +140,28 @@ def test_a_configuration_with_fewer_layers_than_the_weights(saved):
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 2}))
     assert code_of(folder) == "C406"
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "code"),
+    [
+        ("llama", {"num_hidden_layers": 10**7}, "C406"),
+        ("llama", {"vocab_size": 10**9}, "C406"),
+        ("llama", {"hidden_act": "magic"}, "C406"),
+        ("llama", {"rms_norm_eps": "small"}, "C411"),
+        ("llama", {"rope_parameters": []}, "C411"),
+        ("llama", {"pad_token_id": 10**7}, "C406"),
+        ("llama", {"intermediate_size": 1.5}, "C411"),
+        ("gpt2", {"n_embd": 21}, "C40[67]|C411"),
+        ("mistral", {"sliding_window": -1}, "C424"),
+    ],
+)
+def test_a_configuration_of_garbage_is_an_error_and_takes_no_memory(saved, name, change, code):
+    _, folder = saved(name)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, **change}))
+    with pytest.raises((CircError, GuardError), match=code):
+        check_parity(load(ModelName(str(folder)), folder=folder).adapter, TOKENS)
 
 
 def test_pickles_are_refused_unless_told_otherwise(saved):
