@@ -79,6 +79,8 @@ def read_records(path: Path, bad: BadLines) -> Iterator[Record]:
                     yield _record(number, json.loads(text))
             except UnicodeDecodeError:
                 bad.add(number, "not UTF-8 text")
+            except UnicodeEncodeError:
+                bad.add(number, "half of a surrogate pair, which is no character")
             except json.JSONDecodeError as error:
                 bad.add(number, f"not JSON: {error.msg} at column {error.colno}")
             except RecursionError:
@@ -91,6 +93,10 @@ def _record(line: int, found: Any) -> Record:
     """Raises ValueError, in the user's words, for an object of another form."""
     if not isinstance(found, dict):
         raise ValueError("not an object: write {…}")
+    for text in (*found, *found.values()):
+        for one in text if isinstance(text, list) else (text,):
+            if isinstance(one, str):
+                one.encode()
     texts = {key: _text(key, found.get(key)) for key in ("clean", "counterfactual", "answer", "counterfactual_answer")}
     if texts["clean"] is None:
         raise ValueError('no key "clean" with the prompt')

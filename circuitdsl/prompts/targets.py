@@ -63,6 +63,8 @@ def after(tokens: Tokens, ending: str, value: str, part: str = "first", exact: b
     """The token that would follow a prompt with this ending, after the space that the model's own text would have unless `exact`."""
     text = value if exact else joint(ending, value) + value
     ids = tokens.appended(ending, text) if ending else tokens.run(text).ids
+    if not ids and not tokens.checked:
+        ids = tokens.run(text).ids
     return _target(ids, part) if ids else "joins"
 
 

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from circuitdsl.prompts import vocabulary
 
@@ -80,6 +82,9 @@ BAD = [
     ({"clean": "a", "positions": {"END": 0}}, "cannot be the name"),
     ({"clean": "a", "counterfactual_answer": "b"}, "without"),
     ({"clean": "a", "cluster": []}, '"cluster"'),
+    ('{"clean": "a\\ud800"}', "surrogate"),
+    ('{"clean": "a", "answer": "b", "wrong": ["\\ud800"]}', "surrogate"),
+    ('{"clean": "a", "n": ' + "1" * 5000 + "}", "digits"),
     ("[" * 200_000, "deep"),
 ]
 
@@ -144,6 +149,30 @@ def test_what_cannot_be_said_about_a_file(make, tmp_path, codes_of) -> None:
     space = make(text, count=1, folder=write(tmp_path, ROW), clean=False)
     assert codes_of(space) == ["C213", "C213"]
     assert space.distributions["fine"].prompts[0].text == ROW["clean"]
+
+
+JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-3, 9), st.floats(), st.text(max_size=5), st.sampled_from(["the key", "a"])),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=4), inner, max_size=3)),
+    max_leaves=5,
+)
+KEYS = st.sampled_from(["clean", "counterfactual", "answer", "wrong", "positions", "cluster", "template", "counterfactual_answer", "noun"])
+ROWS = st.one_of(
+    st.dictionaries(KEYS, JSON, max_size=6),
+    st.fixed_dictionaries({"clean": st.just("the key to"), "answer": st.sampled_from(["is", "är", " "]), "noun": st.text(max_size=3)}),
+    st.fixed_dictionaries({"clean": st.text(min_size=1, max_size=9), "answer": st.text(min_size=1, max_size=3), "noun": st.just("x")}),
+    JSON,
+)
+
+
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(ROWS, min_size=1, max_size=4), st.booleans())
+def test_no_line_breaks_it(make, tmp_path, rows, escaped) -> None:
+    lines = [json.dumps(row, ensure_ascii=escaped) for row in rows]
+    (tmp_path / "pairs.jsonl").write_text("\n".join(lines), encoding="utf-8", errors="surrogatepass")
+    text = FILE + 'metric m = logit(answer)\nmetric n = prob(noun)\nmetric o = prob(" {noun}")\nfeature f = noun == "x"'
+    space = make(text, folder=tmp_path, clean=False)
+    assert space.distributions or space.errors
 
 
 # ---------------------------------------------------------------- vocabularies

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from circuitdsl.prompts import CODES
+from circuitdsl.borders import document as doc
+from circuitdsl.borders.source import Source
+from circuitdsl.language.parser import parse
+from circuitdsl.prompts import CODES, build, metrics
 
 V = 'vocab v = "Mary", "John"\nvocab f(c, t) = ("France", "Paris"), ("Japan", "Tokyo")\n'
 P = 'prompts clean { "the {A} of {x.c} to"; A in v; x in f; answer x.t wrong A }\n'
@@ -87,10 +90,11 @@ CASES = [
 @pytest.mark.parametrize(("text", "code", "underlined", "said"), CASES, ids=[f"{code} {text[:60]!r}" for text, code, _, _ in CASES])
 @pytest.mark.parametrize("use", ["bpe", None])
 def test_a_mistake_is_said(make, text, code, underlined, said, use) -> None:
-    if use is None and code in ("C223",):
-        pytest.skip("about tokens")
     whole = V + P + text
     space = make(whole, use=use, clean=False)
+    if use is None and code == "C223":  # about tokens
+        assert not space.errors
+        return
     (error,) = [found for found in space.errors if found.code == code][:1] or [None]
     assert error, space.errors
     assert [found.code for found in space.errors] == [code]
@@ -100,6 +104,41 @@ def test_a_mistake_is_said(make, text, code, underlined, said, use) -> None:
     assert code in CODES
     if code not in ("C215",):
         assert "clean" in space.distributions
+
+
+def test_several_wrong_answers_need_a_fold(make) -> None:
+    text = V + 'prompts clean { "the {A} to"; A in v; answer A wrong "is", "on" }\nmetric m = logit(answer) - logit(wrong)'
+    (error,) = make(text, clean=False).errors
+    assert error.code == "C236" and "`max(logit(w) for w in wrong)`" in error.hint
+    assert make(text.replace("logit(wrong)", "max(logit(w) for w in wrong)")).metrics
+
+
+def test_answers_that_are_not_there(make) -> None:
+    text = V + 'prompts clean { "the {A} to"; A in v }\nmetric m = logit(answer)\nmetric n = max(logit(w) for w in wrong)'
+    assert [error.code for error in make(text, clean=False).errors] == ["C236", "C236"]
+
+
+def test_folds_have_a_limit(make, monkeypatch) -> None:
+    monkeypatch.setattr(metrics, "LARGEST", 3)
+    space = make(V + P + "metric m = sum(prob(y) for y in v)", clean=False)
+    assert [error.code for error in space.errors] == ["C238"]
+
+
+def test_warnings_about_the_prompts_themselves(make, codes_of, tokenizers) -> None:
+    none = 'prompts clean {{ "{}the {{A}} to"; A, B in v distinct; answer B wrong A }}\n'
+    assert codes_of(make(V + none.format(""), count=2)) == []
+    three = V.replace('"John"', '"John", "Alice"') + none.format("")
+    assert codes_of(make(three, count=6)) == ["W019"]
+    bos = tokenizers["bos"].decode([tokenizers["bos"].bos_id])
+    assert codes_of(make(V + none.format(bos), count=2, use="bos")) == ["W018"]
+    assert codes_of(make(V + none.format(bos), count=2, use="bos", bos=False)) == []
+
+
+def test_a_counterfactual_without_a_change(make, codes_of) -> None:
+    item = doc.Prompts(doc.Name("same"), base=doc.Name("clean"))
+    source = Source(V + P)
+    space = build([*parse(source).statements, item], None, count=2, seed=0, bos=None, folder=Path(), source=source)
+    assert codes_of(space) == ["W023", "W027"]
 
 
 def test_all_mistakes_at_once_sorted(make) -> None:
@@ -119,6 +158,8 @@ def test_every_code_is_explained() -> None:
     folder = Path(__file__).parents[2] / "circuitdsl" / "prompts"
     raised = {code for path in folder.glob("*.py") if path.name != "codes.py" for code in re.findall(r'"([CW]\d{3})"', path.read_text())}
     assert raised == set(CODES)
+    tests = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
+    assert {code for code in CODES if f'"{code}"' not in tests} == set()
     assert all(code.title and code.text.endswith((".", ")")) for code in CODES.values())
 
 
