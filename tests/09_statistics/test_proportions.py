@@ -49,6 +49,22 @@ def test_prompts_that_agree_within_templates_are_worth_one_a_template():
     assert "independent" in analyse_proportion(ProportionOf("x"), {"x": mixed}, sample(labels), 0.95).estimate.method
 
 
+def test_what_prompts_are_worth_is_korn_and_graubards():
+    from scipy.stats import t
+
+    agreeing = np.repeat((np.arange(20) < 14).astype(float), 10)
+    effect = (0.7 * 0.3 / 19) / (0.7 * 0.3 / 199)
+    wanted = 200 / effect * (t.ppf(0.975, 199) / t.ppf(0.975, 19)) ** 2
+    assert effective_prompts(agreeing, sample(np.repeat(np.arange(20), 10)), 0.95) == pytest.approx(wanted)
+
+
+def test_a_narrow_equivalence_counts_both_tails():
+    from scipy.stats import binomtest
+
+    refute = p_values(BetaTails(30, 40), Comparison("=", 0.5, 1e-12))[1]
+    assert refute == pytest.approx(binomtest(30, 40, 0.5).pvalue)
+
+
 @pytest.mark.parametrize("deviation", [0.0, 0.2])
 def test_clustered_shares_are_covered_at_least_as_often(deviation, plausible):
     random, labels, trials, hits = np.random.default_rng(1), np.repeat(np.arange(20), 10), 1000, 0
