@@ -1,0 +1,45 @@
+"""The cost model counts what a plain pass counts, and less for less."""
+
+import pytest
+
+from circuitdsl.borders.plan import Request
+from circuitdsl.borders.units import EMBED
+from circuitdsl.borders.values import Algebra, Override, Readout, Run
+from circuitdsl.planning import cost, plan
+
+CLEAN, ABC = Run("clean"), Run("abc")
+
+
+def whole_model(algebra, shape):
+    """The circuit of every unit with every edge, over the counterfactual run."""
+    mix = algebra.mix([Override(EMBED, None, algebra.base(CLEAN, EMBED))])
+    for layer in range(shape.layers):
+        for kind in ("head", "mlp"):
+            units = [unit for unit in shape.units(kind) if unit.layer == layer]
+            values = [algebra.recomputed(unit, ABC, dict.fromkeys(unit.ports, mix)) for unit in units]
+            mix = algebra.mix([Override(value.unit, None, value) for value in values], mix)
+    return algebra.logits(ABC, mix)
+
+
+def test_a_plain_pass(shape):
+    """2 operations a weight and token, 4 h a query-key pair and head."""
+    d, tokens = shape.width, 7
+    weights = shape.layers * (4 * d * d + 2 * d * shape.mlp_width) + d * shape.vocabulary
+    pairs = shape.layers * shape.heads * 4 * shape.head_width * tokens**2
+    assert cost.forward(shape, tokens).flops == 2 * weights * tokens + pairs
+
+
+def test_the_whole_circuit_costs_about_a_pass_and_its_base_runs(space, shape):
+    value = whole_model(Algebra(), shape)
+    found = plan([Request(Readout("metric", value, "clean", "ld"), tuple(range(12)))], space()).cost
+    vocabulary = shape.width * shape.vocabulary / (shape.layers * 12 * shape.width**2 + shape.width * shape.vocabulary)
+    assert found.base_passes == pytest.approx(2 * (1 - vocabulary), rel=0.02)
+    assert 0.6 < found.passes - found.base_passes < 1.1
+    assert found.values == 3 * 5 + 1 == found.computed
+
+
+def test_chunks_are_planned_within_the_memory(space, shape):
+    request = Request(Readout("metric", whole_model(Algebra(), shape), "clean", "ld"), tuple(range(12)))
+    planned = plan([request], space(), memory=1000)
+    assert planned.cost.peak_bytes == 1000
+    assert all(panel.elements > 6 * shape.layers * 2 * shape.width for panel in planned.panels)
