@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from circuitdsl.figures import style
 from circuitdsl.figures.content import CELL, GAP, NAME, PAD, UNIT_MARK, Arrow, Cell, Content, Item
-from circuitdsl.figures.fonts import SMALLEST, shorten
+from circuitdsl.figures.fonts import SMALLEST, measure, shorten
 from circuitdsl.figures.positions import Box, Label, Line, Mark, Point, Rect
 
 
@@ -41,6 +41,11 @@ def _wide(cell: Cell) -> bool:
 
 def row_width(row: Sequence[Cell]) -> float:
     return sum(cell.width for cell in row) + GAP * (len(row) - 1)
+
+
+def stacked_width(cell: Cell) -> float:
+    """Width of a cell that stands along many rows, its words one below the other."""
+    return max(20.0, *(measure(word, SMALLEST) + 8 for word in cell.text.split()))
 
 
 def compact(item: Item, per: int) -> tuple[float, float]:
@@ -82,12 +87,17 @@ def block(item: Item, rect: Rect, cells: Sequence[tuple[Cell, Rect]], within: st
         parts.boxes.append(Box(cell.id, cell.kind, place, cell.outcome, text, item.id, faded or cell.outcome == "refuted"))
         colour = style.GREY if faded or cell.outcome == "refuted" else style.INK
         x, y = place.middle
-        if cell.outcome is not None:
+        stacked = place.height > 2 * CELL
+        texts = cell.text.split() if stacked else [cell.text]
+        if cell.outcome is not None and not stacked:
             x -= UNIT_MARK / 2 + 1
-        label = Label(shorten(cell.text, place.width - 3, SMALLEST), x, y + 2.5, "unit", SMALLEST, color=colour, within=cell.id)
-        parts.labels.append(label)
+        for number, text in enumerate(texts):
+            shown = shorten(text, place.width - 3, SMALLEST)
+            base = y + 2.5 + 9.0 * (number - (len(texts) - 1) / 2)
+            parts.labels.append(Label(shown, x, base, "unit", SMALLEST, color=colour, within=cell.id))
         if cell.outcome is not None:
-            parts.marks.append(Mark(cell.outcome, label.rect.right + 2 + UNIT_MARK / 2, y, UNIT_MARK))
+            beside = (place.middle[0], y - 4.5 * len(texts) - 5) if stacked else (parts.labels[-1].rect.right + 2 + UNIT_MARK / 2, y)
+            parts.marks.append(Mark(cell.outcome, *beside, UNIT_MARK))
     return parts
 
 

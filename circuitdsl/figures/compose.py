@@ -13,8 +13,8 @@ from circuitdsl.figures.fonts import wrap
 from circuitdsl.figures.positions import Figure, Label, Rect
 
 Layout = Literal["graph", "grid"]
-MARGIN, TITLE = 5.0, 9.0
-SIZES = ((88, 3, 36, 24), (64, 3, 32, 24), (64, 2, 30, 24), (64, 2, 28, 40), (56, 1, 24, 24), (56, 1, 20, 40), (44, 1, 20, 56))
+MARGIN, TITLE = 4.0, 9.0
+SIZES = ((88, 3, 36, 24), (64, 3, 32, 24), (64, 2, 30, 24), (64, 2, 28, 34), (56, 2, 24, 26), (56, 1, 22, 28), (52, 1, 20, 36))
 """Ways of drawing, the best first: widest title, cells a line, room between columns and between rows, in points."""
 TRIES = 160
 """Arrows that are laid in search of the best way of drawing."""

@@ -19,7 +19,7 @@ NODES = 60
 NAME = 7.5
 CELL = 12.0
 """Height of a unit's cell in points."""
-GAP, PAD = 3.0, 5.0
+GAP, PAD = 3.0, 4.5
 UNIT_MARK = 6.5
 """Size of the verdict's glyph on a unit."""
 TITLE_LINES = 5

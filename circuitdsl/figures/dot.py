@@ -41,6 +41,12 @@ def source(found: Content, sizes: Mapping[str, tuple[float, float]], *, ranks: f
     for name in found.items:
         if name not in inside:
             _node(graph, found, name, sizes)
+    for kind, rank in (("embed", "source"), ("logits", "sink")):
+        for item in found.items.values():
+            if item.kind == kind and item.name not in inside:
+                with graph.subgraph() as level:
+                    level.attr(rank=rank)
+                    level.node(item.id)
     for arrow in found.arrows:
         tail, head = found.leaves(arrow.sender), found.leaves(arrow.receiver)
         ends = {"tooltip": arrow.text, "id": arrow.id}

@@ -70,7 +70,7 @@ def _write(path: Path, body: bytes) -> None:
     except OSError as error:
         temporary.unlink(missing_ok=True)
         reason = (error.strerror or str(error)).lower()
-        raise _problem("C606", f"the figure cannot be written to {path}: {reason}", "name another folder with --output") from error
+        raise _problem("C606", f"the figure cannot be written to {path}: {reason}", "name another place with --output") from error
 
 
 def _problem(code: str, message: str, hint: str) -> CircError:

@@ -29,11 +29,11 @@ from circuitdsl.figures.slots import (
     token_at,
 )
 
-EDGE = 12.0
+EDGE = (5.0, 12.0)
 """Room for arrows left of the first column and right of the last."""
 WITHIN = 7.0
 """Room between rows where no box begins or ends."""
-AXIS = 28.0
+AXIS = 25.0
 """Room for the numbers of layers, left."""
 BAR = 15.0
 """Height of the boxes of the embedding and the logits."""
@@ -51,14 +51,14 @@ class Grid:
         self.lanes = {column: lanes_of(self.slots[column]) for column in self.columns}
         widths = {column: max(across(self.lanes[column], spacing.lanes), header_width(self.found, column)) for column in self.columns}
         count = len(self.columns)
-        needed = AXIS + sum(widths.values()) + spacing.columns * max(count - 1, 0) + 2 * EDGE
+        needed = AXIS + sum(widths.values()) + spacing.columns * max(count - 1, 0) + sum(EDGE)
         self.width = max(room, needed)
         # room that is left goes between the boxes of a column first, up to twice what is needed there, then between columns
         left = self.width - needed
         self.apart = spacing.lanes + min(left / max(1, sum(map(len, self.lanes.values()))), 2 * spacing.lanes)
         self.widths = {column: max(widths[column], across(self.lanes[column], self.apart)) for column in self.columns}
         slack = (left - sum(self.widths.values()) + sum(widths.values())) / max(count, 1)
-        self.lefts, x = dict[Column, float](), AXIS + EDGE + slack / 2
+        self.lefts, x = dict[Column, float](), AXIS + EDGE[0] + slack / 2
         for column in self.columns:
             self.lefts[column] = x
             x += self.widths[column] + spacing.columns + slack
@@ -105,9 +105,9 @@ class Grid:
             band = Rect(AXIS - 4, self.tops[index] - 3, self.width, self.bases[index] + 3)
             parts.boxes.append(Box(f"row_{layer}_{part}", "band", band))
             name = str(layer) if index == 0 or self.rows[index - 1][0] != layer else "MLP"
-            parts.labels.append(Label(name, AXIS - 8, band.middle[1] + 2.5, "axis", SMALLEST, "end", color=style.GREY))
+            parts.labels.append(Label(name, AXIS - 6, band.middle[1] + 2.5, "axis", SMALLEST, "end", color=style.GREY))
         if self.rows:
-            parts.labels.append(Label("layer", AXIS - 8, self.tops[-1] - 8, "axis", SMALLEST, "end", color=style.GREY))
+            parts.labels.append(Label("layer", AXIS - 6, self.tops[-1] - 8, "axis", SMALLEST, "end", color=style.GREY))
         return parts
 
     def _put(self, parts: Parts, slots: Sequence[Slot], lanes: Sequence[float], left: float, apart: float, within: str | None) -> None:

@@ -64,7 +64,7 @@ def _spot(way: Sequence[Point], width: float, height: float, solid, outlines, ot
     """
     half = len(way) / 2
     best: tuple[float, tuple[Point, bool]] | None = None
-    aside = (0.0, 0.0), (0.0, -height / 2 - 2), (0.0, height / 2 + 2), (width / 2 + 2, 0.0), (-width / 2 - 2, 0.0)
+    aside = (0.0, 0.0), (0.0, -height / 2 - 3.6), (0.0, height / 2 + 3.6), (width / 2 + 3, 0.0), (-width / 2 - 3, 0.0)
     for (index, (a, b)), (dx, dy) in product(enumerate(way), aside):
         x, y, on = a + dx, b + dy, not dx and not dy
         cost = abs(index - half) / max(half, 1.0) + (0.0 if on else 8.0)

@@ -19,6 +19,8 @@ TURN, CROSSING, FOREIGN, SIDE, SHARED = 3.0, 3.0, 3.0, 6.0, 40.0
 """Costs in steps: a turn, a crossing, a step within a group's box that is none of the arrow's, leaving downward, a shared track."""
 BESIDE = (0.5, 0.35, 0.2)
 """Costs of a step one, two, three tracks from another arrow: labels need room."""
+OUTLINE = 8.0
+"""Cost of a step along a group's outline, which would hide it."""
 MOVES = ((0, -1), (1, 0), (0, 1), (-1, 0))
 """Up, right, down, left. The axis of a move is its number modulo 2."""
 
@@ -49,7 +51,13 @@ class Board:
         self._laid = (bytearray(size), bytearray(size))
         """For each axis, which points are taken: 0 up and down, 1 across."""
         self._near = ([0.0] * size, [0.0] * size)
-        """For each axis, what a step to a point costs more because another arrow runs beside it."""
+        """For each axis, what a step to a point costs more because another arrow or a group's outline runs beside it."""
+        for rect in frames.values():
+            left, top, right, bottom = rect.left, rect.top, rect.right, rect.bottom
+            level, upright = (Rect(left, y, right, y) for y in (top, bottom)), (Rect(x, top, x, bottom) for x in (left, right))
+            for axis, sides in ((1, level), (0, upright)):
+                for point in (point for side in sides for point in self._points(side.grown(STEP - 0.5))):
+                    self._near[axis][point] = OUTLINE
 
     def route(self, wanted: Sequence[Ends]) -> tuple[dict[str, tuple[Point, ...]], list[str]]:
         """Ways by id, and the ids of arrows that had to share a track with another."""

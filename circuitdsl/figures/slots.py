@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from circuitdsl.figures.blocks import row_width, rows_of
+from circuitdsl.figures.blocks import row_width, rows_of, stacked_width
 from circuitdsl.figures.content import GAP, NAME, PAD, Cell, Content, Item
 from circuitdsl.figures.fonts import SMALLEST, measure
 
@@ -98,12 +98,12 @@ def slots_of(found: Content, column: Column, rows: Sequence[Row], spacing: Spaci
         if item.kind == "group":
             inner = [make(found.items[member]) for member in item.members]
             widths = lanes_of(inner)
-            width = max(across(widths, spacing.lanes), item.title_width) + 2 * (PAD + 3)
+            width = max(across(widths, spacing.lanes), item.title_width) + 2 * (PAD + 2)
             return Slot(item, min(s.low for s in inner), max(s.high for s in inner), width, inner, lanes=widths)
         if tall(item):
             first, last = item.cells[0].layers
             spans = [i for i, row in enumerate(rows) if first <= row[0] <= last]
-            return Slot(item, spans[0], spans[-1], max(item.title_width, item.cells[0].width) + 2 * PAD)
+            return Slot(item, spans[0], spans[-1], max(item.title_width, stacked_width(item.cells[0])) + 2 * PAD)
         spans = [rows.index(row_of(cell)) for cell in item.cells] or [0]
         lines = [row_width(part) for row in set(spans) for part in rows_of(in_row(item, rows[row]), spacing.per)] if item.cells else []
         return Slot(item, min(spans), max(spans), max([item.title_width, *lines]) + 2 * PAD)
