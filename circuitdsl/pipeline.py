@@ -10,13 +10,15 @@ import os
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from circuitdsl import __version__
-from circuitdsl.borders.document import Document
+from circuitdsl.borders.document import Document, Model
 from circuitdsl.borders.flags import Flags, Progress, quiet
 from circuitdsl.borders.hypothesis import Claim, Hypothesis, ModelName
 from circuitdsl.borders.measure import Lowered, Search
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from circuitdsl.engine.captures import Captures
     from circuitdsl.reports.record import Asked, Looking
 
+Found = TypeVar("Found")
 Part = Literal["exploring", "verifying"]
 
 
@@ -51,14 +54,38 @@ def resolve(document: Document, flags: Flags) -> Hypothesis:
     from circuitdsl.measures import measures
     from circuitdsl.models.shapes import find_shape
     from circuitdsl.models.tokenizers import load_tokenizer
-    from circuitdsl.resolve import model_name
     from circuitdsl.resolve import resolve as resolve_document
 
-    model = ModelName(flags.model) if flags.model else model_name(document, parse)
-    folder = document.source.folder
-    shape, tokenizer = find_shape(model, folder), load_tokenizer(model, folder)
+    model, folder = _model(document, flags), document.source.folder
+    shape, tokenizer = _placed(document, lambda: (find_shape(model, folder), load_tokenizer(model, folder)))
     settings = {**flags.settings, **({"model": flags.model} if flags.model else {})}
     return resolve_document(document, shape, tokenizer, measures(), settings, parse=parse)
+
+
+def fetch(document: Document, flags: Flags, progress: Progress = quiet) -> None:
+    """Downloads the model that a file names, if it is on the Hub and not here: what follows needs its tokenizer."""
+    from circuitdsl.models.hub import fetch as fetch_model
+
+    model, folder = _model(document, flags), document.source.folder
+    _placed(document, lambda: fetch_model(model, folder=folder, unsafe=flags.unsafe, progress=lambda what: progress(what, 0.0)))
+
+
+def _model(document: Document, flags: Flags) -> ModelName:
+    from circuitdsl.language.parser import parse
+    from circuitdsl.resolve import model_name
+
+    return ModelName(flags.model) if flags.model else model_name(document, parse)
+
+
+def _placed(document: Document, find: Callable[[], Found]) -> Found:
+    """What `find` gives; an error about the model, which stands nowhere, is put at the statement that names it."""
+    try:
+        return find()
+    except CircError as error:
+        named = next((statement for statement in document.statements if isinstance(statement, Model)), None)
+        if named is None:
+            raise
+        raise CircError([replace(one, span=named.name.span, source=document.source) for one in error.diagnostics]) from None
 
 
 def lower(hypothesis: Hypothesis, algebra: Algebra) -> "tuple[Asked | Looking, ...]":
@@ -133,7 +160,8 @@ def measure(
     """Per-prompt numbers: readout digest, then row."""
     from circuitdsl.engine.executor import execute
 
-    found = execute(planned, adapter, hypothesis, captures=captures, progress=lambda done, every: progress(what, done / every))
+    with exact() if adapter.dtype.itemsize == 8 else nullcontext():
+        found = execute(planned, adapter, hypothesis, captures=captures, progress=lambda done, every: progress(what, done / every))
     return {request.readout.digest: dict(zip(request.rows, found[request.readout.digest], strict=True)) for request in planned.requests}
 
 
@@ -180,7 +208,9 @@ def verify(path: Path, flags: Flags, progress: Progress = quiet) -> "Evidence":
 
     started = time.perf_counter()
     progress("reading the file", 0.0)
-    hypothesis = resolve(read(path), flags)
+    document = read(path)
+    fetch(document, flags, progress)
+    hypothesis = resolve(document, flags)
     algebra = Algebra()
     lowered = lower(hypothesis, algebra)
     figure = lower_figure(hypothesis, algebra, flags.edges)
