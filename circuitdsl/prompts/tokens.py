@@ -23,7 +23,7 @@ _SPACE = re.compile(r"\s+")
 
 
 class Placed(NamedTuple):
-    """A prompt with its tokens. `chars` are ranges in `text`, for slots that are text in a text without blocks.
+    """A prompt with its tokens. `chars` are ranges of slots that are text, in `runs` where there are blocks between, else in `text`.
 
     `shared` are places whose first or last token also holds a neighbour's characters; `special` tokens come first (BOS).
     `tail` is the text after the last block, `ids[-tail_tokens:]` its tokens.
@@ -37,6 +37,7 @@ class Placed(NamedTuple):
     special: int
     tail: str
     tail_tokens: int
+    runs: Mapping[Place, str] = {}
 
     def starts(self, place: Place) -> bool:
         """Whether the place is the very beginning of the text."""
@@ -95,12 +96,15 @@ class Tokens:
         spans: dict[Place, Range] = {}
         shared: set[Place] = set()
         run, holes = "", dict[Place, Range]()
+        chars: dict[Place, Range] = {}
+        runs: dict[Place, str] = {}
 
         def close() -> int:
             encoding = self.run(run)
             for place, found in holes.items():
                 start, end = span = span_of(encoding, found)
                 spans[place] = (start + len(ids), end + len(ids))
+                chars[place], runs[place] = found, run
                 if self.checked and shares(encoding, run, found, span):
                     shared.add(place)
             ids.extend(encoding.ids)
@@ -119,22 +123,23 @@ class Tokens:
             ids.extend(content)
         tail_tokens = close()
         text = self.tokenizer.decode(ids[special:])
-        return Placed(text, tuple(ids), Layout(number, len(ids), tuple(spans.items())), {}, frozenset(shared), special, run, tail_tokens)
+        layout = Layout(number, len(ids), tuple(spans.items()))
+        return Placed(text, tuple(ids), layout, chars, frozenset(shared), special, run, tail_tokens, runs)
 
     # ------------------------------------------------------------ tokens of other values
 
     def context(self, placed: Placed, place: Place) -> tuple[str, str]:
         """The text on both sides of a place that its tokens depend on: as far as the spaces around, if that gives the prompt's own
         tokens, else all of it."""
-        start, end = placed.chars[place]
-        low = _word_start(placed.text, start)
-        space = _SPACE.search(placed.text, end)
-        high = space.start() if space else len(placed.text)
-        left, right = placed.text[low:start], placed.text[end:high]
+        text, (start, end) = placed.runs.get(place, placed.text), placed.chars[place]
+        low = _word_start(text, start)
+        space = _SPACE.search(text, end)
+        high = space.start() if space else len(text)
+        left, right = text[low:start], text[end:high]
         first, last = dict(placed.layout.spans)[place]
-        if self._ids(left, placed.text[start:end], right) == placed.ids[first:last]:
+        if self._ids(left, text[start:end], right) == placed.ids[first:last]:
             return left, right
-        return placed.text[:start], placed.text[end:]
+        return text[:start], text[end:]
 
     def in_place(self, context: tuple[str, str], value: str) -> tuple[int, ...] | None:
         """Tokens that a value has in such a context; None if one of them also holds characters of the context."""

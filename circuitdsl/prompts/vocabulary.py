@@ -1,5 +1,6 @@
 """Vocabularies: lists, ranges of equal width, and files."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,12 +69,12 @@ def read_vocabulary(statement: doc.Vocab, folder: Path, findings: Findings) -> V
     if any(not text for entry in entries for text in entry):
         findings.error("C203", where, f"vocabulary `{statement.name.text}` has an empty value: an empty value has no token")
         return None
-    unique = tuple(dict.fromkeys(entries))
+    unique = Counter(entries)
     if len(unique) < len(entries):
-        repeated = [" / ".join(entry) for entry in unique if entries.count(entry) > 1]
+        repeated = [" / ".join(entry) for entry, times in unique.items() if times > 1]
         message = f"vocabulary `{statement.name.text}` has {len(entries) - len(unique)} repeated values: {listed(repeated)}"
         findings.warn("W021", where, message, "each counts once")
-    return Vocabulary.of(statement.name.text, unique, fields)
+    return Vocabulary.of(statement.name.text, tuple(unique), fields)
 
 
 def _from_range(statement: doc.Vocab, findings: Findings) -> list[Entry]:

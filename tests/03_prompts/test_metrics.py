@@ -172,6 +172,16 @@ def test_other_values_in_a_slot(make, ioi, tokenizer) -> None:
     assert fold.mask.sum(1).tolist() == [4] * 20
 
 
+def test_other_values_between_blocks(make, tokenizer) -> None:
+    """Only the text between two blocks counts, and a slot may stand at its start."""
+    text = 'vocab v = "Mary", "John"\nprompts clean { "{b}: the {A} {b}{B} to"; A, B in v distinct; b in random tokens 3 }\n'
+    space = make(text + "metric m = prob(A = B)\nmetric n = prob(B)\nmetric o = sum(prob(A = y) for y in v)")
+    for row, prompt in enumerate(space.distributions["clean"].prompts):
+        assert tokenizer.decode([bound(space).ids[row]]) == " " + prompt.values["B"]
+        assert bound(space, "n").ids[row] == prompt.tokens[prompt.layout.span("B")[0]] != bound(space).ids[row]
+        assert [tokenizer.decode([token]) for token in bound(space, "o").body.ids[row]] == [" Mary", " John"]
+
+
 def test_fields_of_a_fold(make, tokenizer) -> None:
     text = 'vocab f(c, t) = ("France", "Paris"), ("Japan", "Tokyo")\nprompts clean { "The capital of {x.c} is"; x in f; answer x.t }\n'
     space = make(text + "metric m = logit(answer) - max(logit(y.t) for y in f if y.c != x.c)")
