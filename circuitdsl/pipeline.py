@@ -159,6 +159,7 @@ def measure(
 ) -> dict[str, dict[int, float]]:
     """Per-prompt numbers: readout digest, then row."""
     from circuitdsl.engine.executor import execute
+    from circuitdsl.models.exact import exact
 
     with exact() if adapter.dtype.itemsize == 8 else nullcontext():
         found = execute(planned, adapter, hypothesis, captures=captures, progress=lambda done, every: progress(what, done / every))
