@@ -134,8 +134,6 @@ def describe(estimand: Estimand) -> str:
         return f"mean({estimand.of})"
     if isinstance(estimand, RankOf):
         return f"rank of |{estimand.target:g} − {describe(estimand.of)}| among {len(estimand.among)} random circuits"
-    if isinstance(estimand, RankOf):
-        return f"rank of {describe(estimand.of)} among {len(estimand.among)} random circuits"
     numerator, denominator = f"mean({estimand.numerator})", f"mean({estimand.denominator})"
     return f"|{numerator}| / |{denominator}|" if estimand.absolute else f"{numerator} / {denominator}"
 
