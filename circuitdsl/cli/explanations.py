@@ -1,29 +1,40 @@
 """The texts of `explain`: every code of every stage, every measure of the registry."""
 
 import difflib
+import re
+import runpy
 import textwrap
-from importlib import import_module
+from importlib.resources import files
+from typing import TYPE_CHECKING
 
 from circuitdsl.borders.codes import Code
-from circuitdsl.borders.measure import Measure
-from circuitdsl.measures import measures
+
+if TYPE_CHECKING:
+    from circuitdsl.borders.measure import Measure
 
 _STAGES = ("language", "resolve", "prompts", "models", "measures", "planning", "engine", "statistics", "figures", "reports", "cli")
 
 
 def codes() -> dict[str, Code]:
-    """Every code of the program."""
+    """Every code of the program. The tables are read without their packages, which would bring in all that they work with."""
     found: dict[str, Code] = {}
     for stage in _STAGES:
-        found |= import_module(f"circuitdsl.{stage}.codes").CODES
+        found |= runpy.run_path(str(files("circuitdsl") / stage / "codes.py"))["CODES"]
     return dict(sorted(found.items()))
+
+
+def measures() -> "dict[str, Measure]":
+    """Every measure by its name."""
+    from circuitdsl.measures import measures as registry
+
+    return dict(registry())
 
 
 def explanation(name: str) -> str | None:
     """The page of a code or measure; None if there is none of that name."""
-    code = codes().get(name.upper())
-    if code is not None:
-        return f"{name.upper()}: {code.title}\n\n{_wrapped(code.text)}"
+    if re.fullmatch(r"[CcWw]\d+", name):
+        code = codes().get(name.upper())
+        return f"{name.upper()}: {code.title}\n\n{_wrapped(code.text)}" if code else None
     measure = measures().get(name)
     if measure is not None:
         return _page(measure)
@@ -46,7 +57,7 @@ def nearest(name: str) -> str:
     return f"; did you mean `{close[0]}`?" if close else "; `circuitdsl explain` lists them"
 
 
-def _page(measure: Measure) -> str:
+def _page(measure: "Measure") -> str:
     fields = {
         "formula": measure.formula,
         "unit": measure.unit,
