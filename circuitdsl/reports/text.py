@@ -235,7 +235,7 @@ def _field(console: "Console", name: str, text: str, *, style: str = "", indent:
 def _wrapped(console: "Console", text: "Text", hang: int) -> None:
     """Prints text wrapped at words, later lines indented by `hang`. Words longer than a line are broken, never cut."""
     lines = text.wrap(console, console.width)[:1]
-    if len(text) > console.width:
+    if text.cell_len > console.width:
         rest = text[len(lines[0].plain) :] if lines else text
         rest = rest[len(rest.plain) - len(rest.plain.lstrip()) :]
         lines.extend(rest.wrap(console, max(20, console.width - hang)))

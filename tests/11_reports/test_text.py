@@ -154,3 +154,12 @@ def test_any_evidence_renders_within_its_width(evidence, claims, width):
     out = text.render(evidence.model_copy(update={"claims": tuple(claims)}), width=width)
     assert all(cell_len(line) <= width for line in out.split("\n") if line.isprintable())
     assert "exit status" in out
+
+
+def test_wide_letters_are_wrapped_too(evidence):
+    member = evidence.claims[0].verdict.members[0].model_copy(update={"reason": "日本語の長い理由" * 12})
+    verdict = evidence.claims[0].verdict.model_copy(update={"members": (member,)})
+    claim = evidence.claims[0].model_copy(update={"verdict": verdict, "text": "名前" * 60})
+    out = text.render(evidence.model_copy(update={"claims": (claim,)}), width=80)
+    assert all(cell_len(line) <= 80 for line in out.splitlines())
+    assert "".join(out.split()).count("日本語の長い理由") == 12
