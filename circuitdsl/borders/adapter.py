@@ -75,8 +75,11 @@ class Adapter(Protocol):
     @property
     def dtype(self) -> "torch.dtype": ...
 
-    def capture(self, tokens: "Tensor") -> Captured:
-        """Runs the model plainly on tokens [B, T] (one length, no padding), without computing the vocabulary's logits."""
+    def capture(self, tokens: "Tensor", layers: int | None = None) -> Captured:
+        """Runs the model plainly on tokens [B, T] (one length, no padding), without computing the vocabulary's logits.
+
+        With `layers`, only the first so many are run: what comes later is missing, but for the stream that the next layer reads.
+        """
         ...
 
     # --- the algebra's pieces, for the fast engine

@@ -194,7 +194,8 @@ class Panel:
     """A distribution whose rows these are; those paired with it have the same layouts."""
     rows: tuple[int, ...]
     length: int
-    worlds: tuple[World, ...]
+    worlds: Mapping[World, int]
+    """Base worlds that a step reads, each with the number of the model's layers that this takes."""
     steps: tuple[Step, ...]
     frees: tuple[tuple[int, ...], ...]
     """For each step, the registers that nothing reads any more after it."""

@@ -17,21 +17,22 @@ from circuitdsl.engine.worlds import CapturedPool, Pool, View, average, zeros
 
 @dataclass
 class Captures:
-    """Captured runs by distribution and rows. Kept between plans, it saves the plain runs of rows that come again."""
+    """Captured runs by distribution and rows, as deep as they were needed. Kept between plans, it saves runs of rows that come again."""
 
     keep: bool = True
     _kept: dict[tuple[str, tuple[int, ...]], Captured] = field(default_factory=dict)
 
-    def run(self, adapter: Adapter, hypothesis: Hypothesis, distribution: str, rows: tuple[int, ...]) -> Captured:
+    def run(self, adapter: Adapter, hypothesis: Hypothesis, distribution: str, rows: tuple[int, ...], layers: int) -> Captured:
+        """A plain run's first `layers` layers, or more."""
         key = (distribution, rows)
-        if key not in self._kept:
+        captured = self._kept.get(key)
+        if captured is None or len(captured.heads) < layers:
             prompts = hypothesis.distributions[distribution].prompts
             tokens = torch.tensor([prompts[row].tokens for row in rows], device=adapter.device)
-            captured = adapter.capture(tokens)
-            if not self.keep:
-                return captured
-            self._kept[key] = captured
-        return self._kept[key]
+            captured = adapter.capture(tokens, layers if layers < adapter.shape.layers else None)
+            if self.keep:
+                self._kept[key] = captured
+        return captured
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -53,13 +54,15 @@ class Worlds:
     def views(self, rows: tuple[int, ...]) -> dict[World, View]:
         """A distribution is run once a chunk, on all rows that its worlds need there."""
         needed: dict[str, dict[int, None]] = {}
+        depths: dict[str, int] = {}
         donors: dict[World, Sequence[int]] = {}
-        for world in self.panel.worlds:
+        for world, depth in self.panel.worlds.items():
             if isinstance(world, Run | Gather):
+                depths[world.distribution] = max(depth, depths.get(world.distribution, 0))
                 mine = rows if isinstance(world, Run) else self.plan.draws[world.draw][np.asarray(rows)].tolist()
                 donors[world] = mine
                 needed.setdefault(world.distribution, {}).update(dict.fromkeys(mine))
-        runs = {name: (tuple(some), self._pool(name, tuple(some))) for name, some in needed.items()}
+        runs = {name: (tuple(some), self._pool(name, tuple(some), depths[name])) for name, some in needed.items()}
         views = {}
         for world in self.panel.worlds:
             if isinstance(world, Run | Gather):
@@ -74,8 +77,8 @@ class Worlds:
             views[world] = View(self.adapter, pool, self.places, None if same else self.places.tensor(taken))
         return views
 
-    def _pool(self, distribution: str, rows: tuple[int, ...]) -> Pool:
-        return CapturedPool(self.adapter, self.captures.run(self.adapter, self.hypothesis, distribution, rows))
+    def _pool(self, distribution: str, rows: tuple[int, ...], layers: int) -> Pool:
+        return CapturedPool(self.adapter, self.captures.run(self.adapter, self.hypothesis, distribution, rows, layers))
 
     def _layout(self, row: int) -> Layout:
         return self.hypothesis.distributions[self.panel.labels].prompts[row].layout
@@ -87,13 +90,15 @@ class Worlds:
                 self._made[world] = zeros(self.adapter, self.panel.length), {}
             else:
                 assert isinstance(world, Mean)
+                depth = self.panel.worlds[world]
                 alike = self.hypothesis.distributions[world.distribution].rows_by_layout()
                 layouts = dict.fromkeys(self._layout(row) for row in self.panel.rows)
                 pool = average(
                     self.adapter,
-                    lambda rows: self._pool(world.distribution, rows),
+                    lambda rows: self._pool(world.distribution, rows, depth),
                     [alike[layout] for layout in layouts],
                     self.chunk,
+                    depth,
                     self._neurons(world),
                 )
                 self._made[world] = pool, {layout: number for number, layout in enumerate(layouts)}

@@ -87,7 +87,7 @@ class MadePool:
     def _reads(self) -> dict[WriteGroup, Tensor]:
         shape, stream = self.adapter.shape, self.embed
         reads: dict[WriteGroup, Tensor] = {}
-        for layer in range(shape.layers):
+        for layer in range(len(self._heads)):
             attention, mlp = WriteGroup(layer, "attention"), WriteGroup(layer, "mlp")
             reads[attention] = stream
             after = stream + self.adapter.post(attention, total(self.adapter, attention, self.heads(layer)))
@@ -95,7 +95,7 @@ class MadePool:
                 reads[mlp] = stream if shape.parallel else after
                 after = after + self.adapter.post(mlp, self.mlp(layer))
             stream = after
-        reads[WriteGroup(0, "logits")] = stream
+        reads[WriteGroup(len(self._heads), "attention")] = reads[WriteGroup(0, "logits")] = stream
         return reads
 
     def keys(self, layer: int, heads: tuple[int, ...], port: str) -> Tensor:
@@ -142,10 +142,17 @@ class _Silent(dict):
         return self.zero
 
 
-def average(adapter: Adapter, pools: Callable[[tuple[int, ...]], Pool], strata: Sequence[Sequence[int]], chunk: int, neurons) -> MadePool:
+def average(
+    adapter: Adapter,
+    pools: Callable[[tuple[int, ...]], Pool],
+    strata: Sequence[Sequence[int]],
+    chunk: int,
+    layers: int,
+    neurons: Sequence[tuple[int, int]],
+) -> MadePool:
     """Contributions averaged within each of the strata, which name rows of a distribution: U is the number of strata.
 
-    `pools` gives the plain runs of some rows; `neurons` are the (layer, index) that are asked for.
+    `pools` gives the plain runs of some rows in their first `layers` layers; `neurons` are the (layer, index) that are asked for.
     """
     shape = adapter.shape
     rows = [(row, stratum) for stratum, members in enumerate(strata) for row in members]
@@ -153,7 +160,7 @@ def average(adapter: Adapter, pools: Callable[[tuple[int, ...]], Pool], strata: 
     for start in range(0, len(rows), chunk):
         some = rows[start : start + chunk]
         pool = pools(tuple(row for row, _ in some))
-        found = [pool.embed, *map(pool.heads, range(shape.layers)), *(map(pool.mlp, range(shape.layers)) if shape.mlps else ())]
+        found = [pool.embed, *map(pool.heads, range(layers)), *(map(pool.mlp, range(layers)) if shape.mlps else ())]
         found += [pool.neurons(layer, (index,))[..., 0] for layer, index in neurons]
         to = torch.tensor([stratum for _, stratum in some], device=adapter.device)
         if sums is None:
@@ -163,7 +170,7 @@ def average(adapter: Adapter, pools: Callable[[tuple[int, ...]], Pool], strata: 
     assert sums is not None, "no row to average over"
     counts = torch.tensor([len(members) for members in strata], device=adapter.device)
     means = [one / counts.to(one.dtype).view(-1, *[1] * (one.dim() - 1)) for one in sums]
-    heads, mlps = means[1 : 1 + shape.layers], means[1 + shape.layers : len(means) - len(neurons)]
+    heads, mlps = means[1 : 1 + layers], means[1 + layers : len(means) - len(neurons)]
     return MadePool(adapter, means[0], heads, mlps, dict(zip(neurons, means[len(means) - len(neurons) :], strict=True)))
 
 

@@ -38,7 +38,7 @@ class TransformerAdapter:
 
     # --- the plain run
 
-    def capture(self, tokens: Tensor) -> Captured:
+    def capture(self, tokens: Tensor, layers: int | None = None) -> Captured:
         """See `Adapter.capture`. Raises CircError C415 for prompts longer than the model's context, C418 for ids that it does not have."""
         if tokens.shape[1] > self.shape.context:
             message = f"a prompt has {tokens.shape[1]} tokens, but {self.shape.name or 'the model'} reads at most {self.shape.context}"
@@ -76,16 +76,21 @@ class TransformerAdapter:
                     after(parts.mlp, partial(mlps.__setitem__, layer))
             if norm is not None:
                 before(norm, partial(reads.__setitem__, logits))
-            last = self._body(tokens, past_key_values=cache, use_cache=True).last_hidden_state
-        reads.setdefault(logits, last)
-        layers, width = range(self.shape.layers), self.shape.head_width
+            if layers is not None and layers < self.shape.layers:
+                hooks.callback(self._blocks[layers].register_forward_pre_hook(_enough).remove)
+            try:
+                last = self._body(tokens, past_key_values=cache, use_cache=True).last_hidden_state
+                reads.setdefault(logits, last)
+            except _Enough:
+                pass
+        run, width = range(self.shape.layers if layers is None else layers), self.shape.head_width
         return Captured(
             embed=reads[WriteGroup(0, "attention")],
-            heads=tuple(heads[layer].unflatten(-1, (-1, width)) for layer in layers),
-            mlps=tuple(self._scaled(mlps[layer]) for layer in layers if layer in mlps),
+            heads=tuple(heads[layer].unflatten(-1, (-1, width)) for layer in run),
+            mlps=tuple(self._scaled(mlps[layer]) for layer in run if layer in mlps),
             reads=reads,
-            keys=tuple(cache.layers[layer].keys.transpose(1, 2) for layer in layers),
-            values=tuple(cache.layers[layer].values.transpose(1, 2) for layer in layers),
+            keys=tuple(cache.layers[layer].keys.transpose(1, 2) for layer in run),
+            values=tuple(cache.layers[layer].values.transpose(1, 2) for layer in run),
         )
 
     # --- attention
@@ -219,6 +224,14 @@ class TransformerAdapter:
         weight = self.family.weight(self._parts[layer].output)
         columns = torch.arange(weight.shape[1], device=weight.device).view(-1, self.shape.head_width)[list(heads)].flatten()
         return _rows(weight.T, columns).T
+
+
+class _Enough(Exception):
+    """The layers that were asked for have run."""
+
+
+def _enough(*call: Any) -> None:
+    raise _Enough
 
 
 def adapt(model: nn.Module, name: str = "") -> TransformerAdapter:

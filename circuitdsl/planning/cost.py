@@ -3,7 +3,7 @@
 A product of [a, b] and [b, c] counts 2abc operations and reads and writes each matrix once. Numbers are a prompt's unless said.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from circuitdsl.borders.plan import Attend, Measure, Normalise, Project, Step, Sum, Transform, Write
@@ -88,12 +88,17 @@ def peak(steps: Sequence[Step], frees: Sequence[Sequence[int]], registers: Seque
     return most
 
 
-def captured(shape: ModelShape, length: int, worlds: Iterable[World]) -> int:
+def captured(shape: ModelShape, length: int, worlds: Mapping[World, int]) -> int:
     """Numbers that the base worlds hold for each prompt."""
     layer = shape.heads * shape.head_width + 2 * shape.kv_heads * shape.head_width + (3 if shape.mlps else 1) * shape.width
-    return runs(worlds) * length * (shape.layers * layer + 2 * shape.width)
+    return sum(length * (depth * layer + 2 * shape.width) for depth in runs(worlds))
 
 
-def runs(worlds: Iterable[World]) -> int:
-    """Plain runs for each prompt: one a distribution that is run in place, one a draw, one a mean."""
-    return len({world for world in worlds if isinstance(world, Run | Gather | Mean)})
+def base_work(shape: ModelShape, length: int, worlds: Mapping[World, int]) -> Work:
+    """The plain runs of one prompt, each as far as it is read."""
+    return forward(shape, length, vocabulary=False).times(sum(runs(worlds)) / shape.layers)
+
+
+def runs(worlds: Mapping[World, int]) -> list[int]:
+    """Layers of the plain runs for each prompt: of a distribution in its place, of a draw, of a mean."""
+    return [depth for world, depth in worlds.items() if isinstance(world, Run | Gather | Mean)]

@@ -12,7 +12,7 @@ from circuitdsl.planning.bench import Bench
 from circuitdsl.planning.draws import donors
 from circuitdsl.planning.panels import Rows, check_rows, group_rows, space
 from circuitdsl.planning.reach import Reached, reach, reference
-from circuitdsl.planning.schedule import Asked, frees, schedule
+from circuitdsl.planning.schedule import Asked, depths, frees, schedule
 
 MEMORY = 2 << 30
 BYTES = 4
@@ -46,7 +46,7 @@ def plan(requests: Sequence[Request], hypothesis: Hypothesis, *, seed: int | Non
             for labels in dict.fromkeys(requests[number].readout.labels for number in rows.requests):
                 check_rows(labels, rows.rows, mine.worlds, hypothesis.distributions)
             bench = schedule([asked[number] for number in rows.requests], mine, rows, hypothesis.shape, hypothesis.metrics)
-            panels.append(tally.panel(measured.name, rows, mine, bench))
+            panels.append(tally.panel(measured.name, rows, bench))
     return Plan(tuple(requests), draws, tuple(panels), tally.cost(memory), memory, seed, tuple(tally.notes))
 
 
@@ -91,21 +91,22 @@ class _Tally:
         self.elements = 0
         self.notes: list[str] = []
 
-    def panel(self, labels: str, rows: Rows, reached: Reached, bench: Bench) -> Panel:
+    def panel(self, labels: str, rows: Rows, bench: Bench) -> Panel:
         steps, freed = tuple(bench.steps), frees(bench.steps)
+        worlds = depths(steps, self.shape.layers)
         work = cost.Work(0, 0)
         for step in steps:
             whole = isinstance(step, Measure) and (step.kind != "metric" or self.hypothesis.metrics[step.metric or ""].whole(step.labels))
             work += cost.step_work(step, bench.registers, self.shape, whole)
         n = len(rows.rows)
         self.work += work.times(n)
-        self.base += cost.forward(self.shape, rows.length, vocabulary=False).times(n * cost.runs(reached.worlds))
+        self.base += cost.base_work(self.shape, rows.length, worlds).times(n)
         self.plain += cost.forward(self.shape, rows.length).times(n)
         alive = sum(1 for nodes in bench.graph.nodes.values() for node in nodes if node.demand or node.pattern)
         self.computed = max(self.computed, alive)
-        elements = cost.peak(steps, freed, bench.registers, self.shape) + cost.captured(self.shape, rows.length, reached.worlds)
+        elements = cost.peak(steps, freed, bench.registers, self.shape) + cost.captured(self.shape, rows.length, worlds)
         self.elements = max(self.elements, elements * n)
-        return Panel(labels, rows.rows, rows.length, tuple(reached.worlds), steps, freed, elements)
+        return Panel(labels, rows.rows, rows.length, worlds, steps, freed, elements)
 
     def cost(self, memory: int) -> Cost:
         every = self.work + self.base

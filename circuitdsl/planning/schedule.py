@@ -172,6 +172,31 @@ def inputs(step: Step) -> tuple[int, ...]:
             return (step.read,) if step.reference is None else (step.read, step.reference[0])
 
 
+def depths(steps: Sequence[Step], layers: int) -> dict[World, int]:
+    """How many layers of each base world the steps read: what comes later need not be run."""
+    found: dict[World, int] = {}
+
+    def need(world: World | None, depth: int) -> None:
+        if world is not None:
+            found[world] = max(found.get(world, 0), depth)
+
+    for step in steps:
+        match step:
+            case Normalise(reader=reader):
+                depth = {"attention": reader.layer, "mlp": reader.layer + 1}.get(reader.kind, layers)
+                need(step.background, depth)
+                need(step.frozen, depth)
+            case Attend():
+                need(step.background, step.layer + 1)
+            case Write(group=group):
+                depth = 0 if group.kind == "embed" else group.layer + 1
+                need(step.background, depth)
+                for change in step.changes:
+                    for placement in (*change.placements, *change.instead):
+                        need(placement.world, depth)
+    return found
+
+
 def frees(steps: Sequence[Step]) -> tuple[tuple[int, ...], ...]:
     """For each step, the registers that it reads or writes and no later step reads."""
     last: dict[int, int] = {}

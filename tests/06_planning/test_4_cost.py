@@ -33,7 +33,7 @@ def test_the_whole_circuit_costs_about_a_pass_and_its_base_runs(space, shape):
     value = whole_model(Algebra(), shape)
     found = plan([Request(Readout("metric", value, "clean", "ld"), tuple(range(12)))], space()).cost
     vocabulary = shape.width * shape.vocabulary / (shape.layers * 12 * shape.width**2 + shape.width * shape.vocabulary)
-    assert found.base_passes == pytest.approx(2 * (1 - vocabulary), rel=0.02)
+    assert found.base_passes == pytest.approx(1 - vocabulary, rel=0.02)  # one run, without the vocabulary
     assert 0.6 < found.passes - found.base_passes < 1.1
     assert found.values == 3 * 5 + 1 == found.computed
 
@@ -43,3 +43,13 @@ def test_chunks_are_planned_within_the_memory(space, shape):
     planned = plan([request], space(), memory=1000)
     assert planned.cost.peak_bytes == 1000
     assert all(panel.elements > 6 * shape.layers * 2 * shape.width for panel in planned.panels)
+
+
+def test_base_runs_stop_at_the_last_layer_that_is_read(space, shape):
+    """The clean run gives the embedding alone; the model's logits take all of it."""
+    algebra = Algebra()
+    first = plan([Request(Readout("metric", whole_model(algebra, shape), "clean", "ld"), (0,))], space())
+    assert first.panels[0].worlds == {CLEAN: 0, ABC: shape.layers}
+    both = plan([first.requests[0], Request(Readout("metric", algebra.logits(CLEAN), "clean", "ld"), (0,))], space())
+    assert both.panels[0].worlds == {CLEAN: shape.layers, ABC: shape.layers}
+    assert both.cost.base_passes == pytest.approx(2 * first.cost.base_passes)
