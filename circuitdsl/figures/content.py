@@ -1,5 +1,6 @@
 """What a figure shows, before anything has a place: boxes with their cells and texts, arrows with their ends, measured."""
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -181,17 +182,19 @@ def _node_text(node: NodeRecord) -> str:
 
 def effect_text(effect: EffectRecord) -> str:
     """`−0.42 ± 0.08`, or with both bounds where the interval is lopsided or open."""
-    value = _number(effect.value)
     if effect.low is None or effect.high is None:
-        return value
+        return _number(effect.value, max(abs(effect.value) / 10, 1e-9))
     down, up = effect.value - effect.low, effect.high - effect.value
+    half = max((down + up) / 2, 1e-9)
     if max(down, up) <= 1.25 * min(down, up) + 1e-12:
-        return f"{value} ± {_number((down + up) / 2)}"
-    return f"{value} [{_number(effect.low)}, {_number(effect.high)}]"
+        return f"{_number(effect.value, half)} ± {_number(half, half)}"
+    return f"{_number(effect.value, half)} [{_number(effect.low, half)}, {_number(effect.high, half)}]"
 
 
-def _number(value: float) -> str:
-    return f"{value:.2g}".replace("-", "−") if abs(value) < 100 else f"{value:.0f}".replace("-", "−")
+def _number(value: float, half: float) -> str:
+    """With the decimals that an interval of half the width `half` deserves, four at most."""
+    decimals = min(4, max(0, -math.floor(math.log10(half))))
+    return f"{value:.{decimals}f}".replace("-", "−")
 
 
 # ---------------------------------------------------------------- units
@@ -303,7 +306,7 @@ def _arrows(
     arrows = []
     for number, (sender, receiver) in enumerate(pairs):
         name = ids.make(f"e_{sender}_{receiver}" + (f"_{edge.port}" if edge.port else ""))
-        label = "  ".join(words) if number == 0 else ""
+        label = ", ".join(words) if number == 0 else ""
         outcome = edge.outcome if number == 0 or edge.outcome == "refuted" else None
         arrows.append(Arrow(name, sender, receiver, edge.port, sign, width, outcome, label, "; ".join(said)))
     return arrows

@@ -43,7 +43,7 @@ def place(
             without.append(line.id)
             placed.append(line)
             continue
-        spot, on = found
+        spot = found
         rect = Rect(spot[0] - full / 2 - 1, spot[1] - height / 2, spot[0] + full / 2 + 1, spot[1] + height / 2)
         solid.append(rect.grown(0.5))
         left = rect.left + 1
@@ -53,17 +53,17 @@ def place(
         if arrow.label:
             color = style.GREY if arrow.outcome == "refuted" else style.port_style(arrow.port).color
             labels.append(Label(arrow.label, left, spot[1] + 0.26 * SMALLEST + 0.6, "edge", SMALLEST, "start", color=_dark(color)))
-        placed.append(replace(line, plate=rect) if on else line)
+        placed.append(replace(line, plate=rect))
     return placed, labels, marks, without
 
 
-def _spot(way: Sequence[Point], width: float, height: float, solid, outlines, others: Sequence[Point]) -> tuple[Point, bool] | None:
-    """The clear place on the way that is nearest to its middle, or else beside it; and whether it is on it.
+def _spot(way: Sequence[Point], width: float, height: float, solid, outlines, others: Sequence[Point]) -> Point | None:
+    """The clear place on the way that is nearest to its middle, or else beside it.
 
     Other lines may run beneath if nothing else is free.
     """
     half = len(way) / 2
-    best: tuple[float, tuple[Point, bool]] | None = None
+    best: tuple[float, Point] | None = None
     aside = (0.0, 0.0), (0.0, -height / 2 - 3.6), (0.0, height / 2 + 3.6), (width / 2 + 3, 0.0), (-width / 2 - 3, 0.0)
     for (index, (a, b)), (dx, dy) in product(enumerate(way), aside):
         x, y, on = a + dx, b + dy, not dx and not dy
@@ -78,7 +78,7 @@ def _spot(way: Sequence[Point], width: float, height: float, solid, outlines, ot
         near = rect.grown(1.2 if on else 0.0)
         hidden = sum(near.left < p < near.right and near.top < q < near.bottom for p, q in (others if on else [*others, *way]))
         if best is None or cost + 3.0 * hidden < best[0]:
-            best = (cost + 3.0 * hidden, ((x, y), on))
+            best = (cost + 3.0 * hidden, (x, y))
     return best[1] if best else None
 
 

@@ -144,7 +144,7 @@ def test_labels_of_units_in_three_ways(graphs):
 
 def test_effects_and_intervals_on_arrows(graphs):
     texts = [text.text for text in compose(graphs["ioi"], layout="grid", numbers=True).labels]
-    assert "×5  −1.9 ± 0.05" in texts
+    assert "×5, −1.90 ± 0.05" in texts
 
 
 def test_verdicts_are_shapes_and_untested_is_not_passed(graphs):
