@@ -255,12 +255,12 @@ def executor(request: pytest.FixtureRequest) -> Callable[..., dict[str, np.ndarr
 
 @pytest.fixture
 def measured(executor) -> Callable[..., np.ndarray]:
-    """`measured(value, space, adapter)`: the space's first metric of these logits, on every row of the default distribution."""
+    """`measured(value, space, adapter, rows=None)`: the space's first metric of these logits, on every row of the default distribution."""
 
-    def measure(value: Value, space: Hypothesis, adapter: Any) -> np.ndarray:
+    def measure(value: Value, space: Hypothesis, adapter: Any, rows: Sequence[int] | None = None) -> np.ndarray:
         readout = Readout("metric", value, space.default, next(iter(space.metrics)))
-        rows = tuple(range(len(space.distributions[space.default])))
-        return executor([Request(readout, rows)], space, adapter)[readout.digest]
+        wanted = tuple(range(len(space.distributions[space.default])) if rows is None else rows)
+        return executor([Request(readout, wanted)], space, adapter)[readout.digest]
 
     return measure
 

@@ -29,7 +29,7 @@ def test_random_values(tiny, family, hypothesis, random_values):
     seed = sum(map(ord, family)) % 10
     adapter = tiny(family, seed)
     space = hypothesis(adapter.shape, seed)
-    requests = [Request(readout, EVERY) for readout in random_values(adapter.shape, seed).readouts()]
+    requests = [Request(readout, EVERY) for readout in random_values(adapter.shape, seed).readouts(25)]
     with exact():
         agree(*both(requests, space, adapter), 1e-9)
 
@@ -37,7 +37,7 @@ def test_random_values(tiny, family, hypothesis, random_values):
 def test_random_values_on_some_rows_of_the_counterfactuals(tiny, family, hypothesis, random_values):
     adapter = tiny(family, 7)
     space = hypothesis(adapter.shape, 7)
-    readouts = random_values(adapter.shape, 7).readouts(20, labels="abc")
+    readouts = random_values(adapter.shape, 7).readouts(12, labels="abc")
     requests = [Request(readout, (4, 0, 3) if i % 2 else (5, 1)) for i, readout in enumerate(readouts)]
     with exact():
         agree(*both(requests, space, adapter), 1e-9)
@@ -57,7 +57,7 @@ def test_memory_and_order_change_nothing(tiny, family, hypothesis, random_values
     """One prompt at a time, requests turned round, or everything at once."""
     adapter = tiny(family, 5)
     space = hypothesis(adapter.shape, 5)
-    requests = [Request(readout, EVERY) for readout in random_values(adapter.shape, 5).readouts(20)]
+    requests = [Request(readout, EVERY) for readout in random_values(adapter.shape, 5).readouts(15)]
     with exact():
         whole = execute(plan(requests, space), adapter, space)
         pieces = execute(plan(requests[::-1], space, memory=1), adapter, space)
@@ -67,7 +67,7 @@ def test_memory_and_order_change_nothing(tiny, family, hypothesis, random_values
 def test_float32_agrees_to_its_precision(tiny, family, hypothesis, random_values):
     """Against the oracle on the same weights in float32, and in float64."""
     space = hypothesis(tiny(family).shape, 3)
-    readouts = random_values(space.shape, 3).readouts(20)
+    readouts = random_values(space.shape, 3).readouts(12)
     requests = [Request(readout, EVERY) for readout in readouts if readout.kind in ("metric", "kl", "attention")]
     precise, rough = tiny(family, 3), tiny(family, 3, dtype="float32")
     agree(*both(requests, space, rough), 1e-5)

@@ -15,6 +15,8 @@ from circuitdsl.models.exact import exact
 
 BACKGROUNDS = [Run("abc"), Gather("pool", "donor/pool"), Mean("pool"), Zero()]
 CLEAN = Run("clean")
+ROWS = (0, 3, 4)
+"""One of each layout."""
 
 
 @pytest.fixture(autouse=True)
@@ -59,10 +61,11 @@ def some_links(shape, seed):
     return [link for link in links_between(places, shape) if draw.random() < 0.35]
 
 
-def model_on(space, adapter, name, rows):
+def model_on(space, adapter, name, rows=ROWS):
     """The model's own logit difference on other prompts, with the labels of the rows in whose place they stand."""
     found = []
-    for labels, row in zip(space.distributions["clean"].prompts, rows, strict=True):
+    for labelled, row in zip(ROWS, rows, strict=True):
+        labels = space.distributions["clean"].prompts[labelled]
         logits = adapter.model(torch.tensor([space.distributions[name].prompts[row].tokens])).logits[0, -1]
         found.append(float(logits[labels.answer] - logits[labels.wrong[0]]))
     return np.array(found)
@@ -71,26 +74,26 @@ def model_on(space, adapter, name, rows):
 @pytest.mark.parametrize("background", BACKGROUNDS, ids=str)
 def test_all_edges_are_the_model(space, adapter, measured, background):
     value = circuit_logits(Algebra(), every_link(adapter.shape), background, CLEAN)
-    np.testing.assert_allclose(measured(value, space, adapter), model_on(space, adapter, "clean", range(6)), rtol=1e-9)
+    np.testing.assert_allclose(measured(value, space, adapter, ROWS), model_on(space, adapter, "clean"), rtol=1e-9)
 
 
 def test_all_edges_are_the_model_under_the_clean_scale_too(space, adapter, measured):
     value = circuit_logits(Algebra(), every_link(adapter.shape), Run("abc"), CLEAN, frozen=CLEAN)
-    np.testing.assert_allclose(measured(value, space, adapter), model_on(space, adapter, "clean", range(6)), rtol=1e-9)
+    np.testing.assert_allclose(measured(value, space, adapter, ROWS), model_on(space, adapter, "clean"), rtol=1e-9)
 
 
 def test_no_edge_is_the_counterfactual_run(space, adapter, measured):
     value = circuit_logits(Algebra(), [], Run("abc"), CLEAN)
-    np.testing.assert_allclose(measured(value, space, adapter), model_on(space, adapter, "abc", range(6)), rtol=1e-9)
+    np.testing.assert_allclose(measured(value, space, adapter, ROWS), model_on(space, adapter, "abc"), rtol=1e-9)
 
 
 def test_no_edge_is_a_donors_run(space, adapter, measured):
     """With one prompt a layout in the pool there is no doubt who the donor is."""
     pool = replace(space.distributions["pool"], prompts=space.distributions["pool"].prompts[:3])
     space = replace(space, distributions={**space.distributions, "pool": pool})
-    donors = [pool.rows_by_layout()[prompt.layout][0] for prompt in space.distributions["clean"].prompts]
+    donors = [pool.rows_by_layout()[prompt.layout][0] for prompt in [space.distributions["clean"].prompts[row] for row in ROWS]]
     value = circuit_logits(Algebra(), [], Gather("pool", "donor/pool"), CLEAN)
-    np.testing.assert_allclose(measured(value, space, adapter), model_on(space, adapter, "pool", donors), rtol=1e-9)
+    np.testing.assert_allclose(measured(value, space, adapter, ROWS), model_on(space, adapter, "pool", donors), rtol=1e-9)
 
 
 def written(adapter, tokens):
@@ -134,18 +137,20 @@ def difference_of(adapter, space, row, stream):
 def test_no_edge_is_the_mean_of_contributions_by_layout(space, adapter, measured):
     pool = space.distributions["pool"].prompts
     expected = []
-    for row, prompt in enumerate(space.distributions["clean"].prompts):
+    for row in ROWS:
+        prompt = space.distributions["clean"].prompts[row]
         runs = [written(adapter, torch.tensor([p.tokens])) for p in pool if p.layout == prompt.layout]
         assert len(runs) == 3
         totals = {key: sum(run[key] for run in runs) / 3 for key in runs[0]}
         expected.append(difference_of(adapter, space, row, stream_of(adapter, totals)))
     value = circuit_logits(Algebra(), [], Mean("pool"), CLEAN)
-    np.testing.assert_allclose(measured(value, space, adapter), expected, rtol=1e-9)
+    np.testing.assert_allclose(measured(value, space, adapter, ROWS), expected, rtol=1e-9)
 
 
 def test_no_edge_is_the_constants_alone_under_zero(space, adapter, measured):
     expected = []
-    for row, prompt in enumerate(space.distributions["clean"].prompts):
+    for row in ROWS:
+        prompt = space.distributions["clean"].prompts[row]
         silent = torch.zeros(1, prompt.layout.length, adapter.shape.width, dtype=torch.float64)
         totals = {"embed": silent}
         for layer in range(adapter.shape.layers):
@@ -154,12 +159,11 @@ def test_no_edge_is_the_constants_alone_under_zero(space, adapter, measured):
             totals[parts.output] = silent + (0 if getattr(parts.output, "bias", None) is None else parts.output.bias)
         expected.append(difference_of(adapter, space, row, stream_of(adapter, totals)))
     value = circuit_logits(Algebra(), [], Zero(), CLEAN)
-    np.testing.assert_allclose(measured(value, space, adapter), expected, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(measured(value, space, adapter, ROWS), expected, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("seed", range(2))
-@pytest.mark.parametrize("background", [Run("abc"), Gather("pool", "donor/pool"), Mean("pool")], ids=str)
-def test_donors_equal_to_the_rows_themselves_give_the_model(space, adapter, measured, background, seed):
+@pytest.mark.parametrize("background", BACKGROUNDS[:3], ids=str)
+def test_donors_equal_to_the_rows_themselves_give_the_model(space, adapter, measured, background):
     """Every distribution holds, in a layout, one prompt only: the clean one. Then a circuit, whatever it is, is the model."""
     first = {}
     for prompt in space.distributions["clean"].prompts:
@@ -170,12 +174,12 @@ def test_donors_equal_to_the_rows_themselves_give_the_model(space, adapter, meas
         return replace(distribution, prompts=tuple(replace(p, tokens=first[p.layout].tokens) for p in distribution.prompts))
 
     space = replace(space, distributions={name: same(name) for name in space.distributions})
-    value = circuit_logits(Algebra(), some_links(adapter.shape, seed), background, CLEAN)
-    np.testing.assert_allclose(measured(value, space, adapter), model_on(space, adapter, "clean", range(6)), rtol=1e-9)
+    value = circuit_logits(Algebra(), some_links(adapter.shape, 0), background, CLEAN)
+    np.testing.assert_allclose(measured(value, space, adapter, ROWS), model_on(space, adapter, "clean"), rtol=1e-9)
 
 
 def test_a_circuit_is_neither(space, adapter, measured):
     """The laws' ends are apart, and a random circuit stands at neither, so that the tests above can fail."""
-    part = measured(circuit_logits(Algebra(), some_links(adapter.shape, 1), Run("abc"), CLEAN), space, adapter)
-    ends = [model_on(space, adapter, name, range(6)) for name in ("clean", "abc")]
+    part = measured(circuit_logits(Algebra(), some_links(adapter.shape, 1), Run("abc"), CLEAN), space, adapter, ROWS)
+    ends = [model_on(space, adapter, name) for name in ("clean", "abc")]
     assert all(np.abs(part - end).max() > 1e-2 for end in ends)
