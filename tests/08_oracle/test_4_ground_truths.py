@@ -8,10 +8,13 @@ import pytest
 import torch
 
 from circuitdsl.borders.hypothesis import Ablation, Link, Place
-from circuitdsl.borders.values import Algebra, Run, Zero
+from circuitdsl.borders.plan import Request
+from circuitdsl.borders.units import Role, Unit
+from circuitdsl.borders.values import Algebra, Readout, Run, Zero
 from circuitdsl.measures.circuit import circuit_logits
 from circuitdsl.measures.routes import knocked_out
 from circuitdsl.models import toys
+from circuitdsl.statistics.cautions import shared_mechanism
 
 ZERO = Ablation("zero")
 
@@ -199,6 +202,23 @@ def test_donors_with_the_same_repeat_make_two_edges_look_faithful(inductive, cir
     empty = np.mean([seen(donor, donor, answer) for (_, answer), donor in zip(rows, donors, strict=True)])
     assert broken == pytest.approx((part - empty) / (1 - empty), abs=1e-12)
     assert abs(broken) < 0.1
+
+
+@pytest.mark.parametrize(("donors", "warns"), [("relabelled", True), ("broken", False)])
+def test_the_warning_that_donors_share_the_mechanism(inductive, executor, donors, warns):
+    """How much of the induction head's attention at the end moves when a prompt is exchanged for its donor."""
+    adapter, space = inductive
+    head, algebra, end = Unit("head", 1, 0), Algebra(), (Role("END"),)
+    keys = [(Role("END", shift=-back),) for back in range(5)]
+
+    def attention(world):
+        asked = [Readout("attention", algebra.base(world, head), "clean", query=end, key=key) for key in keys]
+        found = executor([Request(readout, tuple(range(36))) for readout in asked], space, adapter)
+        return np.stack([found[readout.digest] for readout in asked])
+
+    moved = np.abs(attention(Run("clean")) - attention(Run(donors))).sum(0) / 2
+    assert moved.tolist() == pytest.approx([0 if warns else 0.8] * 36)
+    assert (shared_mechanism({"1.0": moved}) is not None) == warns
 
 
 def test_a_twin_halves_the_circuit_and_shows_in_completeness(toy_space, circuit, scores, measured):
