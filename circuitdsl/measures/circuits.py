@@ -48,7 +48,9 @@ class CircuitRuns:
         self.background = background(chosen, self.measured, hypothesis)
         self.frozen = self.clean if norm == "frozen" else None
         self.gone = [place for name in claim.options.get("without") or () for place in hypothesis.nodes[name].places]
-        self.links = without_senders(within(hypothesis, claim.options.get("circuit")), self.gone)
+        self.live = frozenset(place for name in self.keep or () for place in hypothesis.nodes[name].places)
+        whole = without_senders(within(hypothesis, claim.options.get("circuit")), self.gone)
+        self.links = tuple(link for link in whole if link.receiver not in self.gone)
         self.metric = claim.metric
         self.conditions = {"ablate": str(chosen), "norm": norm, "on": self.measured}
         if self.gone:
@@ -58,8 +60,9 @@ class CircuitRuns:
         if claim.options.get("circuit"):
             self.conditions["circuit"] = ", ".join(claim.options["circuit"])
 
-    def of_links(self, links: tuple[Link, ...]) -> Recomputed:
-        links = with_live(self.hypothesis, links, self.keep)
+    def of_links(self, links: tuple[Link, ...], less: Iterable[Place] = ()) -> Recomputed:
+        """The run of these links and of what is kept live, without all that leaves `less` or was knocked out beforehand."""
+        links = without_senders(with_live(self.hypothesis, links, self.keep), [*self.gone, *less])
         return circuit_logits(self.algebra, links, self.background, self.clean, self.frozen)
 
     @property
@@ -75,7 +78,7 @@ class CircuitRuns:
         gone = sorted({*self.gone, *places}, key=lambda place: (place.unit.key, place.node))
         if not gone:
             return self.algebra.logits(self.clean)
-        return knocked_out(self.algebra, self.hypothesis.shape, self.clean, self.background, nodes=gone)
+        return knocked_out(self.algebra, self.hypothesis.shape, self.clean, self.background, gone, frozen=self.frozen)
 
     @property
     def empty(self) -> Recomputed:
@@ -84,24 +87,24 @@ class CircuitRuns:
     def readout(self, logits: Recomputed) -> Readout:
         return Readout("metric", logits, self.measured, self.metric)
 
-    def parts(self, each: str) -> Iterator[tuple[str, tuple[Link, ...]]]:
-        """Label of each unit, node or edge as written, and the circuit's links without it."""
-        kept = set(self.links)
+    def parts(self, each: str) -> Iterator[tuple[str, Recomputed]]:
+        """Label of each unit, node or edge as written, and the circuit's run without it. What is kept live is no part."""
         if each == "edge":
+            cut = {link for link in self.links if link.sender not in self.live and link.receiver not in self.live}
             for edge in self.hypothesis.edges:
-                if kept.intersection(edge.links):
-                    yield edge.label, without_links(self.links, edge.links)
+                if cut.intersection(edge.links):
+                    yield edge.label, self.of_links(without_links(self.links, edge.links))
             return
         nodes = [node for node in self.hypothesis.nodes.values() if not node.members and node.units not in ((EMBED,), (LOGITS,))]
-        sending = {link.sender for link in self.links}
+        sending = {link.sender for link in self.links} - self.live
         if each == "node":
             for node in nodes:
                 if sending.intersection(node.places):
-                    yield node.name, without_senders(self.links, node.places)
+                    yield node.name, self.of_links(self.links, node.places)
             return
         places = [place for node in nodes for place in node.places if place in sending]
         for unit in sorted({place.unit for place in places}, key=lambda unit: unit.key):
-            yield str(unit), without_senders(self.links, [place for place in places if place.unit == unit])
+            yield str(unit), self.of_links(self.links, [place for place in places if place.unit == unit])
 
 
 def _lower_faithfulness(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> Lowered:
@@ -142,9 +145,9 @@ def _lower_minimality_single(claim: Claim, hypothesis: Hypothesis, algebra: Alge
     runs = CircuitRuns(claim, hypothesis, algebra)
     readouts = {"F(C)": runs.readout(runs.circuit), "F(M)": runs.readout(runs.model), "F(∅)": runs.readout(runs.empty)}
     members = []
-    for label, links in runs.parts(claim.each or "unit"):
+    for label, logits in runs.parts(claim.each or "unit"):
         name = f"F(C∖{label})"
-        readouts[name] = runs.readout(runs.of_links(links))
+        readouts[name] = runs.readout(logits)
         change, whole = difference("F(C)", name), difference("F(M)", "F(∅)")
         beside: dict[str, Estimand] = {"signed": RatioOf(change, whole), "F(C) − F(C∖v)": MeanOf(change)}
         members.append(Member(label, RatioOf(change, whole, absolute=True), beside, about=label))
@@ -161,9 +164,9 @@ def lower_graph(hypothesis: Hypothesis, algebra: Algebra, metric: str, edges: bo
     readouts = {"F(C)": runs.readout(runs.circuit)}
     members = []
     for each in ("node", "edge") if edges else ("node",):
-        for label, links in runs.parts(each):
+        for label, logits in runs.parts(each):
             name = f"{each} {label}"
-            readouts[name] = runs.readout(runs.of_links(links))
+            readouts[name] = runs.readout(logits)
             members.append(Member(name, MeanOf(difference(name, "F(C)")), about=label))
     return Lowered(readouts, tuple(members), runs.conditions)
 

@@ -23,4 +23,24 @@ CODES = {
         "`completeness` and `minimality` choose the sets K that they knock out by looking at the numbers, and must be judged on other "
         "prompts. The file keeps none for that: leave `explore` out of `settings`, or set it above 0.",
     ),
+    "C374": Code(
+        "scrubbing needs one layout",
+        "Causal scrubbing puts the activations of one prompt in place of another's, position by position, so both have one layout. "
+        "`align = absolute`, which resolves positions on each donor, is not built yet.",
+    ),
+    "C375": Code(
+        "replicates is not a whole number",
+        "`replicates` says how often donors are drawn for each prompt. More of them make the score's error smaller and its cost larger.",
+    ),
+    "C376": Code(
+        "prompts without a feature that is carried",
+        "A node carries a slot or feature, and its donors are prompts that agree on it. The prompts named have no such slot.",
+    ),
+    "C377": Code(
+        "the tree is too large",
+        "Every path from the output to a node draws its own donors, so the number of recomputations grows with the number of paths. "
+        "`sampling = shared` draws one donor for each prompt, feature and value, and recomputes each distinct value once; it tests a "
+        "different hypothesis, since errors that come from independent draws can then cancel.\n\n"
+        "Or scrub a part of the circuit: `circuit = (a, b)`.",
+    ),
 }

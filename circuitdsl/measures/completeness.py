@@ -19,7 +19,6 @@ from circuitdsl.borders.measure import (
     difference,
 )
 from circuitdsl.borders.values import Algebra, Readout
-from circuitdsl.measures.circuit import without_senders
 from circuitdsl.measures.circuits import OPTIONS, CircuitRuns
 from circuitdsl.measures.knockouts import FAMILIES, GREEDY_ROUNDS, NOTHING, Knockout, classes, largest, random_sets, units
 from circuitdsl.measures.routes import knocked_out
@@ -38,7 +37,6 @@ class _Runs(CircuitRuns):
 
     def __init__(self, claim: Claim, hypothesis: Hypothesis, algebra: Algebra):
         super().__init__(claim, hypothesis, algebra)
-        self.live = frozenset(place for name in self.keep or () for place in hypothesis.nodes[name].places)
         self.singles = units(self.links, self.live)
         self.family = claim.options.get("family") or "class"
         self.conditions["family"] = self.family
@@ -47,7 +45,7 @@ class _Runs(CircuitRuns):
         return {"F(M)": self.readout(self.model), "F(∅)": self.readout(self.empty)}
 
     def circuit_without(self, k: Knockout) -> Readout:
-        return self.readout(self.of_links(without_senders(self.links, k.places)))
+        return self.readout(self.of_links(self.links, k.places))
 
     def model_without(self, k: Knockout) -> Readout:
         return self.readout(self.model_less(k.places))
@@ -144,11 +142,11 @@ def _lower_minimality(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) ->
 def _lower_complement(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> Lowered:
     runs = CircuitRuns(claim, hypothesis, algebra)
     if hypothesis.all_edges:
-        places = {link.sender for link in runs.links if link.sender.unit.kind != "embed"}
-        rest = knocked_out(algebra, hypothesis.shape, runs.clean, runs.background, nodes=sorted(places, key=lambda p: (p.unit.key, p.node)))
+        rest = runs.model_less({link.sender for link in runs.links if link.sender.unit.kind != "embed"} - runs.live)
         runs.conditions["knocked out"] = "the circuit's nodes"
     else:
-        rest = knocked_out(algebra, hypothesis.shape, runs.clean, runs.background, links=runs.links)
+        cut = [link for link in runs.links if link.sender not in runs.live and link.receiver not in runs.live]
+        rest = knocked_out(algebra, hypothesis.shape, runs.clean, runs.background, runs.gone, cut, runs.frozen)
         runs.conditions["knocked out"] = "the circuit's edges"
     readouts = {"F(M∖C)": runs.readout(rest), "F(M)": runs.readout(runs.model), "F(∅)": runs.readout(runs.empty)}
     beside: dict[str, Estimand] = {name: MeanOf(column(name)) for name in readouts}

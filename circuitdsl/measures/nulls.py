@@ -5,7 +5,7 @@ stay. Every sampler draws uniformly from the maps that its null allows, by draws
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +14,8 @@ from circuitdsl.borders.hypothesis import Link, Place
 from circuitdsl.borders.units import ModelShape, Unit
 
 Heads = Mapping[Unit, Unit]
+Fixed = frozenset[Unit]
+NONE: Fixed = frozenset()
 NULLS = ("layer", "size", "swap", "disjoint", "inflated")
 STEPS = 40
 """Steps of the chain behind `size`, for each head of the circuit."""
@@ -23,19 +25,24 @@ class NoSuchCircuit(Exception):
     """The model has no circuit that a null allows."""
 
 
-def heads_of(links: Sequence[Link]) -> tuple[Unit, ...]:
-    """The circuit's heads, in the order of the architecture."""
+def heads_of(links: Sequence[Link], fixed: Fixed = NONE) -> tuple[Unit, ...]:
+    """The circuit's heads but for those that are `fixed`, in the order of the architecture."""
     found = {place.unit for link in links for place in (link.sender, link.receiver) if place.unit.kind == "head"}
-    return tuple(sorted(found, key=lambda unit: unit.key))
+    return tuple(sorted(found - fixed, key=lambda unit: unit.key))
 
 
-def random_circuits(null: str, links: Sequence[Link], shape: ModelShape, count: int, seed: int) -> list[tuple[Link, ...]]:
-    """`count` independent draws. Raises NoSuchCircuit if the null allows none."""
+def random_circuits(
+    null: str, links: Sequence[Link], shape: ModelShape, count: int, seed: int, fixed: Fixed = NONE
+) -> list[tuple[Link, ...]]:
+    """`count` independent draws. `fixed` heads stay where they are and are nobody's new place: those kept live, those knocked out.
+
+    Raises NoSuchCircuit if the null allows none.
+    """
     draw = {"layer": by_layer, "size": same_size, "swap": one_swapped, "disjoint": disjoint, "inflated": disjoint}[null]
     circuits = []
     for number in range(count):
         key = int.from_bytes(hashlib.sha256(f"null/{null}/{seed}/{number}".encode()).digest()[:16], "little")
-        moved = put(links, draw(links, shape, np.random.Generator(np.random.Philox(key=key))))
+        moved = put(links, draw(links, shape, np.random.Generator(np.random.Philox(key=key)), fixed))
         circuits.append(tuple(dict.fromkeys([*links, *moved])) if null == "inflated" else moved)
     return circuits
 
@@ -50,25 +57,25 @@ def put(links: Sequence[Link], heads: Heads) -> tuple[Link, ...]:
     return tuple(replace(link, sender=place(link.sender), receiver=place(link.receiver)) for link in links)
 
 
-def by_layer(links: Sequence[Link], shape: ModelShape, rng: np.random.Generator) -> Heads:
+def by_layer(links: Sequence[Link], shape: ModelShape, rng: np.random.Generator, fixed: Fixed = NONE) -> Heads:
     """Matched by layer and kind: in each layer, as many heads as the circuit has there, in any order."""
-    return _within_layers(links, shape, rng, lambda unit: True)
+    return _within_layers(heads_of(links, fixed), shape, rng, fixed)
 
 
-def disjoint(links: Sequence[Link], shape: ModelShape, rng: np.random.Generator) -> Heads:
+def disjoint(links: Sequence[Link], shape: ModelShape, rng: np.random.Generator, fixed: Fixed = NONE) -> Heads:
     """Matched by layer, from heads that are not in the circuit."""
-    own = set(heads_of(links))
-    return _within_layers(links, shape, rng, lambda unit: unit not in own)
+    own = heads_of(links, fixed)
+    return _within_layers(own, shape, rng, fixed | set(own))
 
 
-def one_swapped(links: Sequence[Link], shape: ModelShape, rng: np.random.Generator) -> Heads:
+def one_swapped(links: Sequence[Link], shape: ModelShape, rng: np.random.Generator, fixed: Fixed = NONE) -> Heads:
     """One head of the circuit exchanged for one outside it, of the same layer."""
-    own = set(heads_of(links))
+    own = heads_of(links, fixed)
     swaps = [
         (head, other)
-        for head in heads_of(links)
+        for head in own
         for other in (Unit("head", head.layer, index) for index in range(shape.heads))
-        if other not in own
+        if other not in own and other not in fixed
     ]
     if not swaps:
         raise NoSuchCircuit("every head of the circuit's layers is in the circuit")
@@ -76,13 +83,13 @@ def one_swapped(links: Sequence[Link], shape: ModelShape, rng: np.random.Generat
     return {head: other}
 
 
-def same_size(links: Sequence[Link], shape: ModelShape, rng: np.random.Generator) -> Heads:
+def same_size(links: Sequence[Link], shape: ModelShape, rng: np.random.Generator, fixed: Fixed = NONE) -> Heads:
     """Of the same size and connected: heads anywhere in the model, as long as every edge of the circuit stays possible.
 
     A Markov chain that proposes one head's new place, or two heads' places exchanged, and takes it if the map stays one to one and
     in order: proposals are symmetric, so its limit is uniform over the maps that can be reached.
     """
-    heads = heads_of(links)
+    heads = heads_of(links, fixed)
     needs: dict[Unit, list[tuple[Unit, Unit]]] = {head: [] for head in heads}
     for link in links:
         pair = (link.sender.unit, link.receiver.unit)
@@ -92,6 +99,8 @@ def same_size(links: Sequence[Link], shape: ModelShape, rng: np.random.Generator
     for _ in range(STEPS * len(heads)):
         head = heads[int(rng.integers(len(heads)))]
         target = Unit("head", int(rng.integers(shape.layers)), int(rng.integers(shape.heads)))
+        if target in fixed:
+            continue
         holder = next((other for other, place in at.items() if place == target), None)
         proposed = {**at, head: target} if holder is None else {**at, head: target, holder: at[head]}
         moved = [head] if holder is None else [head, holder]
@@ -101,13 +110,13 @@ def same_size(links: Sequence[Link], shape: ModelShape, rng: np.random.Generator
     return at
 
 
-def _within_layers(links: Sequence[Link], shape: ModelShape, rng: np.random.Generator, allowed: Callable[[Unit], bool]) -> Heads:
+def _within_layers(moved: Sequence[Unit], shape: ModelShape, rng: np.random.Generator, taken: Set[Unit]) -> Heads:
     chosen: dict[Unit, Unit] = {}
     layers: dict[int, list[Unit]] = {}
-    for head in heads_of(links):
+    for head in moved:
         layers.setdefault(head.layer, []).append(head)
     for layer, heads in layers.items():
-        free = [unit for unit in (Unit("head", layer, index) for index in range(shape.heads)) if allowed(unit)]
+        free = [unit for unit in (Unit("head", layer, index) for index in range(shape.heads)) if unit not in taken]
         if len(free) < len(heads):
             raise NoSuchCircuit(f"layer {layer} has {len(free)} heads outside the circuit, {len(heads)} are needed")
         picked = rng.permutation(len(free))[: len(heads)]

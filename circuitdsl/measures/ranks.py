@@ -35,10 +35,11 @@ def _lower_rank(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> Lower
     runs = CircuitRuns(claim, hypothesis, algebra)
     null = claim.options.get("match") or "layer"
     draws = _draws(claim, hypothesis)
+    fixed = frozenset(place.unit for place in [*runs.live, *runs.gone])
     try:
-        if not heads_of(runs.links):
-            raise NoSuchCircuit("the circuit has no heads")
-        circuits = random_circuits(null, runs.links, hypothesis.shape, draws, hypothesis.settings.seed)
+        if not heads_of(runs.links, fixed):
+            raise NoSuchCircuit("the circuit has no heads that could be elsewhere")
+        circuits = random_circuits(null, runs.links, hypothesis.shape, draws, hypothesis.settings.seed, fixed)
     except NoSuchCircuit as error:
         message = f"there is no random circuit to compare with: {error}"
         raise CircError([Diagnostic("C372", message, claim.span, "state another null with `match =`", source=hypothesis.source)]) from None

@@ -10,6 +10,7 @@ from circuitdsl.measures.circuits import FAITHFULNESS, MINIMALITY_SINGLE
 from circuitdsl.measures.completeness import COMPLEMENT, COMPLETENESS, MINIMALITY
 from circuitdsl.measures.effects import EFFECT
 from circuitdsl.measures.ranks import RANK_AMONG_RANDOM
+from circuitdsl.measures.scrub import SCRUB
 
 BUILT_IN = (
     VALUE,
@@ -21,6 +22,7 @@ BUILT_IN = (
     MINIMALITY_SINGLE,
     COMPLEMENT,
     RANK_AMONG_RANDOM,
+    SCRUB,
     EFFECT,
     ATTENTION,
 )

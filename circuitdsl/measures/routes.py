@@ -17,7 +17,8 @@ Reads = Callable[[Port, Mix | None], Mix | None]
 class Routes:
     """The live run over `world` with `pins` in place, and `places` that read something of their own.
 
-    `through` names the only places that are recomputed (None: every unit); `own[place]` changes what a place reads.
+    `through` names the only places that are recomputed (None: every unit); `own[place]` changes what a place reads; `frozen` is the
+    run whose norm scales the readers keep.
     """
 
     def __init__(
@@ -28,8 +29,9 @@ class Routes:
         pins: Iterable[Override],
         own: Mapping[Place, Reads] | None = None,
         through: Sequence[Place] | None = None,
+        frozen: World | None = None,
     ):
-        self._algebra, self._shape, self._world = algebra, shape, world
+        self._algebra, self._shape, self._world, self._frozen = algebra, shape, world, frozen
         self._pins: dict[Unit, list[Override]] = {}
         for pin in pins:
             self._pins.setdefault(pin.unit, []).append(pin)
@@ -51,7 +53,7 @@ class Routes:
     def logits(self, own: Reads | None = None) -> Recomputed:
         """The logits that read everything live, or something of their own."""
         mix = self._before[self._last]
-        return self._algebra.logits(self._world, own("in", mix) if own else mix)
+        return self._algebra.logits(self._world, own("in", mix) if own else mix, self._frozen)
 
     def _walk(self) -> None:
         units = self._units()
@@ -104,7 +106,7 @@ class Routes:
         return found
 
     def _recomputed(self, unit: Unit, mixes: dict[Port, Mix | None]) -> Recomputed:
-        return self._algebra.recomputed(unit, self._world, mixes)
+        return self._algebra.recomputed(unit, self._world, mixes, self._frozen)
 
 
 def overriding(algebra: Algebra, mix: Mix | None, pins: Sequence[Override]) -> Mix | None:
@@ -136,6 +138,7 @@ def knocked_out(
     background: World,
     nodes: Iterable[Place] = (),
     links: Iterable[Link] = (),
+    frozen: World | None = None,
 ) -> Recomputed:
     """Logits of M∖K: the model's run with all edges but those that leave the nodes of K, or but the links of K.
 
@@ -153,4 +156,4 @@ def knocked_out(
 
     own = {place: reads_of(place) for place in cut if place.unit.kind != "logits"}
     ends = [reads_of(place) for place in cut if place.unit.kind == "logits"]
-    return Routes(algebra, shape, clean, pins, own).logits(ends[0] if ends else None)
+    return Routes(algebra, shape, clean, pins, own, frozen=frozen).logits(ends[0] if ends else None)

@@ -1,0 +1,143 @@
+"""Circuits of hand-written toys, and claims about them settled on an exploring part and scored on a verifying one."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from circuitdsl.borders.hypothesis import Ablation, Claim, Edge, Hypothesis, Link, ModelName, Node, Place, Settings
+from circuitdsl.borders.measure import Combination, RatioOf, Search
+from circuitdsl.borders.plan import Request
+from circuitdsl.borders.prompts import Distribution, Metric, Pick, Prompt
+from circuitdsl.borders.source import Source
+from circuitdsl.borders.units import EMBED, LOGITS, Layout, ModelShape, Port, Unit
+from circuitdsl.borders.values import Algebra
+
+
+def unit_of(text: str) -> Unit:
+    """`embed`, `logits`, `mlp 0`, or a head `1.0`."""
+    if text in ("embed", "logits"):
+        return EMBED if text == "embed" else LOGITS
+    if text.startswith("mlp "):
+        return Unit("mlp", int(text.removeprefix("mlp ")))
+    layer, index = text.split(".")
+    return Unit("head", int(layer), int(index))
+
+
+def edges_of(lines: Sequence[str]) -> tuple[Edge, ...]:
+    """`embed -> 1.0.v`, a link each; without a port, the only one."""
+    found = []
+    for line in lines:
+        sender, receiver = line.split(" -> ")
+        port: Port = "in"
+        if receiver[-1] in "qkv":
+            receiver, port = receiver[:-2], receiver[-1]  # type: ignore[assignment]
+        found.append(Edge(sender, receiver, port, (Link(Place(unit_of(sender), sender), Place(unit_of(receiver), receiver), port),)))
+    return tuple(found)
+
+
+@pytest.fixture
+def links() -> Callable[..., list[Link]]:
+    return lambda *lines: [link for edge in edges_of(lines) for link in edge.links]
+
+
+@pytest.fixture
+def space() -> Callable[..., Hypothesis]:
+    """`space(shape, clean, answers, *edges, exploring=…, **others)`: rows of tokens, other distributions paired with `clean`.
+
+    The metric is `logit(answer)` at the last token; rows that are not exploring verify.
+    """
+
+    def make(
+        shape: ModelShape,
+        clean: Sequence[tuple[int, ...]],
+        answers: Sequence[int],
+        *lines: str,
+        exploring: Sequence[int] = (),
+        **others: Sequence[tuple[int, ...]],
+    ) -> Hypothesis:
+        def rows(tokens: Sequence[tuple[int, ...]]) -> tuple[Prompt, ...]:
+            return tuple(Prompt(str(row), row, Layout(0, len(row))) for row in tokens)
+
+        ends = np.array([len(row) - 1 for row in clean])
+        metric = Metric("logit", "logit(answer)", False, {"clean": Pick("logit", np.array(answers), ends)}, positions={"clean": ends})
+        edges = edges_of(lines)
+        places = {place.node: place for edge in edges for link in edge.links for place in (link.sender, link.receiver)}
+        return Hypothesis(
+            title="toy",
+            description="",
+            citations=(),
+            model=ModelName(shape.name),
+            shape=shape,
+            distributions={
+                "clean": Distribution("clean", rows(clean)),
+                **{name: Distribution(name, rows(tokens), "clean") for name, tokens in others.items()},
+            },
+            default="clean",
+            metrics={"logit": metric},
+            features={},
+            nodes={name: Node(name, (place,)) for name, place in places.items()},
+            edges=edges,
+            claims=(),
+            settings=Settings(prompts=len(clean)),
+            exploring=tuple(exploring),
+            verifying=tuple(row for row in range(len(clean)) if row not in exploring),
+            source=Source(""),
+        )
+
+    return make
+
+
+class Settled(NamedTuple):
+    """Each member's score on the verifying rows, the conditions, and how often it looked."""
+
+    scores: Mapping[str, float]
+    conditions: Mapping[str, str]
+    looks: int
+
+
+@pytest.fixture
+def settle() -> Callable[..., Settled]:
+    """`settle(measure, space, adapter, ablate, each=…, **options)`."""
+    from circuitdsl.engine.executor import execute
+    from circuitdsl.measures import measures
+    from circuitdsl.models.exact import exact
+    from circuitdsl.planning import plan
+
+    def run(measure: str, space: Hypothesis, adapter: Any, ablate: Ablation, each: Any = None, **options: Any) -> Settled:
+        claim = Claim("it", measure, "it", metric="logit", each=each, options={"ablate": ablate, **options})
+        lowered = measures()[measure].lower(claim, space, Algebra())
+        looks = 0
+
+        def columns(readouts, rows):
+            requests = [Request(readout, rows) for readout in readouts.values()]
+            with exact():
+                found = execute(plan(requests, space), adapter, space)
+            return {name: found[readout.digest] for name, readout in readouts.items()}
+
+        while isinstance(lowered, Search):
+            looks += 1
+            lowered = lowered.then(columns(lowered.readouts, space.exploring))
+        means = {name: float(np.mean(column)) for name, column in columns(lowered.readouts, space.verifying).items()}
+
+        def of(combination: Combination) -> float:
+            return sum(weight * means[name] for name, weight in combination.terms)
+
+        scores = {}
+        for member in lowered.members:
+            assert isinstance(member.estimand, RatioOf)
+            ratio = of(member.estimand.numerator) / of(member.estimand.denominator)
+            scores[member.label] = abs(ratio) if member.estimand.absolute else ratio
+        return Settled(scores, lowered.conditions, looks)
+
+    return run
+
+
+@pytest.fixture
+def with_node() -> Callable[..., Hypothesis]:
+    """`with_node(space, "backup", "0.1", …)`: a named node more."""
+    return lambda space, name, *units: replace(
+        space, nodes={**space.nodes, name: Node(name, tuple(Place(unit_of(unit), unit) for unit in units))}
+    )
