@@ -1,7 +1,12 @@
 """Fixtures that several stages share. Tiny random models have real layouts and weights large enough that every part matters."""
 
 import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -83,3 +88,60 @@ def tiny() -> Callable[..., Any]:
 def family(request: pytest.FixtureRequest) -> str:
     """Goes through all tiny families."""
     return request.param
+
+
+# ---------------------------------------------------------------- the program as its users run it
+
+ROOT = Path(__file__).parents[1]
+PROGRAM = Path(sys.executable).with_name("circuitdsl")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests on the real model run in one worker, so that it is in memory once (`--dist loadgroup`)."""
+    for item in items:
+        if item.get_closest_marker("real"):
+            item.add_marker(pytest.mark.xdist_group("real"))
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a command ended and what it said."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def circuitdsl(capfd: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
+    """`circuitdsl("check", path)`: the command line, in this process. A traceback anywhere fails the test."""
+    from circuitdsl.cli import main
+
+    def run(*arguments: object) -> Ran:
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as left:
+            main([str(argument) for argument in arguments])
+        said = Ran(int(left.value.code or 0), *capfd.readouterr())
+        assert "Traceback" not in said.out + said.err and "C599" not in said.err, said.err
+        return said
+
+    return run
+
+
+@pytest.fixture
+def program() -> Callable[..., Ran]:
+    """`program("check", path)`: the installed command in a process of its own, its output in pipes."""
+
+    def run(*arguments: object, **options: Any) -> Ran:
+        command = [str(PROGRAM), *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=300, check=False, **options)
+        return Ran(done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Path:
+    """A copy of the induction toy: the hypothesis, with its model beside it."""
+    shutil.copytree(ROOT / "hypotheses" / "toys" / "induction", tmp_path / "toys" / "induction")
+    return Path(shutil.copy(ROOT / "hypotheses" / "induction_toy.circ", tmp_path))

@@ -1,5 +1,6 @@
 """Commands that need no weights: check, fmt, explain, init, models."""
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -57,7 +58,7 @@ def check(
             if tokens:
                 print(_tokens(hypothesis))
     if format == "json":
-        print(to_json(found))
+        print(json.dumps(to_json(found), indent=1, ensure_ascii=False))
     return status
 
 

@@ -20,7 +20,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"error {error.code}: {error.message}" + (f"\n  hint: {error.hint}" if error.hint else ""), file=sys.stderr)
         status = GUARD
     except (KeyboardInterrupt, typer.Abort):
-        print("\ninterrupted", file=sys.stderr)
         status = INTERRUPTED
     except typer.TyperException as error:
         where = getattr(error, "ctx", None)
@@ -35,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         status = BAD_FILE
     except Exception as error:
         status = _unexpected(error)
+    if status == INTERRUPTED:  # typer itself turns Ctrl-C into this status while a command runs
+        print("interrupted; nothing half-written is left", file=sys.stderr)
     raise SystemExit(status or 0)
 
 
