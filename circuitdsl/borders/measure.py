@@ -5,7 +5,7 @@ Numbers are made by the engine, verdicts by statistics; a measure does neither.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -72,9 +72,10 @@ def difference(first: str, second: str) -> Combination:
 
 @dataclass(frozen=True, slots=True)
 class MeanOf:
-    """Mean over prompts."""
+    """Mean over prompts; with `absolute`, of each prompt's absolute value, its replicates averaged before."""
 
     of: Combination
+    absolute: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,14 @@ class Lowered:
     members: tuple[Member, ...]
     conditions: Mapping[str, str] = field(default_factory=dict)
     """What the answer holds under, for the report: ablation, direction, positions, norm, …"""
+    replicates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """A column [R, N] for the estimands, by name, and the R readouts that it is made of: the same number with donors redrawn."""
+    classes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Feature, then the name of the class that each row of the measured distribution has: members are reported by class too."""
+    notes: tuple[str, ...] = ()
+    """What `plan` should say of it: sizes, and why it is done so."""
+    warnings: tuple[str, ...] = ()
+    """Coded warnings that can be seen before anything is measured."""
 
 
 @dataclass(frozen=True, slots=True)

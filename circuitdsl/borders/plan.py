@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from circuitdsl.borders.units import Port, WriteGroup
-from circuitdsl.borders.values import Readout, World
+from circuitdsl.borders.values import Draw, Readout, World
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +113,16 @@ class Attend:
 
 @dataclass(frozen=True, slots=True)
 class PatternReadout:
-    """Of one variant and head: weights summed over `keys`, averaged over `queries` (places along the step's positions)."""
+    """Of one variant and head: weights summed over `keys`, averaged over `queries` (places along the step's positions).
+
+    Without `keys` a readout has two of these, and its number is how much of the one's attention is elsewhere in the other's.
+    """
 
     readout: str
     variant: int
     head: int
     queries: tuple[int, ...]
-    keys: tuple[int, ...]
+    keys: tuple[int, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,8 +228,8 @@ class Plan:
     """Everything decided. The same plan gives the same numbers whatever the chunks and the machine, to rounding."""
 
     requests: tuple[Request, ...]
-    draws: Mapping[str, np.ndarray]
-    """Draw name → for every row of the measured distribution the donor's row (-1 for rows that nothing measures)."""
+    draws: Mapping[str | Draw, np.ndarray]
+    """Draw → for every row of the measured distribution the donor's row (-1 for rows that nothing measures)."""
     panels: tuple[Panel, ...]
     cost: Cost
     memory: int

@@ -21,11 +21,28 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class Draw:
+    """Whose rows stand in for those of `on` in causal scrubbing: for each a row of `pool` in its layout, itself allowed.
+
+    The donor agrees on `feature` with the row that `given` drew (None: with the row of `on` itself); without a feature any row
+    of the layout may be drawn. `path` is the draw's part of the random key. Where `shared`, the class of the feature is a part
+    of it as well, so that draws of one path agree wherever they are given the same class.
+    """
+
+    on: str
+    pool: str
+    path: str
+    feature: str | None = None
+    given: "Draw | None" = None
+    shared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Gather:
     """Rows of a plain run put in place of the measured rows, whole and position by position; `draw` names the plan's row numbers."""
 
     distribution: str
-    draw: str
+    draw: str | Draw
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +182,12 @@ class Readout:
     - `beats`: 1 if the answer's logit exceeds every wrong answer's at the metric's position; `top1`: 1 if it is the argmax;
     - `kl`: KL(`reference` ‖ `value`) at the metric's position, in nats; `agrees`: 1 if their argmax is the same;
     - `attention`: the weight that head `value` (a value of a head) gives from `query` to `key`, summed over the key's
-      positions and averaged over the query's.
+      positions and averaged over the query's;
+    - `moved`: how much of head `value`'s attention from `query` goes elsewhere in `reference`, another value of it: half the sum of
+      absolute differences over the keys (0 to 1), averaged over the query's positions.
     """
 
-    kind: Literal["metric", "beats", "top1", "kl", "agrees", "attention"]
+    kind: Literal["metric", "beats", "top1", "kl", "agrees", "attention", "moved"]
     value: Value
     labels: str
     metric: str | None = None

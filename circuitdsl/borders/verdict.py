@@ -24,6 +24,8 @@ class Question(NamedTuple):
     members: "tuple[Member, ...]"
     columns: Mapping[str, np.ndarray]
     clusters: np.ndarray
+    classes: Mapping[str, np.ndarray] = {}
+    """Feature, then the class of each row [N] in words: members are estimated by class as well."""
 
 
 class Frozen(BaseModel):

@@ -27,6 +27,8 @@ class Chunk:
     places: Places
     registers: dict[int, Tensor] = field(default_factory=dict)
     numbers: dict[str, Tensor] = field(default_factory=dict)
+    patterns: dict[str, Tensor] = field(default_factory=dict)
+    """The first of two patterns that are compared, [B, queries, keys], until the second is there."""
 
     def run(self, step: Step) -> None:
         match step:
@@ -106,9 +108,22 @@ class Chunk:
             weighted, pattern = weighted.unflatten(0, (m, -1)), pattern.unflatten(0, (m, -1))
         for readout in step.patterns:
             weights = pattern[readout.variant, :, readout.head][:, list(readout.queries)].double()
+            if readout.keys is None:
+                self.compare(readout.readout, weights)
+                continue
             keys = [key for key in readout.keys if key < weights.shape[-1]]
             self.numbers[readout.readout] = weights[..., keys].sum(-1).mean(-1)
         return weighted
+
+    def compare(self, readout: str, weights: Tensor) -> None:
+        """Half the sum of absolute differences of two patterns; keys that one of the steps does not reach have no weight in it."""
+        first = self.patterns.pop(readout, None)
+        if first is None:
+            self.patterns[readout] = weights
+            return
+        few, many = sorted((first, weights), key=lambda one: one.shape[-1])
+        apart = (many[..., : few.shape[-1]] - few).abs().sum(-1) + many[..., few.shape[-1] :].sum(-1)
+        self.numbers[readout] = apart.mean(-1) / 2
 
     def source(self, source: Source) -> Tensor:
         return self.places.take(self.registers[source.register], source.variants, None, source.positions, source.heads)

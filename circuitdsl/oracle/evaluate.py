@@ -10,7 +10,7 @@ from circuitdsl.borders.adapter import Adapter
 from circuitdsl.borders.hypothesis import Hypothesis
 from circuitdsl.borders.prompts import Arithmetic, Divergence, Expression, FoldOver
 from circuitdsl.borders.units import LOGITS
-from circuitdsl.borders.values import Readout, Recomputed, Run
+from circuitdsl.borders.values import Draw, Readout, Recomputed, Run
 from circuitdsl.oracle import readouts
 from circuitdsl.oracle.modules import Modules
 from circuitdsl.oracle.worlds import Measured, Worlds
@@ -28,7 +28,7 @@ class Request(Protocol):
 
 @torch.no_grad()
 def evaluate(
-    requests: Sequence[Request], hypothesis: Hypothesis, adapter: Adapter, draws: Mapping[str, np.ndarray] | None = None
+    requests: Sequence[Request], hypothesis: Hypothesis, adapter: Adapter, draws: Mapping[str | Draw, np.ndarray] | None = None
 ) -> dict[str, np.ndarray]:
     """Readout digest → float64 numbers, one a row of its request. `draws[name][row]` is the donor of that row in a `Gather`."""
     worlds = Worlds(Modules(adapter), hypothesis, draws or {})
@@ -47,6 +47,11 @@ def _number(readout: Readout, row: int, worlds: Worlds) -> float:
         pattern = worlds.pattern(readout.value, at).double().cpu().numpy()
         weights = [sum(pattern[q, k] for k in layout.positions(readout.key)) for q in layout.positions(readout.query)]
         return float(sum(weights) / len(weights))
+
+    if readout.kind == "moved":
+        assert readout.reference is not None
+        here, there = (worlds.pattern(one, at).double().cpu().numpy() for one in (readout.value, readout.reference))
+        return float(np.mean([np.abs(here[q] - there[q]).sum() / 2 for q in at.prompt.layout.positions(readout.query)]))
 
     logits = value.double().cpu().numpy()
     assert readout.metric is not None

@@ -10,7 +10,7 @@ from torch import Tensor
 from circuitdsl.borders.hypothesis import Hypothesis
 from circuitdsl.borders.prompts import Prompt
 from circuitdsl.borders.units import EMBED, LOGITS, Layout, Unit, WriteGroup
-from circuitdsl.borders.values import Base, Gather, Mean, Mix, Override, Recomputed, Run, Value, World, Zero
+from circuitdsl.borders.values import Base, Draw, Gather, Mean, Mix, Override, Recomputed, Run, Value, World, Zero
 from circuitdsl.oracle.modules import Modules, PlainRun
 
 
@@ -29,7 +29,7 @@ class Worlds:
 
     modules: Modules
     hypothesis: Hypothesis
-    draws: Mapping[str, np.ndarray]
+    draws: Mapping[str | Draw, np.ndarray]
     _runs: dict[tuple[int, ...], PlainRun] = field(default_factory=dict)
     _means: dict[tuple[World, Unit, Layout], Tensor] = field(default_factory=dict)
     _values: dict[tuple[int, str, int], tuple[Tensor, Tensor | None]] = field(default_factory=dict)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from circuitdsl.borders.units import Role
-from circuitdsl.borders.values import Base, Readout
+from circuitdsl.borders.values import Base, Readout, Value
 from circuitdsl.planning.graph import Graph, Node, State, bits
 
 
@@ -42,9 +42,8 @@ def needed(graph: Graph, node: Node, port: str) -> int:
     return queries
 
 
-def attention_node(graph: Graph, readout: Readout, positions: Mapping[Role, int]) -> Node:
-    """The head whose attention a readout reads, marked with the query positions. A base world's is that of its own reads."""
-    value = readout.value
+def attention_node(graph: Graph, readout: Readout, value: Value, positions: Mapping[Role, int]) -> Node:
+    """A head whose attention a readout reads, marked with the query positions. A base world's is that of its own reads."""
     if value.unit.kind != "head":
         raise ValueError(f"attention is read of a head, not of {value.unit}")
     node = graph.node(value)

@@ -34,8 +34,8 @@ class Variant(NamedTuple):
         return self.q, self.k, self.v
 
 
-Patterns = dict[Node, list[tuple[str, tuple[int, ...], tuple[int, ...]]]]
-"""Readouts of a head's attention: their name, query positions, key positions."""
+Patterns = dict[Node, list[tuple[str, tuple[int, ...], tuple[int, ...] | None]]]
+"""Readouts of a head's attention: their name, query positions, key positions (None: the whole of it is compared)."""
 
 
 def lay_heads(bench: Bench, group: WriteGroup, world: World, frozen: World | None, nodes: Iterable[Node], patterns: Patterns) -> None:

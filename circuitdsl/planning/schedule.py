@@ -47,11 +47,12 @@ def schedule(asked: Sequence[Asked], reached: Reached, rows: Rows, shape: ModelS
     patterns: Patterns = {}
     for request, reference in asked:
         readout = request.readout
-        if readout.kind == "attention":
-            node = attention_node(graph, readout, rows.positions)
+        if readout.kind in ("attention", "moved"):
             at = bits(readout.query, rows.positions) if readout.query is not None else graph.everywhere
             keys = bits(readout.key, rows.positions) if readout.key is not None else graph.everywhere
-            patterns.setdefault(node, []).append((readout.digest, places(at), places(keys)))
+            for value in (readout.value, *([reference] if reference is not None else [])):
+                node = attention_node(graph, readout, value, rows.positions)
+                patterns.setdefault(node, []).append((readout.digest, places(at), None if readout.kind == "moved" else places(keys)))
             continue
         at = read_positions(readout, metrics, rows.rows, rows.length)
         for value in (readout.value, reference):
@@ -144,7 +145,7 @@ def _lay_measures(bench: Bench, asked: Sequence[Asked], rows: Rows, metrics: Map
     batches: dict[tuple, list[tuple[str, int]]] = {}
     for request, reference in asked:
         readout = request.readout
-        if readout.kind == "attention":
+        if readout.kind in ("attention", "moved"):
             continue
         found = bench.values[_logits(bench.graph, readout.value)]
         against = bench.values[_logits(bench.graph, reference)] if reference is not None else None

@@ -221,6 +221,7 @@ class RandomValues:
             head = self.pick(heads)
             query, key = (self.pick([roles for entry in ROLES for roles in entry]) for _ in "qk")
             found.append(Readout("attention", self.value(head), labels, query=query, key=key))
+            found.append(Readout("moved", self.value(head), labels, reference=self.value(head), query=query))
         return found
 
 
