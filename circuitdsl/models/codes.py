@@ -27,7 +27,7 @@ CODES: dict[str, Code] = {
         "pickled weights",
         "The model has its weights only as Python pickles (*.bin, *.pt). Reading a pickle can run any code that its author put "
         "there, and a circuit file is data that can be opened from anywhere, so pickles are refused.\n\n"
-        "Convert the model to safetensors, use a revision that has them, or pass `--unsafe` if you trust where the file is "
+        "Convert the model to safetensors, use a revision that has them, or pass `--allow-pickle` if you trust where the file is "
         "from.",
     ),
     "C405": Code(

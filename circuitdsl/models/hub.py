@@ -53,7 +53,7 @@ def _download(location: Location, wanted: list[str]) -> Path:
         raise model_error(
             "C402",
             f"`{location.name}` is not on this machine, and the Hub cannot be reached ({type(error).__name__})",
-            "a folder, a GGUF file or a bundled name needs no network; `circuitdsl models` lists what is here",
+            suggestion(location.name) or "a folder, a GGUF file or a bundled name needs no network; `circuitdsl models` lists what is here",
         ) from None
     finally:
         enable_progress_bars()

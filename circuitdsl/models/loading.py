@@ -155,7 +155,7 @@ def _weight_files(folder: Path, unsafe: bool) -> list[Path]:
             raise model_error(
                 "C404",
                 f"the weights are pickled ({pickled[0].name}), and reading a pickle can run anybody's code",
-                "convert them to safetensors, or pass --unsafe if you trust their source",
+                "convert them to safetensors, or pass --allow-pickle if you trust their source",
             )
         return pickled
     from safetensors import SafetensorError, safe_open
