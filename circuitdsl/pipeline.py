@@ -22,13 +22,13 @@ from circuitdsl.borders.document import Document, Model
 from circuitdsl.borders.flags import Flags, Progress, quiet
 from circuitdsl.borders.hypothesis import Claim, Hypothesis, ModelName
 from circuitdsl.borders.measure import Lowered, Search
-from circuitdsl.borders.plan import Plan, Request
 from circuitdsl.borders.source import CircError, Diagnostic
 from circuitdsl.borders.values import Algebra
 
 if TYPE_CHECKING:
     from circuitdsl.borders.adapter import Adapter
     from circuitdsl.borders.evidence import Evidence, GraphRecord
+    from circuitdsl.borders.plan import Plan
     from circuitdsl.borders.verdict import ClaimVerdict
     from circuitdsl.engine.captures import Captures
     from circuitdsl.reports.record import Asked, Looking
@@ -94,13 +94,14 @@ def lower(hypothesis: Hypothesis, algebra: Algebra) -> "tuple[Asked | Looking, .
     A claim that has to look first gives a `Looking`, on exploring rows.
     """
     from circuitdsl.measures import measures
+    from circuitdsl.measures.replicates import lower_redrawn
 
     registry = measures()
     found: list[Asked | Looking] = []
     wrong: list[Diagnostic] = []
     for claim in hypothesis.claims:
         try:
-            found.append(_asked(hypothesis, claim, registry[claim.measure].lower(claim, hypothesis, algebra)))
+            found.append(_asked(hypothesis, claim, lower_redrawn(registry[claim.measure], claim, hypothesis, algebra)))
         except CircError as error:
             wrong += error.diagnostics
     if wrong:
@@ -135,8 +136,9 @@ def lower_figure(hypothesis: Hypothesis, algebra: Algebra, edges: bool) -> "tupl
     return (Asked(Claim("figure", "figure", "", metric=metric), lowered, hypothesis.default, "verifying", rows),)
 
 
-def plan(hypothesis: Hypothesis, asked: "Sequence[Asked | Looking]", memory: int | None = None) -> Plan:
+def plan(hypothesis: Hypothesis, asked: "Sequence[Asked | Looking]", memory: int | None = None) -> "Plan":
     """Values in order, every draw made. A readout that several claims ask for is asked for once, on all their rows."""
+    from circuitdsl.borders.plan import Request
     from circuitdsl.planning import plan as plan_requests
 
     rows: dict[str, set[int]] = {}
@@ -146,11 +148,13 @@ def plan(hypothesis: Hypothesis, asked: "Sequence[Asked | Looking]", memory: int
             readouts[readout.digest] = readout
             rows.setdefault(readout.digest, set()).update(one.rows)
     requests = tuple(Request(readout, tuple(sorted(rows[digest]))) for digest, readout in readouts.items())
-    return plan_requests(requests, hypothesis, seed=hypothesis.settings.seed, memory=memory)
+    planned = plan_requests(requests, hypothesis, seed=hypothesis.settings.seed, memory=memory)
+    notes = (note for one in asked if isinstance(one.lowered, Lowered) for note in one.lowered.notes)
+    return replace(planned, notes=(*planned.notes, *notes))
 
 
 def measure(
-    planned: Plan,
+    planned: "Plan",
     adapter: "Adapter",
     hypothesis: Hypothesis,
     progress: Progress = quiet,
@@ -195,8 +199,16 @@ def judge(hypothesis: Hypothesis, asked: "Sequence[Asked]", numbers: Mapping[str
     for one in asked:
         prompts = hypothesis.distributions[one.measured].prompts
         clusters = np.array([prompts[row].cluster for row in one.rows])
-        questions.append(Question(one.claim.label, one.claim.comparison, one.lowered.members, one.columns(numbers), clusters))
-    return judge_questions(questions, confidence=hypothesis.settings.confidence, seed=hypothesis.settings.seed)
+        classes = {name: np.array([named[row] for row in one.rows]) for name, named in one.lowered.classes.items()}
+        columns = one.columns(numbers)
+        questions.append(
+            Question(one.claim.label, one.claim.comparison, one.lowered.members, columns, clusters, classes, one.lowered.watches)
+        )
+    verdicts = judge_questions(questions, confidence=hypothesis.settings.confidence, seed=hypothesis.settings.seed)
+    return tuple(
+        verdict.model_copy(update={"warnings": (*one.lowered.warnings, *verdict.warnings)})
+        for one, verdict in zip(asked, verdicts, strict=True)
+    )
 
 
 def verify(path: Path, flags: Flags, progress: Progress = quiet) -> "Evidence":
@@ -232,7 +244,7 @@ def verify(path: Path, flags: Flags, progress: Progress = quiet) -> "Evidence":
     progress(parity.line(), 0.0)
     captures = Captures(keep=True)
 
-    def run(planned: Plan, what: str = "choosing sets to knock out") -> dict[str, dict[int, float]]:
+    def run(planned: "Plan", what: str = "choosing sets to knock out") -> dict[str, dict[int, float]]:
         return measure(planned, loaded.adapter, hypothesis, progress, captures, what)
 
     asked = settle(hypothesis, lowered, run, flags.memory)

@@ -178,6 +178,8 @@ class Hypothesis:
     verifying: tuple[int, ...]
     source: Source
     all_edges: bool = False
+    replicate: int = 1
+    """Which set of donors is drawn, where donors are drawn at random."""
     warnings: tuple[Diagnostic, ...] = ()
 
     @property

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from circuitdsl.borders.hypothesis import Claim, Hypothesis
     from circuitdsl.borders.values import Algebra, Readout
+    from circuitdsl.borders.watches import Watch
 
 OptionKind = Literal["ablation", "distribution", "metric", "role", "node", "nodes", "word", "number", "slot", "feature"]
 
@@ -106,6 +107,14 @@ class RankOf:
     target: float = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class SpreadOf:
+    """How far apart two ratios of means over the same prompts are: `first` − `second`."""
+
+    first: RatioOf
+    second: RatioOf
+
+
 def draws_needed(theta: float, confidence: float, claims: int = 1) -> int:
     """The fewest random circuits with which `rank <= theta` can be supported: when none of them is as good as the circuit.
 
@@ -118,7 +127,7 @@ def draws_needed(theta: float, confidence: float, claims: int = 1) -> int:
     return math.ceil(math.log((1 - confidence) / 2 / claims) / math.log1p(-theta))
 
 
-Estimand = MeanOf | ProportionOf | RatioOf | RankOf
+Estimand = MeanOf | ProportionOf | RatioOf | RankOf | SpreadOf
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +157,8 @@ class Lowered:
     """What `plan` should say of it: sizes, and why it is done so."""
     warnings: tuple[str, ...] = ()
     """Coded warnings that can be seen before anything is measured."""
+    watches: "tuple[Watch, ...]" = ()
+    """What warnings are made of once it has been measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +202,7 @@ __all__ = [
     "RatioOf",
     "Search",
     "Signature",
+    "SpreadOf",
     "column",
     "difference",
     "draws_needed",

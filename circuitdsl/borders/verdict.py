@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 if TYPE_CHECKING:
     from circuitdsl.borders.hypothesis import Comparison
     from circuitdsl.borders.measure import Member
+    from circuitdsl.borders.watches import Watch
 
 Outcome = Literal["supported", "refuted", "inconclusive", "not testable", "measured"]
 
@@ -26,6 +27,7 @@ class Question(NamedTuple):
     clusters: np.ndarray
     classes: Mapping[str, np.ndarray] = {}
     """Feature, then the class of each row [N] in words: members are estimated by class as well."""
+    watches: "tuple[Watch, ...]" = ()
 
 
 class Frozen(BaseModel):

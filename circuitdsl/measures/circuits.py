@@ -14,16 +14,21 @@ from circuitdsl.borders.measure import (
     ProportionOf,
     RatioOf,
     Signature,
+    SpreadOf,
     column,
     difference,
 )
 from circuitdsl.borders.units import EMBED, LOGITS
 from circuitdsl.borders.values import Algebra, Readout, Recomputed, Run
+from circuitdsl.borders.watches import Backup, SecondAblation, Watch
 from circuitdsl.measures.behaviour import ABLATE, KEEP, ON, PART
 from circuitdsl.measures.circuit import circuit_logits, with_live, within, without_links, without_senders
 from circuitdsl.measures.routes import knocked_out
+from circuitdsl.measures.watching import donors, empty_circuit, mechanism
 from circuitdsl.measures.worlds import ablation, background, labels
 
+NEEDED = 0.05
+"""The share of the model's effect from which a part counts as needed, where a claim does not say."""
 NORM = OptionSpec("word", default="live", words=("live", "frozen"), help="the readers' norm scales: live, or those of the clean run")
 OPTIONS = {
     "on": ON,
@@ -41,7 +46,7 @@ class CircuitRuns:
     def __init__(self, claim: Claim, hypothesis: Hypothesis, algebra: Algebra):
         self.hypothesis, self.algebra = hypothesis, algebra
         self.measured = labels(claim, hypothesis)
-        chosen = ablation(claim, hypothesis)
+        self.chosen = chosen = ablation(claim, hypothesis)
         self.keep = claim.options.get("keep")
         norm = claim.options.get("norm") or "live"
         self.clean = Run(self.measured)
@@ -84,6 +89,10 @@ class CircuitRuns:
     def empty(self) -> Recomputed:
         return self.of_links(())
 
+    def watches(self) -> tuple[Watch, ...]:
+        """What every measure against F(∅) watches: that it is near chance, and that there are donors enough."""
+        return (*empty_circuit(self.hypothesis, self.metric, self.measured), *donors(self.hypothesis, self.background, self.measured))
+
     def readout(self, logits: Recomputed) -> Readout:
         return Readout("metric", logits, self.measured, self.metric)
 
@@ -106,6 +115,21 @@ class CircuitRuns:
         for unit in sorted({place.unit for place in places}, key=lambda unit: unit.key):
             yield str(unit), self.of_links(self.links, [place for place in places if place.unit == unit])
 
+    def peers(self) -> dict[str, tuple[Recomputed, Recomputed]]:
+        """For each unit of a named node with others in it: the circuit's run without those others, and without all of them."""
+        sending = {link.sender for link in self.links} - self.live
+        found = {}
+        for node in self.hypothesis.nodes.values():
+            places = [place for place in node.places if place in sending]
+            units = dict.fromkeys(place.unit for place in places)
+            if node.members or len(units) < 2:
+                continue
+            nothing = self.of_links(self.links, places)
+            for unit in units:
+                if all(place.node == node.name for place in sending if place.unit == unit):
+                    found[str(unit)] = (self.of_links(self.links, [place for place in places if place.unit != unit]), nothing)
+        return found
+
 
 def _lower_faithfulness(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> Lowered:
     runs = CircuitRuns(claim, hypothesis, algebra)
@@ -125,19 +149,30 @@ def _lower_faithfulness(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) 
         "same argmax": ProportionOf("same argmax"),
     }
     ratio = RatioOf(difference("F(C)", "F(∅)"), difference("F(M)", "F(∅)"))
+    attention, watched = mechanism(hypothesis, algebra, runs.links, runs.chosen, runs.measured)
+    readouts |= attention
+    watches = [*runs.watches(), *watched]
     if (other := _other_ablation(claim, hypothesis)) is not None:
         second = CircuitRuns(replace(claim, options={**claim.options, "ablate": other}), hypothesis, algebra)
         here, nothing = f"F(C) under {other}", f"F(∅) under {other}"
         readouts |= {here: second.readout(second.circuit), nothing: second.readout(second.empty)}
-        beside[f"under {other}"] = RatioOf(difference(here, nothing), difference("F(M)", nothing))
-    return Lowered(readouts, (Member(claim.label, ratio, beside),), runs.conditions)
+        again = RatioOf(difference(here, nothing), difference("F(M)", nothing))
+        beside |= {f"under {other}": again, "spread": SpreadOf(ratio, again)}
+        watches += [SecondAblation(str(runs.chosen), str(other), again), *donors(hypothesis, second.background, runs.measured)]
+    return Lowered(readouts, (Member(claim.label, ratio, beside),), runs.conditions, watches=tuple(watches))
 
 
 def _other_ablation(claim: Claim, hypothesis: Hypothesis) -> Ablation | None:
-    """A second ablation, to see whether the answer hangs on the first: the mean for resampling and the other way round."""
+    """A second ablation, to see whether the answer hangs on the first: the mean for resampling and the other way round.
+
+    For `zero`, the one of the settings.
+    """
     chosen = ablation(claim, hypothesis)
-    if claim.options.get("second") == "no" or chosen.distribution is None:
+    if claim.options.get("second") == "no":
         return None
+    if chosen.distribution is None:
+        stated = hypothesis.settings.ablate
+        return stated if stated is not None and stated.distribution is not None else None
     return Ablation("mean" if chosen.kind == "resample" else "resample", chosen.distribution)
 
 
@@ -145,13 +180,21 @@ def _lower_minimality_single(claim: Claim, hypothesis: Hypothesis, algebra: Alge
     runs = CircuitRuns(claim, hypothesis, algebra)
     readouts = {"F(C)": runs.readout(runs.circuit), "F(M)": runs.readout(runs.model), "F(∅)": runs.readout(runs.empty)}
     members = []
+    watches: list[Watch] = []
     for label, logits in runs.parts(claim.each or "unit"):
         name = f"F(C∖{label})"
         readouts[name] = runs.readout(logits)
         change, whole = difference("F(C)", name), difference("F(M)", "F(∅)")
         beside: dict[str, Estimand] = {"signed": RatioOf(change, whole), "F(C) − F(C∖v)": MeanOf(change)}
         members.append(Member(label, RatioOf(change, whole, absolute=True), beside, about=label))
-    return Lowered(readouts, tuple(members), {**runs.conditions, "each": claim.each or "unit"})
+    for label, (peers, logits) in runs.peers().items() if claim.each == "unit" else ():
+        name, both = f"F(C∖peers of {label})", f"F(C∖{label} and its peers)"
+        readouts |= {name: runs.readout(peers), both: runs.readout(logits)}
+        alone = next(member.estimand for member in members if member.label == label)
+        assert isinstance(alone, RatioOf)
+        least = claim.comparison.value if claim.comparison and 0 < claim.comparison.value < 1 else NEEDED
+        watches.append(Backup(label, alone, RatioOf(difference(name, both), whole, absolute=True), least))
+    return Lowered(readouts, tuple(members), {**runs.conditions, "each": claim.each or "unit"}, watches=(*runs.watches(), *watches))
 
 
 def lower_graph(hypothesis: Hypothesis, algebra: Algebra, metric: str, edges: bool = True) -> Lowered:

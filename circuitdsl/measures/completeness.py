@@ -19,7 +19,8 @@ from circuitdsl.borders.measure import (
     difference,
 )
 from circuitdsl.borders.values import Algebra, Readout
-from circuitdsl.measures.circuits import OPTIONS, CircuitRuns
+from circuitdsl.borders.watches import Backup, Watch
+from circuitdsl.measures.circuits import NEEDED, OPTIONS, CircuitRuns
 from circuitdsl.measures.knockouts import FAMILIES, GREEDY_ROUNDS, NOTHING, Knockout, classes, largest, random_sets, units
 from circuitdsl.measures.routes import knocked_out
 
@@ -84,7 +85,7 @@ def _lower_completeness(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) 
         readouts = runs.ends() | {"F(C∖K)": runs.circuit_without(k), "F(M∖K)": runs.model_without(k)}
         beside: dict[str, Estimand] = {"F(C∖K)": MeanOf(column("F(C∖K)")), "F(M∖K)": MeanOf(column("F(M∖K)"))}
         member = Member(claim.label, RatioOf(gap, _WHOLE, absolute=True), beside)
-        return Lowered(readouts, (member,), runs.conditions | {"K": k.label})
+        return Lowered(readouts, (member,), runs.conditions | {"K": k.label}, watches=runs.watches())
 
     sets = runs.sets()
     return look(sets, NOTHING, None, GREEDY_ROUNDS) if sets else score(NOTHING)
@@ -128,13 +129,20 @@ def _lower_minimality(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) ->
 
     def score(chosen: dict[str, Knockout]) -> Lowered:
         readouts, members = runs.ends(), []
+        watches: list[Watch] = []
+        least = claim.comparison.value if claim.comparison and 0 < claim.comparison.value < 1 else NEEDED
         for v in parts:
             k = chosen[v.label]
             readouts |= {f"F(C∖K) for {v.label}": runs.circuit_without(k), f"F(C∖(K ∪ v)) for {v.label}": runs.circuit_without(k.with_(v))}
             change = difference(f"F(C∖K) for {v.label}", f"F(C∖(K ∪ v)) for {v.label}")
             label = v.label if k == NOTHING else f"{v.label}, K = {k.label}"
-            members.append(Member(label, RatioOf(change, _WHOLE, absolute=True), {"signed": RatioOf(change, _WHOLE)}, about=v.label))
-        return Lowered(readouts, tuple(members), runs.conditions | {"each": each})
+            needed = RatioOf(change, _WHOLE, absolute=True)
+            members.append(Member(label, needed, {"signed": RatioOf(change, _WHOLE)}, about=v.label))
+            if k != NOTHING:
+                readouts |= {"F(C)": runs.circuit_without(NOTHING), f"F(C∖{v.label})": runs.circuit_without(v)}
+                alone = RatioOf(difference("F(C)", f"F(C∖{v.label})"), _WHOLE, absolute=True)
+                watches.append(Backup(v.label, alone, needed, least))
+        return Lowered(readouts, tuple(members), runs.conditions | {"each": each}, watches=(*runs.watches(), *watches))
 
     return look({v.label: candidates(v) for v in parts}, {}, GREEDY_ROUNDS)
 
@@ -151,7 +159,8 @@ def _lower_complement(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) ->
     readouts = {"F(M∖C)": runs.readout(rest), "F(M)": runs.readout(runs.model), "F(∅)": runs.readout(runs.empty)}
     beside: dict[str, Estimand] = {name: MeanOf(column(name)) for name in readouts}
     left = difference("F(M∖C)", "F(∅)")
-    return Lowered(readouts, (Member(claim.label, RatioOf(left, _WHOLE, absolute=True), beside),), runs.conditions)
+    member = Member(claim.label, RatioOf(left, _WHOLE, absolute=True), beside)
+    return Lowered(readouts, (member,), runs.conditions, watches=runs.watches())
 
 
 COMPLETENESS = Measure(

@@ -36,13 +36,16 @@ def random_circuits(
 ) -> list[tuple[Link, ...]]:
     """`count` independent draws. `fixed` heads stay where they are and are nobody's new place: those kept live, those knocked out.
 
-    Raises NoSuchCircuit if the null allows none.
+    `smaller` is `layer` with half of the heads left out. Raises NoSuchCircuit if the null allows none.
     """
-    draw = {"layer": by_layer, "size": same_size, "swap": one_swapped, "disjoint": disjoint, "inflated": disjoint}[null]
+    draw = {"size": same_size, "swap": one_swapped, "disjoint": disjoint, "inflated": disjoint}.get(null, by_layer)
     circuits = []
     for number in range(count):
         key = int.from_bytes(hashlib.sha256(f"null/{null}/{seed}/{number}".encode()).digest()[:16], "little")
-        moved = put(links, draw(links, shape, np.random.Generator(np.random.Philox(key=key)), fixed))
+        rng = np.random.Generator(np.random.Philox(key=key))
+        moved = put(links, draw(links, shape, rng, fixed))
+        if null == "smaller":
+            moved = halved(moved, fixed, rng)
         circuits.append(tuple(dict.fromkeys([*links, *moved])) if null == "inflated" else moved)
     return circuits
 
@@ -55,6 +58,13 @@ def put(links: Sequence[Link], heads: Heads) -> tuple[Link, ...]:
         return old if new == old.unit else replace(old, unit=new, node=f"{old.node} as {new}")
 
     return tuple(replace(link, sender=place(link.sender), receiver=place(link.receiver)) for link in links)
+
+
+def halved(links: Sequence[Link], fixed: Fixed, rng: np.random.Generator) -> tuple[Link, ...]:
+    """Half of the heads left out, at least one, with all their edges."""
+    heads = heads_of(links, fixed)
+    gone = {heads[index] for index in rng.permutation(len(heads))[: (len(heads) + 1) // 2]}
+    return tuple(link for link in links if link.sender.unit not in gone and link.receiver.unit not in gone)
 
 
 def by_layer(links: Sequence[Link], shape: ModelShape, rng: np.random.Generator, fixed: Fixed = NONE) -> Heads:

@@ -1,6 +1,9 @@
 """`rank_among_random`: whether the circuit does better than circuits drawn at random."""
 
-from circuitdsl.borders.hypothesis import Claim, Hypothesis
+from collections.abc import Iterator
+from contextlib import suppress
+
+from circuitdsl.borders.hypothesis import Claim, Hypothesis, Link
 from circuitdsl.borders.measure import (
     Estimand,
     Lowered,
@@ -14,10 +17,14 @@ from circuitdsl.borders.measure import (
     draws_needed,
 )
 from circuitdsl.borders.source import CircError, Diagnostic
+from circuitdsl.borders.units import Unit
 from circuitdsl.borders.values import Algebra
+from circuitdsl.borders.watches import Rival, Rivals
 from circuitdsl.measures.circuits import OPTIONS, CircuitRuns
 from circuitdsl.measures.nulls import NULLS, NoSuchCircuit, heads_of, random_circuits
 
+RIVALS = 5
+"""Smaller, and disjoint, random circuits that are run beside those of the null, for a warning."""
 FEWEST = 73
 """Random circuits where the claim has no bound to tell how many are needed: enough for 0.05 at 95 %."""
 
@@ -53,7 +60,23 @@ def _lower_rank(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> Lower
     own = RatioOf(difference("F(C)", "F(∅)"), whole)
     beside: dict[str, Estimand] = {"faithfulness": own}
     conditions = runs.conditions | {"match": null, "draws": str(draws)}
-    return Lowered(readouts, (Member(claim.label, RankOf(own, tuple(among)), beside),), conditions)
+    others = []
+    for kind, number, links in _rivals(runs.links, hypothesis, fixed):
+        name = f"F({kind} {number})"
+        readouts[name] = runs.readout(runs.of_links(links))
+        others.append(Rival(RatioOf(difference(name, "F(∅)"), whole), len(links), kind == "disjoint"))
+    watches = (*runs.watches(), Rivals(own, len(runs.links), tuple(others)))
+    return Lowered(readouts, (Member(claim.label, RankOf(own, tuple(among)), beside),), conditions, watches=watches)
+
+
+def _rivals(links: tuple[Link, ...], hypothesis: Hypothesis, fixed: frozenset[Unit]) -> Iterator[tuple[str, int, tuple[Link, ...]]]:
+    """A few disjoint random circuits, where there are any, and a few smaller ones: of the same layers, half of the heads left out."""
+    shape, seed = hypothesis.shape, hypothesis.settings.seed
+    with suppress(NoSuchCircuit):
+        for number, found in enumerate(random_circuits("disjoint", links, shape, RIVALS, seed, fixed), 1):
+            yield "disjoint", number, found
+    for number, found in enumerate(random_circuits("smaller", links, shape, RIVALS, seed, fixed), 1):
+        yield "smaller", number, found
 
 
 RANK_AMONG_RANDOM = Measure(

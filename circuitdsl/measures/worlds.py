@@ -14,7 +14,7 @@ def rows_of(distribution: str, measured: str, hypothesis: Hypothesis) -> World:
     """A plain run seen from the measured rows: row by row if the two are paired, else donors of the same layout drawn at random."""
     if distribution == measured or _family(distribution, hypothesis) == _family(measured, hypothesis):
         return Run(distribution)
-    return Gather(distribution, f"donor/{distribution}")
+    return Gather(distribution, f"donor/{distribution}/{hypothesis.replicate}")
 
 
 def ablation(claim: Claim, hypothesis: Hypothesis) -> Ablation:
@@ -34,7 +34,7 @@ def background(chosen: Ablation, measured: str, hypothesis: Hypothesis) -> World
     name = chosen.distribution or hypothesis.default
     if chosen.kind == "mean":
         return Mean(name)
-    return Gather(name, f"donor/{name}") if name == measured else rows_of(name, measured, hypothesis)
+    return Gather(name, f"donor/{name}/{hypothesis.replicate}") if name == measured else rows_of(name, measured, hypothesis)
 
 
 def _family(name: str, hypothesis: Hypothesis) -> str:

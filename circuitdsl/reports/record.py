@@ -18,7 +18,7 @@ from circuitdsl.borders.evidence import (
     ReadoutRecord,
 )
 from circuitdsl.borders.hypothesis import Claim, Hypothesis
-from circuitdsl.borders.measure import Estimand, Lowered, MeanOf, ProportionOf, RankOf, Search
+from circuitdsl.borders.measure import Estimand, Lowered, MeanOf, ProportionOf, RankOf, Search, SpreadOf
 from circuitdsl.borders.prompts import Distribution
 from circuitdsl.borders.source import Source
 from circuitdsl.borders.values import Readout
@@ -43,8 +43,10 @@ class _OnRows(Generic[Of]):
         return f"{readout.digest}.{self.part}"
 
     def columns(self, numbers: Mapping[str, Mapping[int, float]]) -> dict[str, np.ndarray]:
-        """The claim's columns [N] under its own names, from numbers by readout digest and row."""
-        return {name: np.array([numbers[readout.digest][row] for row in self.rows]) for name, readout in self.lowered.readouts.items()}
+        """The claim's columns [N], or [R, N] of replicates, under its own names, from numbers by readout digest and row."""
+        found = {name: np.array([numbers[readout.digest][row] for row in self.rows]) for name, readout in self.lowered.readouts.items()}
+        replicates: Mapping[str, tuple[str, ...]] = self.lowered.replicates if isinstance(self.lowered, Lowered) else {}
+        return found | {name: np.stack([found[one] for one in redrawn]) for name, redrawn in replicates.items()}
 
 
 class Asked(_OnRows[Lowered]):
@@ -131,7 +133,9 @@ def describe(estimand: Estimand) -> str:
     if isinstance(estimand, ProportionOf):
         return f"proportion({estimand.of})"
     if isinstance(estimand, MeanOf):
-        return f"mean({estimand.of})"
+        return f"mean |{estimand.of}|" if estimand.absolute else f"mean({estimand.of})"
+    if isinstance(estimand, SpreadOf):
+        return f"{describe(estimand.first)} − {describe(estimand.second)}"
     if isinstance(estimand, RankOf):
         return f"rank of |{estimand.target:g} − {describe(estimand.of)}| among {len(estimand.among)} random circuits"
     numerator, denominator = f"mean({estimand.numerator})", f"mean({estimand.denominator})"

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from circuitdsl.borders.hypothesis import Comparison
-from circuitdsl.borders.measure import MeanOf, RatioOf
+from circuitdsl.borders.measure import MeanOf, RatioOf, SpreadOf
 from circuitdsl.borders.verdict import Estimate
 from circuitdsl.statistics.analyses import Analysis, combine, joined, noise, untestable
 from circuitdsl.statistics.deciding import prompts_to_decide
@@ -101,6 +101,27 @@ def analyse_ratio(estimand: RatioOf, columns: Mapping[str, np.ndarray], sample: 
         note=joined("the same ratio on every prompt" if exact else "", draws.note if draws else ""),
     )
     return Analysis(estimate, tails, exact, tolerance, sample.units)
+
+
+def analyse_spread(estimand: SpreadOf, columns: Mapping[str, np.ndarray], sample: Sample, confidence: float) -> Analysis:
+    """The difference of two ratios by the delta method, prompts paired. Not testable if either denominator's interval contains 0."""
+    values: list[float] = []
+    influences = np.zeros(sample.n)
+    for sign, ratio in ((1.0, estimand.first), (-1.0, estimand.second)):
+        found = analyse_ratio(ratio, columns, sample, confidence)
+        if found.tails is None:
+            return found
+        above, below = (np.atleast_2d(combine(of, columns)).mean(axis=0) for of in (ratio.numerator, ratio.denominator))
+        plain = float(above.mean() / below.mean())
+        side = math.copysign(1.0, plain) if ratio.absolute else 1.0
+        values.append(sign * side * plain)
+        influences += sign * side * (above - plain * below) / below.mean()
+    error, degrees = math.sqrt(sample.variance(influences)), float(sample.degrees(influences))
+    value, half = sum(values), error * student_quantile((1 + confidence) / 2, degrees)
+    method = f"difference of two ratios of means, delta method, t interval ({degrees:.3g} df), {sample.method}"
+    estimate = Estimate(value=value, low=value - half, high=value + half, standard_error=error, n=sample.n, method=method)
+    tails = StudentTails(lambda theta: (value - theta) / error if error else math.copysign(math.inf, value - theta), degrees)
+    return Analysis(estimate, tails, units=sample.units)
 
 
 def _weak(estimand: RatioOf, of: Paired, sample: Sample, confidence: float, tolerance: float) -> Analysis:

@@ -24,6 +24,8 @@ def mean_interval(values: np.ndarray, sample: Sample, confidence: float) -> tupl
 def analyse_mean(estimand: MeanOf, columns: Mapping[str, np.ndarray], sample: Sample, confidence: float) -> Analysis:
     """`columns` [N] or [R, N]. A column that is the same on every prompt has that number as its interval."""
     values = combine(estimand.of, columns)
+    if estimand.absolute:
+        values = np.abs(values.mean(axis=0) if values.ndim == 2 else values)
     draws = components(values, sample) if values.ndim == 2 else None
     values = values.mean(axis=0) if values.ndim == 2 else values
     value, tolerance = float(values.mean()), noise(columns, estimand.of)

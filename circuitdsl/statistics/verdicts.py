@@ -6,18 +6,19 @@ from typing import NamedTuple
 import numpy as np
 
 from circuitdsl.borders.hypothesis import Comparison
-from circuitdsl.borders.measure import Estimand, MeanOf, ProportionOf, RankOf, RatioOf
+from circuitdsl.borders.measure import Estimand, MeanOf, ProportionOf, RankOf, RatioOf, SpreadOf
 from circuitdsl.borders.verdict import ClaimVerdict, Estimate, MemberVerdict, Outcome, Question
 from circuitdsl.statistics.analyses import Analysis, untestable
 from circuitdsl.statistics.cautions import few_draws, of_member
 from circuitdsl.statistics.deciding import prompts_to_decide, why_undecided
 from circuitdsl.statistics.families import all_hold, holm, multipliers, some_fails
-from circuitdsl.statistics.fieller import analyse_ratio
+from circuitdsl.statistics.fieller import analyse_ratio, analyse_spread
 from circuitdsl.statistics.intervals import analyse_mean
 from circuitdsl.statistics.proportions import analyse_proportion
 from circuitdsl.statistics.ranks import count_as_good, rank_analysis, what_would_decide_rank
 from circuitdsl.statistics.samples import Sample, bootstrap_weights, sample
 from circuitdsl.statistics.tails import exact_p_values, p_values
+from circuitdsl.statistics.watching import Again, watched
 
 RESAMPLES = 999
 MOST_WEIGHTS = 20_000_000
@@ -77,6 +78,8 @@ def analyse(estimand: Estimand, columns: Mapping[str, np.ndarray], these: Sample
             return analyse_proportion(estimand, columns, these, confidence)
         case RatioOf():
             return analyse_ratio(estimand, columns, these, confidence)
+        case SpreadOf():
+            return analyse_spread(estimand, columns, these, confidence)
         case RankOf():
             own = analyse_ratio(estimand.of, columns, these, confidence)
             if own.tails is None or not estimand.among:
@@ -92,6 +95,8 @@ def _columns_of(estimand: Estimand) -> list[str]:
             return [name for name, _ in estimand.of.terms]
         case RatioOf():
             return [name for of in (estimand.numerator, estimand.denominator) for name, _ in of.terms]
+        case SpreadOf():
+            return [name for ratio in (estimand.first, estimand.second) for name in _columns_of(ratio)]
         case RankOf():
             return [name for ratio in (estimand.of, *estimand.among) for name in _columns_of(ratio)]
 
@@ -101,9 +106,26 @@ def _examine(question: Question, confidence: float) -> _Examined:
     found = tuple(analyse(member.estimand, question.columns, these, confidence) for member in question.members)
     beside = tuple(
         {name: analyse(estimand, question.columns, these, confidence).estimate for name, estimand in member.beside.items()}
+        | dict(lowest_classes(member.estimand, question, confidence))
         for member in question.members
     )
     return _Examined(question, these, found, beside, tuple(_p_values(one, question.comparison) for one in found))
+
+
+def lowest_classes(estimand: Estimand, question: Question, confidence: float) -> Iterator[tuple[str, Estimate]]:
+    """For each feature the class of prompts that has the lowest number, and how many classes there are."""
+    for feature, classes in question.classes.items():
+        found: dict[str, Estimate] = {}
+        for value in np.unique(classes).tolist():
+            kept = classes == value
+            columns = {name: column[..., kept] for name, column in question.columns.items()}
+            these = sample(np.asarray(question.clusters)[kept]) if kept.sum() >= 2 else None
+            estimate = analyse(estimand, columns, these, confidence).estimate
+            if estimate.value is not None:
+                found[value] = estimate
+        if found:
+            lowest = min(found, key=lambda value: found[value].value or 0.0)
+            yield f"lowest of {len(found)} {feature}: {lowest}", found[lowest]
 
 
 def _p_values(analysis: Analysis, comparison: Comparison | None) -> tuple[float, float]:
@@ -204,7 +226,20 @@ def _warnings(examined: Sequence[_Examined], confidence: float, seed: int) -> It
                 said += [
                     f"{caution.code}: {member.label}: {caution.message}" if len(one.analyses) > 1 else str(caution) for caution in found
                 ]
+        if one.sample is not None:
+            compared = [(member.estimand, p) for member, p in zip(one.question.members, one.p_values, strict=True)]
+            again = _again(one, confidence)
+            said += map(str, watched(one.question, one.sample, compared, again, confidence))
         yield tuple(dict.fromkeys(said))
+
+
+def _again(one: _Examined, confidence: float) -> Again:
+    """What the claim's bound would say of another ratio of its columns, by its p-values alone."""
+
+    def p_values_of(ratio: RatioOf) -> tuple[float, float]:
+        return _p_values(analyse(ratio, one.question.columns, one.sample, confidence), one.question.comparison)
+
+    return p_values_of
 
 
 def _listed(members: Sequence[MemberVerdict], outcome: Outcome, most: int = 5) -> str:

@@ -1,0 +1,51 @@
+"""What the measures of a circuit ask to be watched, and the readouts that it takes."""
+
+from collections.abc import Mapping
+
+from circuitdsl.borders.hypothesis import Ablation, Hypothesis, Link
+from circuitdsl.borders.prompts import Arithmetic
+from circuitdsl.borders.values import Algebra, Gather, Mean, Readout, Run, World
+from circuitdsl.borders.watches import Donors, EmptyCircuit, Mechanism, Watch
+from circuitdsl.measures.worlds import rows_of
+
+
+def empty_circuit(hypothesis: Hypothesis, metric: str | None, measured: str) -> tuple[Watch, ...]:
+    """Chance is known for a difference: 0."""
+    if metric is None or not isinstance(found := hypothesis.metrics[metric].bound.get(measured), Arithmetic) or found.operator != "-":
+        return ()
+    return (EmptyCircuit("F(∅)", "F(M)"),)
+
+
+def mechanism(
+    hypothesis: Hypothesis, algebra: Algebra, links: tuple[Link, ...], chosen: Ablation, measured: str
+) -> tuple[Mapping[str, Readout], tuple[Watch, ...]]:
+    """How far each of the circuit's heads attends elsewhere on the donors that replace the prompts."""
+    if chosen.distribution is None or chosen.distribution == measured:
+        return {}, ()
+    donor = rows_of(chosen.distribution, measured, hypothesis)
+    ends = (place for link in links for place in (link.sender, link.receiver))
+    places = {place for place in ends if place.unit.kind == "head"}
+    readouts = {
+        f"attention of {place.unit} moved": Readout(
+            "moved", algebra.base(Run(measured), place.unit), measured, reference=algebra.base(donor, place.unit), query=place.roles
+        )
+        for place in sorted(places, key=lambda place: (place.unit.key, place.node))
+    }
+    return readouts, (Mechanism({name.split(" moved")[0].removeprefix("attention of "): name for name in readouts}),) if readouts else ()
+
+
+def donors(hypothesis: Hypothesis, background: World, measured: str) -> tuple[Watch, ...]:
+    """How many donors each layout of the measured prompts has; a row's own partner is no draw."""
+    if not isinstance(background, Gather | Mean):
+        return ()
+    own = hypothesis.distributions[measured].rows_by_layout()
+    pool = hypothesis.distributions[background.distribution].rows_by_layout()
+    itself = isinstance(background, Gather) and background.distribution == measured
+    return (
+        Donors(
+            {
+                f"layout {number} (template {layout.template + 1}, {layout.length} tokens)": len(pool.get(layout, ())) - itself
+                for number, layout in enumerate(own, 1)
+            }
+        ),
+    )
