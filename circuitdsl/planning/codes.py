@@ -25,4 +25,9 @@ CODES: dict[str, Code] = {
         "A run on a distribution can only stand beside the measured rows if the two are paired, row by row. "
         "Declare one as a counterfactual of the other, or resample it.",
     ),
+    "C505": Code(
+        "no prompt of the same class",
+        "Causal scrubbing replaces a value by its value on a prompt that agrees on what the node carries and has the same layout. "
+        "Among the measured prompts there is always one, the prompt itself; a separate pool of donors (`from =`) may have none.",
+    ),
 }

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from circuitdsl.borders.plan import Attend, Measure, Normalise, Project, Step, Sum, Transform, Write
 from circuitdsl.borders.units import ModelShape
-from circuitdsl.borders.values import Gather, Mean, Run, World
+from circuitdsl.borders.values import Draw, Gather, Mean, Run, World
 from circuitdsl.planning.bench import Register
 
 
@@ -100,5 +100,13 @@ def base_work(shape: ModelShape, length: int, worlds: Mapping[World, int]) -> Wo
 
 
 def runs(worlds: Mapping[World, int]) -> list[int]:
-    """Layers of the plain runs for each prompt: of a distribution in its place, of a draw, of a mean."""
-    return [depth for world, depth in worlds.items() if isinstance(world, Run | Gather | Mean)]
+    """Layers of the plain runs for each prompt: of a distribution in its place, of a draw of ablation donors, of a mean.
+
+    The draws of causal scrubbing name rows of one pool over and over: all of them together are one run of it.
+    """
+    deepest: dict[World | str, int] = {}
+    for world, depth in worlds.items():
+        if isinstance(world, Run | Gather | Mean):
+            run = world.distribution if isinstance(world, Gather) and isinstance(world.draw, Draw) else world
+            deepest[run] = max(depth, deepest.get(run, 0))
+    return list(deepest.values())

@@ -4,19 +4,74 @@ A draw depends on (seed, distribution, draw's name, row) alone, so neither the o
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from circuitdsl.borders.hypothesis import Hypothesis
 from circuitdsl.borders.prompts import Distribution
 from circuitdsl.borders.source import CircError, Diagnostic, Span
-from circuitdsl.borders.values import Gather
+from circuitdsl.borders.units import Layout
+from circuitdsl.borders.values import Draw, Gather
 
 
 def uniform(seed: int, distribution: str, draw: str, row: int, n: int) -> int:
     """A number below `n`, each equally likely to 2⁻²⁵⁶, from the hash of the key."""
     key = "\0".join((str(seed), distribution, draw, str(row))).encode()
     return int.from_bytes(hashlib.sha256(key).digest()) * n >> 256
+
+
+class Tape:
+    """The draws of causal scrubbing on some measured rows, each made once, those that others are given first."""
+
+    def __init__(self, hypothesis: Hypothesis, rows: Sequence[int], seed: int):
+        self._hypothesis, self._rows, self._seed = hypothesis, np.asarray(rows, dtype=np.int64), seed
+        self._made: dict[Draw, np.ndarray] = {}
+        self._alike: dict[tuple[str, str | None], dict[tuple[Layout, int], list[int]]] = {}
+
+    def rows(self, draw: Draw) -> np.ndarray:
+        """For every row of `draw.on` the donor's row in `draw.pool`; -1 for rows that nothing measures.
+
+        Raises CircError C505 where no row of the pool agrees on the feature.
+        """
+        chain: list[Draw] = []
+        link: Draw | None = draw
+        while link is not None and link not in self._made:
+            chain.append(link)
+            link = link.given
+        for one in reversed(chain):
+            self._made[one] = self._draw(one)
+        return self._made[draw]
+
+    def _draw(self, draw: Draw) -> np.ndarray:
+        measured = self._hypothesis.distributions[draw.on].prompts
+        given = self._rows if draw.given is None else self._made[draw.given][self._rows]
+        classes = self._classes(draw.on if draw.given is None else draw.given.pool, draw.feature)
+        alike = self._candidates(draw.pool, draw.feature)
+        found = np.full(len(measured), -1, dtype=np.int64)
+        for row, reference in zip(self._rows.tolist(), given.tolist(), strict=True):
+            value = 0 if classes is None else classes[reference]
+            same = alike.get((measured[row].layout, value))
+            if not same:
+                message = f"`{draw.pool}` has no prompt that agrees on `{draw.feature}` with row {row} and has its layout"
+                message = f"{message}: “{measured[row].text}”"
+                raise CircError([Diagnostic("C505", message, Span(), hint="draw from the measured prompts, or from more of them")])
+            path = f"{draw.path}={value}" if draw.shared else draw.path
+            found[row] = same[uniform(self._seed, draw.pool, path, row, len(same))]
+        return found
+
+    def _classes(self, distribution: str, feature: str | None) -> tuple[int, ...] | None:
+        return None if feature is None else self._hypothesis.features[feature][distribution]
+
+    def _candidates(self, pool: str, feature: str | None) -> dict[tuple[Layout, int], list[int]]:
+        """Rows of the pool by layout and class."""
+        if (pool, feature) not in self._alike:
+            classes = self._classes(pool, feature)
+            found: dict[tuple[Layout, int], list[int]] = {}
+            for row, prompt in enumerate(self._hypothesis.distributions[pool].prompts):
+                found.setdefault((prompt.layout, 0 if classes is None else classes[row]), []).append(row)
+            self._alike[pool, feature] = found
+        return self._alike[pool, feature]
 
 
 def donors(world: Gather, measured: Distribution, pool: Distribution, rows: Iterable[int], seed: int, itself: bool) -> np.ndarray:
@@ -26,6 +81,7 @@ def donors(world: Gather, measured: Distribution, pool: Distribution, rows: Iter
 
     Raises CircError C501 where the pool has no such row.
     """
+    assert isinstance(world.draw, str), "a draw of causal scrubbing is on a tape"
     found = np.full(len(measured), -1, dtype=np.int64)
     alike = pool.rows_by_layout()
     place = {row: index for same in alike.values() for index, row in enumerate(same)}

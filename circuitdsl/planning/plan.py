@@ -6,10 +6,10 @@ import numpy as np
 
 from circuitdsl.borders.hypothesis import Hypothesis
 from circuitdsl.borders.plan import Cost, Measure, Panel, Plan, Request
-from circuitdsl.borders.values import Gather, Readout, Recomputed
+from circuitdsl.borders.values import Draw, Gather, Readout, Recomputed
 from circuitdsl.planning import cost
 from circuitdsl.planning.bench import Bench
-from circuitdsl.planning.draws import donors
+from circuitdsl.planning.draws import Tape, donors
 from circuitdsl.planning.panels import Rows, check_rows, group_rows, space
 from circuitdsl.planning.reach import Reached, reach, reference
 from circuitdsl.planning.schedule import Asked, depths, frees, schedule
@@ -32,7 +32,7 @@ def plan(requests: Sequence[Request], hypothesis: Hypothesis, *, seed: int | Non
     spaces: dict[str, list[int]] = {}
     for number, request in enumerate(requests):
         spaces.setdefault(space(request.readout.labels, hypothesis.distributions), []).append(number)
-    draws: dict[str, np.ndarray] = {}
+    draws: dict[str | Draw, np.ndarray] = {}
     panels: list[Panel] = []
     tally = _Tally(hypothesis)
     for numbers in spaces.values():
@@ -66,14 +66,22 @@ def _reach(asked: Sequence[Asked], numbers: Sequence[int]) -> Reached:
 
 
 def _draw(
-    draws: dict[str, np.ndarray], reached: Reached, requests: Sequence[Request], numbers: Sequence[int], hypothesis: Hypothesis, seed: int
+    draws: dict[str | Draw, np.ndarray],
+    reached: Reached,
+    requests: Sequence[Request],
+    numbers: Sequence[int],
+    hypothesis: Hypothesis,
+    seed: int,
 ) -> None:
     chosen = [requests[number] for number in numbers]
     rows = sorted({row for request in chosen for row in request.rows})
     labels = {request.readout.labels for request in chosen}
     measured = hypothesis.distributions[chosen[0].readout.labels]
+    tape = Tape(hypothesis, rows, seed)
     for world in reached.worlds:
-        if isinstance(world, Gather):
+        if isinstance(world, Gather) and isinstance(world.draw, Draw):
+            draws[world.draw] = tape.rows(world.draw)
+        elif isinstance(world, Gather):
             pool = hypothesis.distributions[world.distribution]
             found = donors(world, measured, pool, rows, seed, itself=world.distribution in labels)
             if world.draw in draws and not np.array_equal(draws[world.draw], found):

@@ -1,5 +1,7 @@
 """A plan in words, like SQL's EXPLAIN: what would run, and what it would cost."""
 
+from collections import Counter
+
 from circuitdsl.borders.hypothesis import Hypothesis
 from circuitdsl.borders.plan import Plan
 from circuitdsl.borders.values import Gather, Mean, Run, World, Zero
@@ -9,10 +11,10 @@ def describe(plan: Plan, hypothesis: Hypothesis, looking: int = 0) -> str:
     """Worlds, values before and after sharing, forward-pass equivalents and memory. `looking` claims choose sets first."""
     cost = plan.cost
     rows = sum(len(panel.rows) for panel in plan.panels)
-    worlds = list(dict.fromkeys(world for panel in plan.panels for world in panel.worlds))
+    worlds = Counter(map(_world, dict.fromkeys(world for panel in plan.panels for world in panel.worlds)))
     lines = [
         f"prompts        {rows} in {len(plan.panels)} groups of one layout",
-        f"base worlds    {', '.join(map(_world, worlds)) or 'none'}",
+        f"base worlds    {', '.join(f'{n} × {name}' if n > 1 else name for name, n in worlds.items()) or 'none'}",
         f"readouts       {len(plan.requests)} columns of per-prompt numbers",
         f"values         {cost.values} recomputed, each distinct one once; {cost.computed} after pruning and merging",
         f"work           {cost.passes:.2f} plain forward passes over the same prompts, {cost.base_passes:.2f} of them plain runs",
