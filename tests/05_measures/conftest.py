@@ -1,148 +1,143 @@
-"""Scrubbed hypotheses with the odds of everything that could be drawn, and the claim that asks for them."""
+"""Circuits of hand-written toys, and claims about them settled on an exploring part and scored on a verifying one."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from fractions import Fraction
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
-from circuitdsl.borders.hypothesis import Claim, Edge, Hypothesis, Link, ModelName, Node, Place, Settings
+from circuitdsl.borders.hypothesis import Ablation, Claim, Edge, Hypothesis, Link, ModelName, Node, Place, Settings
+from circuitdsl.borders.measure import Combination, RatioOf, Search
 from circuitdsl.borders.plan import Request
 from circuitdsl.borders.prompts import Distribution, Metric, Pick, Prompt
 from circuitdsl.borders.source import Source
-from circuitdsl.borders.units import EMBED, LOGITS, Layout
-from circuitdsl.borders.values import Algebra, Draw
-from circuitdsl.engine.executor import execute
-from circuitdsl.measures import measures
-from circuitdsl.planning import plan
-from circuitdsl.planning.reach import reach
+from circuitdsl.borders.units import EMBED, LOGITS, Layout, ModelShape, Port, Unit
+from circuitdsl.borders.values import Algebra
 
 
-def tokens_as_prompts(rows: Sequence[Sequence[int]]) -> tuple[Prompt, ...]:
-    return tuple(Prompt(" ".join(map(str, row)), tuple(row), Layout(0, len(row))) for row in rows)
+def unit_of(text: str) -> Unit:
+    """`embed`, `logits`, `mlp 0`, or a head `1.0`."""
+    if text in ("embed", "logits"):
+        return EMBED if text == "embed" else LOGITS
+    if text.startswith("mlp "):
+        return Unit("mlp", int(text.removeprefix("mlp ")))
+    layer, index = text.split(".")
+    return Unit("head", int(layer), int(index))
 
 
-@dataclass
-class Graph:
-    """A hypothesis put together by hand: nodes by name, edges as (sender, receiver, port)."""
-
-    shape: Any
-    prompts: tuple[Prompt, ...]
-    target: Sequence[int]
-    """The token whose logit at the end is read, for each prompt."""
-    features: Mapping[str, Sequence[int]] = field(default_factory=dict)
-    nodes: Mapping[str, Node] = field(default_factory=dict)
-    edges: Sequence[tuple[str, str, str | None]] = ()
-
-    def hypothesis(self) -> Hypothesis:
-        clean = Distribution("clean", self.prompts)
-        ends = np.array([len(prompt.tokens) - 1 for prompt in self.prompts])
-        pick = Pick("logit", np.asarray(self.target), ends)
-        metric = Metric("m", "logit", False, {"clean": pick}, positions={"clean": ends})
-        nodes = {"embed": Node("embed", (Place(EMBED, "embed"),)), "logits": Node("logits", (Place(LOGITS, "logits"),)), **self.nodes}
-        edges = []
-        for sender, receiver, port in self.edges:
-            links = tuple(
-                Link(a, b, one)
-                for a in nodes[sender].places
-                for b in nodes[receiver].places
-                if self.shape.reads(b.unit, a.unit)
-                for one in ((port,) if port else b.unit.ports)
-            )
-            edges.append(Edge(sender, receiver, port, links))
-        rows = tuple(range(len(self.prompts)))
-        return Hypothesis(
-            "", "", (), ModelName("toy"), self.shape, {"clean": clean}, "clean", {"m": metric},
-            {name: {"clean": tuple(classes)} for name, classes in self.features.items()},
-            nodes, tuple(edges), (), Settings(), (), rows, Source(""),
-        )  # fmt: skip
-
-
-def node(name: str, *units, carries: str | None = None, together: bool = False, roles=None) -> Node:
-    return Node(name, tuple(Place(unit, name, roles) for unit in units), (), carries, together)
-
-
-def lowered(hypothesis: Hypothesis, **options: Any):
-    claim = Claim("s", "scrub", "scrub(m)", metric="m", options={"baseline": "shuffle", **options})
-    return measures()["scrub"].lower(claim, hypothesis, Algebra())
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """One way the draws can fall: the reference's row, its odds given the reference, and the scrubbed number."""
-
-    row: int
-    odds: Fraction
-    value: float
-
-
-def outcomes(hypothesis: Hypothesis, adapter: Any, still: Callable[[Draw], bool] = lambda draw: False, **options: Any) -> list[Outcome]:
-    """Every tape of a scrub claim with its odds and number. Draws that are `still` do not matter: they stay at the reference."""
-    readout = lowered(hypothesis, **options).readouts["F(scrub)"]
-    draws = [world.draw for world in reach([readout]).worlds if isinstance(getattr(world, "draw", None), Draw)]
-    draws = list(dict.fromkeys(one for draw in draws for one in chain(draw)))
-    draws.sort(key=depth)
-    prompts = hypothesis.distributions["clean"].prompts
-    tapes: list[tuple[int, Fraction, dict]] = []
-
-    def fall(row: int, odds: Fraction, fallen: dict, left: list[Draw]) -> None:
-        if not left:
-            tapes.append((row, odds, fallen))
-            return
-        draw, rest = left[0], left[1:]
-        reference = row if draw.given is None else fallen[draw.given]
-        classes = hypothesis.features[draw.feature]["clean"] if draw.feature else [0] * len(prompts)
-        same = [r for r, p in enumerate(prompts) if classes[r] == classes[reference] and p.layout == prompts[row].layout]
-        same = [row] if still(draw) else same
-        for donor in same:
-            fall(row, odds / len(same), {**fallen, draw: donor}, rest)
-
-    for row in range(len(prompts)):
-        fall(row, Fraction(1), {}, draws)
-    n = len(prompts)
-    expression = hypothesis.metrics["m"].bound["clean"]
-    which = np.array([*range(n), *(row for row, _, _ in tapes)])
-    wide = replace(
-        hypothesis,
-        distributions={"clean": Distribution("clean", tuple(prompts[row] for row in which))},
-        features={name: {"clean": tuple(np.asarray(of["clean"])[which].tolist())} for name, of in hypothesis.features.items()},
-        metrics={"m": replace(
-            hypothesis.metrics["m"],
-            bound={"clean": Pick("logit", expression.ids[which], expression.positions[which])},
-            positions={"clean": expression.positions[which]},
-        )},
-    )  # fmt: skip
-    planned = plan([Request(readout, tuple(range(n, len(which))))], wide)
-    for draw in draws:
-        if draw in planned.draws:
-            planned.draws[draw][n:] = [fallen[draw] for _, _, fallen in tapes]  # type: ignore[index]
-    found = execute(planned, adapter, wide)[readout.digest]
-    return [Outcome(row, odds, float(value)) for (row, odds, _), value in zip(tapes, found, strict=True)]
-
-
-def chain(draw: Draw | None) -> list[Draw]:
-    """A draw and those that it was given by."""
-    return [] if draw is None else [draw, *chain(draw.given)]
-
-
-def depth(draw: Draw | None) -> int:
-    return 0 if draw is None else 1 + depth(draw.given)
-
-
-def expectation(found: list[Outcome], of: Callable[[Outcome], float], rows: int) -> float:
-    return float(sum(Fraction(of(one)).limit_denominator(10**6) * one.odds for one in found) / rows)
+def edges_of(lines: Sequence[str]) -> tuple[Edge, ...]:
+    """`embed -> 1.0.v`, a link each; without a port, the only one."""
+    found = []
+    for line in lines:
+        sender, receiver = line.split(" -> ")
+        port: Port = "in"
+        if receiver[-1] in "qkv":
+            receiver, port = receiver[:-2], receiver[-1]  # type: ignore[assignment]
+        found.append(Edge(sender, receiver, port, (Link(Place(unit_of(sender), sender), Place(unit_of(receiver), receiver), port),)))
+    return tuple(found)
 
 
 @pytest.fixture
-def scrub():
-    """The tools above, by name."""
+def links() -> Callable[..., list[Link]]:
+    return lambda *lines: [link for edge in edges_of(lines) for link in edge.links]
 
-    class Tools:
-        Graph, node, lowered, outcomes, expectation, prompts = Graph, node, lowered, outcomes, expectation, tokens_as_prompts
 
-    for name in ("node", "lowered", "outcomes", "expectation"):
-        setattr(Tools, name, staticmethod(getattr(Tools, name)))
-    Tools.prompts = staticmethod(tokens_as_prompts)
-    return Tools
+@pytest.fixture
+def space() -> Callable[..., Hypothesis]:
+    """`space(shape, clean, answers, *edges, exploring=…, **others)`: rows of tokens, other distributions paired with `clean`.
+
+    The metric is `logit(answer)` at the last token; rows that are not exploring verify.
+    """
+
+    def make(
+        shape: ModelShape,
+        clean: Sequence[tuple[int, ...]],
+        answers: Sequence[int],
+        *lines: str,
+        exploring: Sequence[int] = (),
+        **others: Sequence[tuple[int, ...]],
+    ) -> Hypothesis:
+        def rows(tokens: Sequence[tuple[int, ...]]) -> tuple[Prompt, ...]:
+            return tuple(Prompt(str(row), row, Layout(0, len(row))) for row in tokens)
+
+        ends = np.array([len(row) - 1 for row in clean])
+        metric = Metric("logit", "logit(answer)", False, {"clean": Pick("logit", np.array(answers), ends)}, positions={"clean": ends})
+        edges = edges_of(lines)
+        places = {place.node: place for edge in edges for link in edge.links for place in (link.sender, link.receiver)}
+        return Hypothesis(
+            title="toy",
+            description="",
+            citations=(),
+            model=ModelName(shape.name),
+            shape=shape,
+            distributions={
+                "clean": Distribution("clean", rows(clean)),
+                **{name: Distribution(name, rows(tokens), "clean") for name, tokens in others.items()},
+            },
+            default="clean",
+            metrics={"logit": metric},
+            features={},
+            nodes={name: Node(name, (place,)) for name, place in places.items()},
+            edges=edges,
+            claims=(),
+            settings=Settings(prompts=len(clean)),
+            exploring=tuple(exploring),
+            verifying=tuple(row for row in range(len(clean)) if row not in exploring),
+            source=Source(""),
+        )
+
+    return make
+
+
+class Settled(NamedTuple):
+    """Each member's score on the verifying rows, the conditions, and how often it looked."""
+
+    scores: Mapping[str, float]
+    conditions: Mapping[str, str]
+    looks: int
+
+
+@pytest.fixture
+def settle() -> Callable[..., Settled]:
+    """`settle(measure, space, adapter, ablate, each=…, **options)`."""
+    from circuitdsl.engine.executor import execute
+    from circuitdsl.measures import measures
+    from circuitdsl.models.exact import exact
+    from circuitdsl.planning import plan
+
+    def run(measure: str, space: Hypothesis, adapter: Any, ablate: Ablation, each: Any = None, **options: Any) -> Settled:
+        claim = Claim("it", measure, "it", metric="logit", each=each, options={"ablate": ablate, **options})
+        lowered = measures()[measure].lower(claim, space, Algebra())
+        looks = 0
+
+        def columns(readouts, rows):
+            requests = [Request(readout, rows) for readout in readouts.values()]
+            with exact():
+                found = execute(plan(requests, space), adapter, space)
+            return {name: found[readout.digest] for name, readout in readouts.items()}
+
+        while isinstance(lowered, Search):
+            looks += 1
+            lowered = lowered.then(columns(lowered.readouts, space.exploring))
+        means = {name: float(np.mean(column)) for name, column in columns(lowered.readouts, space.verifying).items()}
+
+        def of(combination: Combination) -> float:
+            return sum(weight * means[name] for name, weight in combination.terms)
+
+        scores = {}
+        for member in lowered.members:
+            assert isinstance(member.estimand, RatioOf)
+            ratio = of(member.estimand.numerator) / of(member.estimand.denominator)
+            scores[member.label] = abs(ratio) if member.estimand.absolute else ratio
+        return Settled(scores, lowered.conditions, looks)
+
+    return run
+
+
+@pytest.fixture
+def with_node() -> Callable[..., Hypothesis]:
+    """`with_node(space, "backup", "0.1", …)`: a named node more."""
+    return lambda space, name, *units: replace(
+        space, nodes={**space.nodes, name: Node(name, tuple(Place(unit_of(unit), unit) for unit in units))}
+    )

@@ -1,0 +1,148 @@
+"""Scrubbed hypotheses with the odds of everything that could be drawn, and the claim that asks for them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+
+from circuitdsl.borders.hypothesis import Claim, Edge, Hypothesis, Link, ModelName, Node, Place, Settings
+from circuitdsl.borders.plan import Request
+from circuitdsl.borders.prompts import Distribution, Metric, Pick, Prompt
+from circuitdsl.borders.source import Source
+from circuitdsl.borders.units import EMBED, LOGITS, Layout
+from circuitdsl.borders.values import Algebra, Draw
+from circuitdsl.engine.executor import execute
+from circuitdsl.measures import measures
+from circuitdsl.planning import plan
+from circuitdsl.planning.reach import reach
+
+
+def tokens_as_prompts(rows: Sequence[Sequence[int]]) -> tuple[Prompt, ...]:
+    return tuple(Prompt(" ".join(map(str, row)), tuple(row), Layout(0, len(row))) for row in rows)
+
+
+@dataclass
+class Graph:
+    """A hypothesis put together by hand: nodes by name, edges as (sender, receiver, port)."""
+
+    shape: Any
+    prompts: tuple[Prompt, ...]
+    target: Sequence[int]
+    """The token whose logit at the end is read, for each prompt."""
+    features: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    nodes: Mapping[str, Node] = field(default_factory=dict)
+    edges: Sequence[tuple[str, str, str | None]] = ()
+
+    def hypothesis(self) -> Hypothesis:
+        clean = Distribution("clean", self.prompts)
+        ends = np.array([len(prompt.tokens) - 1 for prompt in self.prompts])
+        pick = Pick("logit", np.asarray(self.target), ends)
+        metric = Metric("m", "logit", False, {"clean": pick}, positions={"clean": ends})
+        nodes = {"embed": Node("embed", (Place(EMBED, "embed"),)), "logits": Node("logits", (Place(LOGITS, "logits"),)), **self.nodes}
+        edges = []
+        for sender, receiver, port in self.edges:
+            links = tuple(
+                Link(a, b, one)
+                for a in nodes[sender].places
+                for b in nodes[receiver].places
+                if self.shape.reads(b.unit, a.unit)
+                for one in ((port,) if port else b.unit.ports)
+            )
+            edges.append(Edge(sender, receiver, port, links))
+        rows = tuple(range(len(self.prompts)))
+        return Hypothesis(
+            "", "", (), ModelName("toy"), self.shape, {"clean": clean}, "clean", {"m": metric},
+            {name: {"clean": tuple(classes)} for name, classes in self.features.items()},
+            nodes, tuple(edges), (), Settings(), (), rows, Source(""),
+        )  # fmt: skip
+
+
+def node(name: str, *units, carries: str | None = None, together: bool = False, roles=None) -> Node:
+    return Node(name, tuple(Place(unit, name, roles) for unit in units), (), carries, together)
+
+
+def lowered(hypothesis: Hypothesis, **options: Any):
+    claim = Claim("s", "scrub", "scrub(m)", metric="m", options={"baseline": "shuffle", **options})
+    return measures()["scrub"].lower(claim, hypothesis, Algebra())
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One way the draws can fall: the reference's row, its odds given the reference, and the scrubbed number."""
+
+    row: int
+    odds: Fraction
+    value: float
+
+
+def outcomes(hypothesis: Hypothesis, adapter: Any, still: Callable[[Draw], bool] = lambda draw: False, **options: Any) -> list[Outcome]:
+    """Every tape of a scrub claim with its odds and number. Draws that are `still` do not matter: they stay at the reference."""
+    readout = lowered(hypothesis, **options).readouts["F(scrub)"]
+    draws = [world.draw for world in reach([readout]).worlds if isinstance(getattr(world, "draw", None), Draw)]
+    draws = list(dict.fromkeys(one for draw in draws for one in chain(draw)))
+    draws.sort(key=depth)
+    prompts = hypothesis.distributions["clean"].prompts
+    tapes: list[tuple[int, Fraction, dict]] = []
+
+    def fall(row: int, odds: Fraction, fallen: dict, left: list[Draw]) -> None:
+        if not left:
+            tapes.append((row, odds, fallen))
+            return
+        draw, rest = left[0], left[1:]
+        reference = row if draw.given is None else fallen[draw.given]
+        classes = hypothesis.features[draw.feature]["clean"] if draw.feature else [0] * len(prompts)
+        same = [r for r, p in enumerate(prompts) if classes[r] == classes[reference] and p.layout == prompts[row].layout]
+        same = [row] if still(draw) else same
+        for donor in same:
+            fall(row, odds / len(same), {**fallen, draw: donor}, rest)
+
+    for row in range(len(prompts)):
+        fall(row, Fraction(1), {}, draws)
+    n = len(prompts)
+    expression = hypothesis.metrics["m"].bound["clean"]
+    which = np.array([*range(n), *(row for row, _, _ in tapes)])
+    wide = replace(
+        hypothesis,
+        distributions={"clean": Distribution("clean", tuple(prompts[row] for row in which))},
+        features={name: {"clean": tuple(np.asarray(of["clean"])[which].tolist())} for name, of in hypothesis.features.items()},
+        metrics={"m": replace(
+            hypothesis.metrics["m"],
+            bound={"clean": Pick("logit", expression.ids[which], expression.positions[which])},
+            positions={"clean": expression.positions[which]},
+        )},
+    )  # fmt: skip
+    planned = plan([Request(readout, tuple(range(n, len(which))))], wide)
+    for draw in draws:
+        if draw in planned.draws:
+            planned.draws[draw][n:] = [fallen[draw] for _, _, fallen in tapes]  # type: ignore[index]
+    found = execute(planned, adapter, wide)[readout.digest]
+    return [Outcome(row, odds, float(value)) for (row, odds, _), value in zip(tapes, found, strict=True)]
+
+
+def chain(draw: Draw | None) -> list[Draw]:
+    """A draw and those that it was given by."""
+    return [] if draw is None else [draw, *chain(draw.given)]
+
+
+def depth(draw: Draw | None) -> int:
+    return 0 if draw is None else 1 + depth(draw.given)
+
+
+def expectation(found: list[Outcome], of: Callable[[Outcome], float], rows: int) -> float:
+    return float(sum(Fraction(of(one)).limit_denominator(10**6) * one.odds for one in found) / rows)
+
+
+@pytest.fixture
+def scrub():
+    """The tools above, by name."""
+
+    class Tools:
+        Graph, node, lowered, outcomes, expectation, prompts = Graph, node, lowered, outcomes, expectation, tokens_as_prompts
+
+    for name in ("node", "lowered", "outcomes", "expectation"):
+        setattr(Tools, name, staticmethod(getattr(Tools, name)))
+    Tools.prompts = staticmethod(tokens_as_prompts)
+    return Tools
