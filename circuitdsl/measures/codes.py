@@ -43,4 +43,19 @@ CODES = {
         "different hypothesis, since errors that come from independent draws can then cancel.\n\n"
         "Or scrub a part of the circuit: `circuit = (a, b)`.",
     ),
+    "C378": Code(
+        "no counterfactual to interchange with",
+        "`interchange` gives a node the value that it has on the paired prompt. The distribution after `from =` is not a counterfactual "
+        "of the measured one. Declare it with `prompts NAME from MEASURED { … }`.",
+    ),
+    "C379": Code(
+        "the counterfactual changes something else",
+        "`interchange(node, SLOT, from = NAME)` asks whether the node carries SLOT, so the prompts of NAME must differ from the measured "
+        "ones in that slot, and in no other.",
+    ),
+    "C380": Code(
+        "the counterfactual has no answers",
+        "`interchange` counts the prompts on which the model then prefers the counterfactual's answer. Say which it is: "
+        "`prompts swap from clean { S2 = IO; answer S1 wrong IO }`.",
+    ),
 }

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from circuitdsl.borders.hypothesis import Claim, Hypothesis
+from circuitdsl.borders.hypothesis import Claim, Hypothesis, Place
 from circuitdsl.borders.measure import (
     Estimand,
     Lowered,
@@ -100,7 +100,9 @@ def _lower_minimality(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) ->
         return f"F(C∖K) {k.label}"
 
     def candidates(v: Knockout) -> list[Knockout]:
-        found = {k.places: k for k in (NOTHING, *(k.without(v) for k in runs.sets()))}
+        found: dict[frozenset[Place], Knockout] = {}
+        for k in (NOTHING, *(k.without(v) for k in runs.sets())):
+            found.setdefault(k.places, k)
         return list(found.values())
 
     def look(sets: dict[str, list[Knockout]], best: dict[str, tuple[float, Knockout]], rounds: int) -> Search:

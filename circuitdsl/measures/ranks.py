@@ -34,7 +34,7 @@ def _draws(claim: Claim, hypothesis: Hypothesis) -> int:
         return int(claim.options["draws"])
     if claim.comparison is None or not 0 < claim.comparison.value < 1:
         return FEWEST
-    judged = sum(one.comparison is not None for one in hypothesis.claims)
+    judged = max(1, sum(one.comparison is not None for one in hypothesis.claims))
     return max(FEWEST, draws_needed(claim.comparison.value, hypothesis.settings.confidence, judged))
 
 

@@ -9,6 +9,7 @@ from circuitdsl.measures.behaviour import ACCURACY, TOP1, VALUE
 from circuitdsl.measures.circuits import FAITHFULNESS, MINIMALITY_SINGLE
 from circuitdsl.measures.completeness import COMPLEMENT, COMPLETENESS, MINIMALITY
 from circuitdsl.measures.effects import EFFECT
+from circuitdsl.measures.interchange import INTERCHANGE
 from circuitdsl.measures.ranks import RANK_AMONG_RANDOM
 from circuitdsl.measures.scrub import SCRUB
 
@@ -23,6 +24,7 @@ BUILT_IN = (
     COMPLEMENT,
     RANK_AMONG_RANDOM,
     SCRUB,
+    INTERCHANGE,
     EFFECT,
     ATTENTION,
 )

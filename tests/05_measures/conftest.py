@@ -14,6 +14,7 @@ from circuitdsl.borders.prompts import Distribution, Metric, Pick, Prompt
 from circuitdsl.borders.source import Source
 from circuitdsl.borders.units import EMBED, LOGITS, Layout, ModelShape, Port, Unit
 from circuitdsl.borders.values import Algebra
+from circuitdsl.borders.verdict import ClaimVerdict, Question
 
 
 def unit_of(text: str) -> Unit:
@@ -131,6 +132,28 @@ def settle() -> Callable[..., Settled]:
             ratio = of(member.estimand.numerator) / of(member.estimand.denominator)
             scores[member.label] = abs(ratio) if member.estimand.absolute else ratio
         return Settled(scores, lowered.conditions, looks)
+
+    return run
+
+
+@pytest.fixture
+def judged() -> Callable[..., ClaimVerdict]:
+    """`judged(claim, space, adapter)`: the verdict on the verifying rows, warnings included."""
+    from circuitdsl.engine.executor import execute
+    from circuitdsl.measures import measures
+    from circuitdsl.planning import plan
+    from circuitdsl.statistics import judge
+
+    def run(claim: Claim, space: Hypothesis, adapter: Any) -> ClaimVerdict:
+        lowered = measures()[claim.measure].lower(claim, space, Algebra())
+        while isinstance(lowered, Search):
+            found = execute(plan([Request(one, space.exploring) for one in lowered.readouts.values()], space), adapter, space)
+            lowered = lowered.then({name: found[one.digest] for name, one in lowered.readouts.items()})
+        found = execute(plan([Request(one, space.verifying) for one in lowered.readouts.values()], space), adapter, space)
+        columns = {name: found[one.digest] for name, one in lowered.readouts.items()}
+        clusters = np.arange(len(space.verifying))
+        question = Question(claim.label, claim.comparison, lowered.members, columns, clusters, watches=lowered.watches)
+        return judge([question], confidence=0.95, seed=0)[0]
 
     return run
 
