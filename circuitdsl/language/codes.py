@@ -139,4 +139,9 @@ block, settings too, are separated by line ends or `;`.""",
     "C035": Code(
         "Not a text file", """The file holds zero bytes, as programs, pictures and archives do. A `.circ` file is plain UTF-8 text."""
     ),
+    "C036": Code(
+        "JSON instead of a circuit",
+        """`check`, `plan`, `verify` and `fmt` read `.circ` files. The `.evidence.json` that verify writes is what was measured: `render`
+draws it.""",
+    ),
 }

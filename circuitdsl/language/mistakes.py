@@ -54,7 +54,7 @@ class Place:
 
 def explain(place: Place) -> Mend:
     """The first explanation that holds, or the plain "expected …"."""
-    for attempt in (_equals, _texts, _unquoted, _reserved, _statement, _head, _keyword, _comma, _trailing_comma, _arrow, _parentheses):
+    for attempt in _ATTEMPTS:
         if (mend := attempt(place)) is not None:
             return mend
     return _plain(place)
@@ -98,6 +98,15 @@ def _unquoted(place: Place) -> Mend | None:
     return Mend("C001", "expected a quoted text", span_of(word[0], word[-1]), f'write `"{text}"`', (put,), take=len(word))
 
 
+def _each(place: Place) -> Mend | None:
+    """`each nodes`."""
+    token, before = place.token, place.before
+    word = token.lower().removesuffix("s")
+    if before is None or before.type != "EACH" or token == word or not place.fits(put := made(word.upper(), word, token)):
+        return None
+    return Mend("C021", "after `each` stands one word in the singular, or a node", span_of(token), f"write `each {word}`", (put,))
+
+
 def _reserved(place: Place) -> Mend | None:
     token = place.token
     name = made("NAME", str(token), token)
@@ -117,7 +126,11 @@ def _statement(place: Place) -> Mend | None:
         if place.fits(put):
             return Mend("C005", f"`{token}` does not begin a statement", span_of(token), f"did you mean `{word}`?", (put,))
     following = place.tokens[place.at + 1].type if place.at + 1 < len(place.tokens) else ""
+    ended = place.tokens[place.at - 2] if place.at > 1 else None
+    if token.type == "STRING" and ended is not None and ended.type == "STRING":
+        following = "STRING"
     hint = {
+        "STRING": "a list goes on in the next line if the line before ends with a comma",
         "EQUAL": "lines like this stand in `nodes { … }`, `settings { … }` or `prompts NAME { … }`",
         "COLON": "lines like this stand in `claims { … }`",
         "ARROW": "lines like this stand in `edges { … }`",
@@ -192,6 +205,35 @@ def _trailing_comma(place: Place) -> Mend | None:
     return None
 
 
+def _range(place: Place) -> Mend | None:
+    """`mlps 0-3`, `mlps 0:3`."""
+    token, before = place.token, place.before
+    after = place.tokens[place.at + 1] if place.at + 1 < len(place.tokens) else None
+    if token.type not in ("MINUS", "COLON") or before is None or before.type != "INT" or after is None or after.type != "INT":
+        return None
+    if not place.fits(put := made("RANGE", "..", token)):
+        return None
+    return Mend("C011", "layers from one to another are written with `..`", span_of(before, after), f"write `{before}..{after}`", (put,))
+
+
+def _position(place: Place) -> Mend | None:
+    """`@ -1`, `@ 3`."""
+    token, before = place.token, place.before
+    if before is None or before.type != "AT" or token.type not in ("MINUS", "PLUS", "INT"):
+        return None
+    hint = "write a slot of the prompts or a place beside one (`@ S1`, `@ S1+1`), or `@ END` for the last token"
+    return Mend("C001", "positions have names, not numbers", span_of(token), hint)
+
+
+def _backward(place: Place) -> Mend | None:
+    """`receiver <- sender`."""
+    token = place.token
+    after = place.tokens[place.at + 1] if place.at + 1 < len(place.tokens) else None
+    if place.statement != "EDGES" or token.type != "LESS" or after is None or after.type != "MINUS":
+        return None
+    return Mend("C002", "edges point to the right, from the sender to what reads it", span_of(token, after), "write `sender -> receiver.q`")
+
+
 def _arrow(place: Place) -> Mend | None:
     token = place.token
     if place.statement != "EDGES" or token.type not in ("ANY_ROUTE", "THROUGH") or "ARROW" not in place.accepts:
@@ -207,6 +249,26 @@ def _parentheses(place: Place) -> Mend | None:
     if place.statement != "EDGES" or place.before is None or place.before.type != "LPAR" or place.token.type != "NAME":
         return None
     return Mend("C001", "lists of nodes stand without parentheses", span_of(place.before), "write `a, b -> c`")
+
+
+_ATTEMPTS: tuple[Callable[[Place], Mend | None], ...] = (
+    _equals,
+    _texts,
+    _unquoted,
+    _each,
+    _reserved,
+    _statement,
+    _head,
+    _keyword,
+    _comma,
+    _trailing_comma,
+    _range,
+    _position,
+    _backward,
+    _arrow,
+    _parentheses,
+)
+"""In the order in which they are tried."""
 
 
 def _plain(place: Place) -> Mend:

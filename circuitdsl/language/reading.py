@@ -10,7 +10,7 @@ LARGEST = 1_000_000
 
 
 def read_source(path: Path | str) -> Source:
-    """The text of a file, UTF-8 with or without a byte order mark. Raises CircError (C030 to C035) for anything else."""
+    """The text of a file, UTF-8 with or without a byte order mark. Raises CircError (C030 to C036) for anything else."""
     path = Path(path)
     try:
         if not path.exists():
@@ -25,7 +25,11 @@ def read_source(path: Path | str) -> Source:
     if len(data) > LARGEST:
         hint = 'vocabularies and prompts may stand in files of their own: `vocab names from "names.txt"`'
         raise _error(path, "C034", f"the file has more than {LARGEST:,} bytes", hint)
-    return Source(_decoded(path, data), path)
+    text = _decoded(path, data)
+    if text.lstrip().startswith("{"):  # no statement does
+        hint = "the evidence of a run is drawn with `circuitdsl render`, and what it was measured from is the `.circ` file"
+        raise _error(path, "C036", "this is JSON, not a circuit", hint)
+    return Source(text, path)
 
 
 def _decoded(path: Path, data: bytes) -> str:

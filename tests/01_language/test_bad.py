@@ -42,6 +42,7 @@ def unreadable(folder: Path) -> dict[str, tuple[Path, str]]:
     (folder / "circuits.circ").mkdir()
     (folder / "latin.circ").write_bytes('circuit "x"\nvocab v = "é"\n'.encode("latin-1"))
     (folder / "large.circ").write_bytes(b"#" * (LARGEST + 1))
+    (folder / "my.evidence.json").write_text('{"schema_version": 1}')
     (folder / "picture.circ").write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")
     return {
         "C030": (folder / "circiuts.circ", "did you mean"),
@@ -50,6 +51,7 @@ def unreadable(folder: Path) -> dict[str, tuple[Path, str]]:
         "C033": (folder / "latin.circ", "0xe9"),
         "C034": (folder / "large.circ", "1,000,000 bytes"),
         "C035": (folder / "picture.circ", "not a text file"),
+        "C036": (folder / "my.evidence.json", "JSON"),
     }
 
 
