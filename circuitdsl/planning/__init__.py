@@ -1,6 +1,6 @@
 """Requests to a `Plan`: small pure passes over values, without torch.
 
-reach → draws → panels → graph (merge, support) → demand → schedule (heads, writes, sums, measures) → cost.
+reach → draws → panels → graph (merge, position by position: numbers) → demand → schedule (heads, writes, sums, measures) → cost.
 """
 
 from circuitdsl.planning.plan import plan

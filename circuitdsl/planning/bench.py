@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from circuitdsl.borders.plan import Index, Normalise, Part, Step
 from circuitdsl.borders.units import ModelShape, WriteGroup
 from circuitdsl.borders.values import World
-from circuitdsl.planning.graph import Graph, Node, State, places
+from circuitdsl.planning.graph import Graph, Node, State
+from circuitdsl.planning.numbers import places
 
 
 @dataclass(frozen=True, slots=True)

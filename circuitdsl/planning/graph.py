@@ -1,7 +1,8 @@
 """A panel's values as a graph with concrete positions: equal ones merged, what cannot differ from the background left out.
 
 Positions are bits of an int. Streams are kept as their difference from the background's, so a state is the sum of what its
-overrides change, and serves every reader.
+overrides change, and serves every reader. Where a value equals one that is there already, that one is taken: variants of a
+circuit, with a node or an edge cut, recompute only the positions that the cut can reach.
 """
 
 from collections.abc import Mapping
@@ -9,18 +10,19 @@ from dataclasses import dataclass, field
 
 from circuitdsl.borders.units import LOGITS, Port, Role, Roles, Unit, WriteGroup
 from circuitdsl.borders.values import Base, Gather, Mix, Override, Run, Value, World
+from circuitdsl.planning.numbers import Numbers, Pieces
 from circuitdsl.planning.reach import Reached
 
 
 @dataclass(eq=False, slots=True)
 class Node:
-    """A value. `reads` is None for a base world's contribution. `changed`: where it can differ from its background's own."""
+    """A value. `reads` is None for a base world's contribution. `owners`: the nodes that have its value, each at some positions."""
 
     unit: Unit
     world: World
     reads: "Mapping[Port, State | None] | None" = None
     frozen: World | None = None
-    changed: int = 0
+    owners: "tuple[tuple[Node, int], ...]" = ()
     demand: int = 0
     """Positions at which something needs it."""
     pattern: int = 0
@@ -52,6 +54,7 @@ class State:
     terms: tuple[Term, ...]
     support: int
     """Where it can differ from nothing."""
+    numbers: Pieces
     demand: int = 0
 
 
@@ -66,6 +69,12 @@ class Graph:
     of: dict[int, Node] = field(default_factory=dict)
     mixed: dict[tuple[World, int], State | None] = field(default_factory=dict)
     _kept: dict[tuple, Node | State] = field(default_factory=dict)
+    _owners: dict[tuple, dict[Node, int]] = field(default_factory=dict)
+    _past: dict[State, Pieces] = field(default_factory=dict)
+    _numbers: Numbers = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._numbers = Numbers(self.length, self.causal)
 
     @property
     def everywhere(self) -> int:
@@ -74,24 +83,42 @@ class Graph:
     def base(self, world: World, unit: Unit) -> Node:
         key = (world, unit)
         if key not in self._kept:
-            self._kept[key] = Node(unit, world)
+            node = self._kept[key] = Node(unit, world)
+            node.owners = ((node, self.everywhere),)
         return self._kept[key]  # type: ignore[return-value]
 
     def recomputed(self, unit: Unit, world: World, reads: Mapping[Port, State | None], frozen: World | None, weights: bool = False) -> Node:
-        """The node of a recomputation, or the base world's own contribution where nothing it reads is changed.
+        """The node of a recomputation, or one that has its value everywhere: the base world's own where nothing it reads is changed.
 
         With `weights` (its attention is read) it stays a recomputation.
         """
         key = (unit, world, frozen, *map(id, reads.values()))
         found = self._kept.get(key)
-        if found is None:
+        if found is None or (weights and found.reads is None):  # type: ignore[union-attr]
             node = Node(unit, world, dict(reads), frozen)
-            node.changed = self._changed(node)
-            if not node.changed and unit != LOGITS and not weights:
-                return self.base(world, unit)
-            self.nodes.setdefault(unit.group, []).append(node)
-            found = self._kept[key] = node
+            node.owners = self._owned(node)
+            found = self._kept[key] = node.owners[0][0] if len(node.owners) == 1 and not weights else node
+            if found is node:
+                self.nodes.setdefault(unit.group, []).append(node)
         return found  # type: ignore[return-value]
+
+    def _owned(self, node: Node) -> tuple[tuple[Node, int], ...]:
+        """Its owners: the base world's contribution, the first nodes with the same numbers, and itself for what is new."""
+        reads = (node.reads or {}).items()
+        several = ({} if state is None else state.numbers if port in ("q", "in") else self._seen(state) for port, state in reads)
+        found: dict[Node, int] = {}
+        for numbers, at in self._numbers.together(several):
+            if node.plain and not any(numbers) and node.unit != LOGITS:
+                base = self.base(node.world, node.unit)
+                found[base] = found.get(base, 0) | at
+                continue
+            owners = self._owners.setdefault((node.unit, node.world, node.frozen, numbers), {})
+            for owner, theirs in [*owners.items(), (node, self.everywhere)]:
+                if at & theirs:
+                    found[owner] = found.get(owner, 0) | at & theirs
+                    owners[owner] = owners.get(owner, 0) | at & theirs
+                    at &= ~theirs
+        return tuple(found.items())
 
     def state(self, background: World, parent: State | None, group: WriteGroup, terms: tuple[Term, ...]) -> State | None:
         if not terms:
@@ -102,37 +129,32 @@ class Graph:
             support = parent.support if parent else 0
             for term in terms:
                 support |= term.positions
-            found = self._kept[key] = State(background, parent, group, terms, support)
+            found = self._kept[key] = State(background, parent, group, terms, support, self._made(background, parent, terms))
             self.states.setdefault(group, []).append(found)
         return found  # type: ignore[return-value]
+
+    def _made(self, background: World, parent: State | None, terms: tuple[Term, ...]) -> Pieces:
+        several = [parent.numbers if parent else {}, *({self._numbers.number(id(t.node), id(t.instead)): t.positions} for t in terms)]
+        found: dict[int, int] = {}
+        for (before, *own), at in self._numbers.together(several):
+            changes = sorted(filter(None, own))
+            number = self._numbers.number(before or background, *changes) if changes else before
+            if number:
+                found[number] = found.get(number, 0) | at
+        return found
+
+    def _seen(self, state: State) -> Pieces:
+        """Numbers of what queries see of it."""
+        if state not in self._past:
+            self._past[state] = self._numbers.seen(state.numbers)
+        return self._past[state]
 
     def node(self, value: Value) -> Node:
         return self.base(value.world, value.unit) if isinstance(value, Base) else self.of[id(value)]
 
-    def differs(self, node: Node, background: World) -> int:
-        """Where a node's contribution can differ from the background's own."""
-        if node.world != background:
-            return self.everywhere
-        return 0 if node.reads is None else node.changed
-
     def seen_by(self, queries: int) -> int:
         """Key positions that queries at these positions see, at the most."""
         return (1 << queries.bit_length()) - 1 if self.causal else (self.everywhere if queries else 0)
-
-    def _changed(self, node: Node) -> int:
-        if not node.plain:
-            return self.everywhere
-        reads = node.reads or {}
-        changed = 0
-        for port, state in reads.items():
-            if state is not None:
-                changed |= state.support if port in ("q", "in") else self._later(state.support)
-        return changed
-
-    def _later(self, keys: int) -> int:
-        """Queries that see any of these keys, at the most."""
-        first = (keys & -keys).bit_length() - 1
-        return self.everywhere >> first << first if self.causal else self.everywhere
 
 
 def build(reached: Reached, length: int, positions: Mapping[Role, int], causal: bool) -> Graph:
@@ -161,13 +183,13 @@ def _terms(graph: Graph, background: World, mix: Mix, positions: Mapping[Role, i
         node = graph.node(override.value)
         if override.unit.kind == "neuron":
             for covered, mlp in whole:  # a neuron beside its MLP replaces its part of that MLP's value
-                inside = _part(graph, mlp, override.unit)
-                if covered & at and inside is not node:
-                    terms.append(Term(override.unit, covered & at, node, inside))
+                for old, inside in _part(graph, mlp, override.unit).owners:
+                    for new, mine in node.owners:
+                        if new is not old and mine & inside & covered & at:
+                            terms.append(Term(override.unit, mine & inside & covered & at, new, old))
                 at &= ~covered
-        at &= graph.differs(node, background)
-        if at:
-            terms.append(Term(override.unit, at, node))
+        own = graph.base(background, override.unit)
+        terms += [Term(override.unit, mine & at, owner) for owner, mine in node.owners if mine & at and owner is not own]
     return tuple(terms)
 
 
@@ -199,8 +221,3 @@ def bits(roles: Roles, positions: Mapping[Role, int]) -> int:
     for role in roles or ():
         found |= positions[role]
     return found
-
-
-def places(mask: int) -> tuple[int, ...]:
-    """The positions whose bits are set, in order."""
-    return tuple(position for position in range(mask.bit_length()) if mask >> position & 1)

@@ -12,7 +12,8 @@ from circuitdsl.borders.units import Port, WriteGroup
 from circuitdsl.borders.values import World
 from circuitdsl.planning.bench import Bench, Found, Register, index, meet
 from circuitdsl.planning.demand import needed
-from circuitdsl.planning.graph import Node, State, places
+from circuitdsl.planning.graph import Node, State
+from circuitdsl.planning.numbers import places
 
 
 class PortRead(NamedTuple):

@@ -9,8 +9,9 @@ from circuitdsl.borders.units import LOGITS, ModelShape, WriteGroup
 from circuitdsl.borders.values import Readout, Recomputed, Value, World
 from circuitdsl.planning.bench import Bench, Found, Register
 from circuitdsl.planning.demand import attention_node, demand, needed
-from circuitdsl.planning.graph import Graph, Node, State, bits, build, places
+from circuitdsl.planning.graph import Graph, Node, State, bits, build
 from circuitdsl.planning.heads import Patterns, lay_heads
+from circuitdsl.planning.numbers import places
 from circuitdsl.planning.panels import Rows
 from circuitdsl.planning.reach import Reached
 from circuitdsl.planning.writes import lay_changes, lay_sums

@@ -6,7 +6,8 @@ from circuitdsl.borders.plan import Change, Placement, Sum, Write
 from circuitdsl.borders.units import Unit, WriteGroup
 from circuitdsl.borders.values import World
 from circuitdsl.planning.bench import Bench, Found, index, meet
-from circuitdsl.planning.graph import State, Term, places
+from circuitdsl.planning.graph import State, Term
+from circuitdsl.planning.numbers import places
 
 _KINDS = ("embed", "head", "mlp", "neuron")
 
