@@ -121,7 +121,11 @@ def _device(name: str) -> torch.device:
         device = torch.device(name)
         torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise model_error("C412", f"the device `{name}` is not usable here: {str(error).splitlines()[0]}", "`cpu` always is") from None
+        reason = str(error).splitlines()[0]
+        if reason.startswith(("Expected one of", "Invalid device string")):
+            reason = "there is no such device"
+        hint = "`cpu` always is; a graphics card is `cuda`, on a Mac `mps`"
+        raise model_error("C412", f"the device `{name}` is not usable here: {reason}", hint) from None
     return device
 
 

@@ -74,6 +74,8 @@ def _locate(model: ModelName, folder: Path) -> Location:
         return _bundled(name)
     hub = hub_id(name)
     if name.startswith((".", "/", "~")) or path.exists() or not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", hub):
+        if path.is_file():
+            raise model_error("C401", f"`{name}` is a file, and no GGUF file", "name the folder that holds config.json and *.safetensors")
         why = "has no config.json" if path.is_dir() else "does not exist"
         raise model_error("C401", f"the model folder `{name}` {why}", f"looked in {folder}; a folder holds config.json and *.safetensors")
     if model.revision and (".." in model.revision or not re.fullmatch(r"[\w./-]+", model.revision)):
@@ -96,7 +98,9 @@ def suggestion(name: str) -> str:
     """`did you mean …?` for a name that is close to a bundled or well-known one, else nothing."""
     from difflib import get_close_matches
 
-    names = {known.lower(): known for known in (*known_configs(), *_aliases(), *BUNDLED)}
+    names = {known.lower(): known for known in (*known_configs(), *_aliases(), *BUNDLED) if known != name}
+    if hub_id(name) in known_configs():
+        return ""
     close = get_close_matches(name.lower(), names, n=1, cutoff=0.75)
     return f"did you mean `{names[close[0]]}`?" if close else ""
 

@@ -325,12 +325,16 @@ class Declarer:
             return self._template(value)
         return self.reference(value, fields_needed=not whole)
 
-    def reference(self, ref: doc.SlotRef, fields_needed: bool = True) -> Reference | None:
+    def reference(self, ref: doc.SlotRef, fields_needed: bool = True, in_template: bool = False) -> Reference | None:
         """A slot that is known here. `.first` and `.last` pick a token, unless they are fields."""
         name = ref.name.text
         if name not in self.slots:
             if name not in self.broken:
-                self.findings.error("C212", ref.name.span, f"there is no slot `{name}` here", similar(name, self.slots))
+                hint = similar(name, self.slots)
+                if in_template:
+                    declared = f"say what it is: `{name} in VOCABULARY` or `{name} = …`"
+                    hint = f"{hint} Or {declared}" if hint else declared
+                self.findings.error("C212", ref.name.span, f"there is no slot `{name}` here", hint)
             return None
         fields, chosen, part = self.slots[name].fields, ref.field.text if ref.field else "", "first"
         if chosen in ("first", "last") and chosen not in fields:
@@ -352,7 +356,7 @@ class Declarer:
             if hole.field in ("first", "last") and hole.field not in self.slots.get(hole.slot, Slot()).fields:
                 self.findings.error("C220", text.span, f"`{{{hole.label}}}`: a template takes the whole slot, not one of its tokens")
             else:
-                self.reference(doc.SlotRef(name, field_name, span=text.span))
+                self.reference(doc.SlotRef(name, field_name, span=text.span), in_template=True)
         return template
 
     def _answers(self, items: Sequence[doc.Answer]) -> Answers | None:

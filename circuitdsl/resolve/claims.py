@@ -94,7 +94,7 @@ class Claims:
             listed = ", ".join(f"`{one}`" for one in variants)
             message = f"`{name.text}` stands for several statistics; say which"
             raise self._problems.error("C311", message, name.span, listed)
-        hint = suggestion(name.text, self._measures)
+        hint = suggestion(name.text, self._measures) or "`circuitdsl explain` lists the measures"
         raise self._problems.error("C310", f"there is no measure `{name.text}`", name.span, hint)
 
     def _arguments(
@@ -105,7 +105,7 @@ class Claims:
         count = 1 + signature.slots
         if len(claim.arguments) != count:
             span = claim.arguments[count].span if len(claim.arguments) > count else claim.measure.span
-            raise self._problems.error("C312", f"`{measure.name}` takes {wanted}", span, f"{len(claim.arguments)} arguments are given")
+            raise self._problems.error("C312", f"`{measure.name}` takes {wanted}", span, self._count_hint(claim, measure, count))
         subject, *others = claim.arguments
         slots: list[str] = []
         failure: Reported | None = None
@@ -135,6 +135,22 @@ class Claims:
         if other is not None:
             wanted = " or ".join(f"{kind}s" for kind in kinds)
             raise self._problems.error("C330", f"`{measure.name}` is of {wanted}, and {other} is none", written.span)
+
+    def _count_hint(self, claim: doc.Claim, measure: Measure, count: int) -> str:
+        """An argument too many is mostly an option without its name."""
+        given = len(claim.arguments)
+        if given <= count or claim.arguments[count].arrows:
+            return f"{given} arguments are given"
+        place = claim.arguments[count].places[0]
+        target = place.target
+        if place.each and isinstance(target, doc.Name) and (word := target.text.removesuffix("s")) in measure.signature.each:
+            return f"write `each {word}`"
+        found = self._scope.declared.get(target.text) if isinstance(target, doc.Name) else None
+        kinds = {"prompts": "distribution", "metric": "metric", "node": "nodes"}
+        fitting = [name for name, spec in measure.signature.options.items() if found and spec.kind == kinds.get(found.kind)]
+        if found is None or not fitting:
+            return f"{given} arguments are given; those after the first are options with a name, such as `on = clean`"
+        return f"options have names: write {' or '.join(f'`{name} = {found.name}`' for name in fitting[:3])}"
 
     def _metric(self, path: doc.Path, measure: Measure) -> str:
         place = path.places[0]

@@ -130,7 +130,9 @@ class Edges:
         )
         port = f".{receiver.port}" if receiver.port else ""
         message = f"`{sender.node.name} -> {receiver.node.name}{port}` stands for no edge of the model: {why}"
-        self._problems.error("C154", message, sender.span.to(receiver.span))
+        turned = any(links_between(receiver.node.places, sender.node.places, None, None, self._shape))
+        hint = f"the sender stands first: `{receiver.node.name} -> {sender.node.name}` has edges" if turned else ""
+        self._problems.error("C154", message, sender.span.to(receiver.span), hint)
 
     def _without_repeats(self) -> list[Edge]:
         """Each edge once: one that `*` repeats is left out, one that is written twice is reported, and one that overlaps warned of."""

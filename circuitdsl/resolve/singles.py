@@ -21,7 +21,10 @@ def named_model(program: Program, problems: Problems, flag: str | None = None) -
     if flag is not None:
         return ModelName(flag)
     if not found:
-        problems.error("C105", "the file names no model", Span(), 'add `model "NAME"`: a Hub id, a folder, or a GGUF file')
+        hint = 'add `model "NAME"`: a Hub id, a folder, or a GGUF file'
+        if not program.statements:
+            hint = "no statement is in it; `circuitdsl init my.circ` writes a file to start from"
+        problems.error("C105", "the file names no model", Span(), hint)
         return None
     return ModelName(found[0].name.value, found[0].revision.value if found[0].revision else None)
 

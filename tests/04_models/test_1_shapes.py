@@ -8,7 +8,7 @@ from transformers import AutoConfig
 from circuitdsl.borders.hypothesis import ModelName
 from circuitdsl.borders.source import CircError
 from circuitdsl.models.family import discover
-from circuitdsl.models.locate import known_configs
+from circuitdsl.models.locate import known_configs, suggestion
 from circuitdsl.models.shapes import find_shape, shape_of
 
 SERVED = sorted(set(discover()) - {"circuitdsl_toy"})
@@ -92,6 +92,20 @@ def test_a_lora_adapter_is_not_a_model(tmp_path):
 def test_a_name_that_nothing_has_is_an_error(name, tmp_path):
     with pytest.raises(CircError, match="C401"):
         find_shape(ModelName(name), tmp_path)
+
+
+def test_a_file_is_not_taken_for_a_missing_folder(tmp_path):
+    (tmp_path / "weights.bin").write_bytes(b"")
+    with pytest.raises(CircError) as caught:
+        find_shape(ModelName("./weights.bin"), tmp_path)
+    assert caught.value.diagnostics[0].message == "`./weights.bin` is a file, and no GGUF file"
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("gtp2-medium", "`gpt2-medium`"), ("smollm3-135m", "`smollm2-135m`"), ("gpt2", ""), ("openai-community/gpt2", "")]
+)
+def test_what_is_suggested_is_another_name(name, meant):
+    assert suggestion(name) == (f"did you mean {meant}?" if meant else "")
 
 
 def test_a_new_family_is_a_new_file_and_no_edit(tmp_path, monkeypatch):

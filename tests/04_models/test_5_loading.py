@@ -204,6 +204,15 @@ def test_no_such_type_or_device(saved, options):
     assert code_of(folder, **options) == "C412"
 
 
+def test_a_device_is_refused_in_few_words(saved):
+    _, folder = saved("llama")
+    with pytest.raises(CircError) as caught:
+        load(ModelName(str(folder)), folder=folder, device="gpu")
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.message == "the device `gpu` is not usable here: there is no such device"
+    assert "`cuda`" in diagnostic.hint
+
+
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
     """A Hub cache of our own, and no network."""
