@@ -1,0 +1,273 @@
+"""Random graphs, features and positions: the engine against a recursive reference in numpy that shares no code with it."""
+
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from circuitdsl.borders.hypothesis import Settings
+from circuitdsl.borders.plan import Request
+from circuitdsl.borders.units import Role, Unit
+from circuitdsl.borders.values import Draw
+from circuitdsl.engine.executor import execute
+from circuitdsl.models.adapter import adapt
+from circuitdsl.models.toy import build_toy
+from circuitdsl.oracle import evaluate
+from circuitdsl.planning import plan
+
+UNUSED = [None] * 9
+LAYERS, HEADS, WIDTH, INNER, VOCABULARY, LENGTH, ROWS = 3, 2, 7, 3, 11, 4, 9
+
+
+class Model:
+    """A small random attention model with MLPs, twice: as a module for the engine, and as plain numpy here."""
+
+    def __init__(self, seed):
+        rng = np.random.default_rng(seed)
+        shapes = {
+            "body.tokens.weight": (VOCABULARY, WIDTH),
+            "body.positions.weight": (LENGTH, WIDTH),
+            "unembed.weight": (VOCABULARY, WIDTH),
+        }
+        for layer in range(LAYERS):
+            block = f"body.blocks.{layer}"
+            shapes |= {f"{block}.attention.{port}.weight": (HEADS * INNER, WIDTH) for port in "qkv"}
+            shapes |= {f"{block}.attention.output.weight": (WIDTH, HEADS * INNER), f"{block}.attention.v.bias": (HEADS * INNER,)}
+            shapes |= {f"{block}.mlp.up.weight": (5, WIDTH), f"{block}.mlp.down.weight": (WIDTH, 5), f"{block}.mlp.up.bias": (5,)}
+        self.w = {name: rng.normal(size=shape) * 0.7 for name, shape in shapes.items()}
+        config = {"layers": LAYERS, "heads": HEADS, "width": WIDTH, "head_width": INNER, "mlp_width": 5, "vocabulary": VOCABULARY}
+        self.adapter = adapt(build_toy({**config, "context": LENGTH, "attention": "softmax"}, self.w), "toy")
+        self.units = [("head", layer, i) if i < HEADS else ("mlp", layer, 0) for layer in range(LAYERS) for i in range(HEADS + 1)]
+
+    def compute(self, unit, reads):
+        """What a unit writes [T, d] when its ports read `reads` [T, d]."""
+        kind, layer, index = unit
+        block = f"body.blocks.{layer}"
+        if kind == "mlp":
+            hidden = np.maximum(reads["in"] @ self.w[f"{block}.mlp.up.weight"].T + self.w[f"{block}.mlp.up.bias"], 0)
+            return hidden @ self.w[f"{block}.mlp.down.weight"].T
+        mine = slice(index * INNER, (index + 1) * INNER)
+        q, k, v = (reads[port] @ self.w[f"{block}.attention.{port}.weight"][mine].T for port in "qkv")
+        v = v + self.w[f"{block}.attention.v.bias"][mine]
+        scores = np.where(np.tril(np.ones((LENGTH, LENGTH))) > 0, q @ k.T, -np.inf)
+        weights = np.exp(scores - scores.max(-1, keepdims=True))
+        return weights / weights.sum(-1, keepdims=True) @ v @ self.w[f"{block}.attention.output.weight"][:, mine].T
+
+    def earlier(self, unit):
+        """Units whose writes `unit` reads (None: the logits)."""
+        if unit is None:
+            return self.units
+        kind, layer, _ = unit
+        return [u for u in self.units if u[1] < layer or (u[1] == layer and kind == "mlp" and u[0] == "head")]
+
+    def run(self, tokens):
+        """Every unit's write in a plain run."""
+        writes = {"embed": self.w["body.tokens.weight"][list(tokens)] + self.w["body.positions.weight"]}
+        for unit in self.units:
+            read = writes["embed"] + sum((writes[u] for u in self.earlier(unit)), np.zeros((LENGTH, WIDTH)))
+            writes[unit] = self.compute(unit, dict.fromkeys("qkv", read) | {"in": read})
+        return writes
+
+
+class Reference:
+    """scrub(v, ref) of semantics.md, line by line. `nodes`: name → (units, position or None, feature, together)."""
+
+    def __init__(self, model, prompts, nodes, edges, tape):
+        self.model, self.nodes, self.edges, self.tape = model, nodes, edges, tape
+        self.runs = [model.run(tokens) for tokens in prompts]
+
+    def scrub(self, receiver, unit, ref, row, path):
+        """What `unit` of the node `receiver` writes, or what the logits read."""
+        ports = ["in"] if unit is None or unit[0] == "mlp" else list("qkv")
+        rest = self.tape[f"{path}/rest"][row]
+        values = {port: {} for port in ports}
+        for sender, to, port in self.edges:
+            if to != receiver:
+                continue
+            if sender == "embed":
+                for one in [port] if port else ports:
+                    values[one]["embed", None] = self.runs[ref]["embed"]
+                continue
+            units, at, feature, together = self.nodes[sender]
+            for u in units:
+                if u not in self.model.earlier(unit):
+                    continue
+                name = "+".join(map(written, units)) if together else written(u)
+                where = f"@{at}" if at is not None else ""
+                step = f"{path}/{port or '*'}<{name}{where}"
+                x = ref if feature is None else self.tape.get(step, UNUSED)[row]  # unused: nothing before it reads the prompt
+                value = self.scrub(sender, u, x, row, f"{step}>{written(u)}{where}")
+                for one in [port] if port else ports:
+                    values[one][u, at] = value
+        reads = {}
+        for port in ports:
+            total = np.zeros((LENGTH, WIDTH))
+            for u in ["embed", *self.model.earlier(unit)]:
+                write = self.runs[rest][u].copy()
+                for (other, at), value in values[port].items():
+                    if other == u:
+                        where = slice(None) if at is None else slice(int(at[1]), int(at[1]) + 1)
+                        write[where] = value[where]
+                total += write
+            reads[port] = total
+        return reads["in"] if unit is None else self.model.compute(unit, reads)
+
+
+def written(unit):
+    kind, layer, index = unit
+    return f"head {layer}.{index}" if kind == "head" else f"mlp {layer}"
+
+
+def random_file(scrub, model, seed):
+    """Nodes at all or single positions, features or none, some together; edges with and without ports; all are connected."""
+    rng = random.Random(seed)
+    prompts = [tuple(rng.randrange(VOCABULARY) for _ in range(LENGTH)) for _ in range(ROWS)]
+    features = {"f": [rng.randrange(3) for _ in range(ROWS)], "g": [rng.randrange(2) for _ in range(ROWS)]}
+    kinds = {unit: [(f"p{i}" if i is not None else None) for i in rng.choice([[None], [1, 3], [3]])] for unit in rng.sample(model.units, 6)}
+    nodes = {}
+    for unit, positions in kinds.items():
+        for at in positions:
+            nodes[f"n{len(nodes)}"] = [[unit], at, rng.choice(["f", "g", None]), False]
+    heads = [unit for unit in model.units if unit not in kinds and unit[0] == "head"]
+    if len(heads) > 1:
+        nodes["pair"] = [heads[:2], None, rng.choice("fg"), True]
+    edges = [("embed", name, None) for name in nodes if rng.random() < 0.5]
+    for name, (units, *_) in nodes.items():
+        readers = [other for other, (others, *_) in nodes.items() if all(u in model.earlier(v) for u in units for v in others)]
+        for reader in rng.sample(readers, min(len(readers), 2)):
+            is_head = all(unit[0] == "head" for unit in nodes[reader][0])
+            edges += [(name, reader, port) for port in rng.choice([[None], ["q"], ["k", "v"]] if is_head else [[None]])]
+        if not readers or rng.random() < 0.4:
+            edges.append((name, "logits", None))
+    rng.shuffle(edges)
+    made = {
+        name: scrub.node(
+            name, *(Unit(*unit) for unit in units), carries=feature, together=together,
+            roles=None if at is None else (Role("END", shift=int(at[1]) - LENGTH + 1, text=at),),
+        )
+        for name, (units, at, feature, together) in nodes.items()
+    }  # fmt: skip
+    target = [rng.randrange(VOCABULARY) for _ in range(ROWS)]
+    file = scrub.Graph(model.adapter.shape, scrub.prompts(prompts), target, features, made, edges).hypothesis()
+    return file, nodes, edges
+
+
+def measured(model, file, readout, memory=None, seed=None):
+    planned = plan([Request(readout, tuple(range(ROWS)))], file, memory=memory, seed=seed)
+    return planned, execute(planned, model.adapter, file)[readout.digest]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_engine_and_oracle_are_the_recursion(scrub, seed):
+    model = Model(seed)
+    file, nodes, edges = random_file(scrub, model, seed)
+    readout = scrub.lowered(file).readouts["F(scrub)"]
+    planned, found = measured(model, file, readout)
+    tape = {draw.path: rows for draw, rows in whole_tape(planned, file).items()}
+    reference = Reference(model, [prompt.tokens for prompt in file.distributions["clean"].prompts], nodes, edges, tape)
+    target = file.metrics["m"].bound["clean"].ids
+    wanted = [(reference.scrub("logits", None, row, row, "0:logits")[-1] @ model.w["unembed.weight"].T)[target[row]] for row in range(ROWS)]
+    np.testing.assert_allclose(found, wanted, rtol=1e-9)
+    np.testing.assert_allclose(evaluate(planned.requests, file, model.adapter, planned.draws)[readout.digest], wanted, rtol=1e-9)
+    in_turn = measured(model, file, readout, memory=1)[1]
+    np.testing.assert_allclose(in_turn, found, rtol=1e-12)
+
+
+def whole_tape(planned, file):
+    """Draws that were made, with those that others were given."""
+    from circuitdsl.planning.draws import Tape
+
+    tape = Tape(file, range(ROWS), planned.seed)
+    found = {}
+    for draw in planned.draws:
+        while isinstance(draw, Draw):
+            found[draw] = tape.rows(draw)
+            draw = draw.given
+    return found
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_order_of_the_file_changes_nothing(scrub, seed):
+    model = Model(seed)
+    file, _, _ = random_file(scrub, model, seed)
+    turned = replace(file, edges=file.edges[::-1], nodes=dict(reversed(file.nodes.items())))
+    for options in ({}, {"sampling": "shared"}, {"baseline": "unconditional"}):
+        one, other = (scrub.lowered(each, **options).readouts for each in (file, turned))
+        for name in ("F(scrub)", "F(base)"):
+            np.testing.assert_allclose(measured(model, file, one[name])[1], measured(model, turned, other[name])[1], rtol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_donor_agrees_on_what_is_carried_and_may_be_the_row_itself(scrub, seed):
+    model = Model(seed)
+    file, _, _ = random_file(scrub, model, seed)
+    for sampling in ("tree", "shared"):
+        readout = scrub.lowered(file, sampling=sampling).readouts["F(scrub)"]
+        tape = whole_tape(measured(model, file, readout)[0], file)
+        for draw, rows in tape.items():
+            given = np.arange(ROWS) if draw.given is None else tape[draw.given]
+            if draw.feature:
+                classes = np.array(file.features[draw.feature]["clean"])
+                assert (classes[rows] == classes[given]).all()
+
+
+def test_shared_draws_agree_wherever_they_meet_the_same_value(scrub):
+    model = Model(0)
+    for seed in range(6):
+        file, _, _ = random_file(scrub, model, seed)
+        readout = scrub.lowered(file, sampling="shared").readouts["F(scrub)"]
+        met = {}
+        for draw, rows in whole_tape(measured(model, file, readout)[0], file).items():
+            for row in range(ROWS):
+                value = file.features[draw.feature]["clean"][rows[row]] if draw.feature else None
+                assert met.setdefault((row, draw.feature, value), rows[row]) == rows[row]
+
+
+def test_everything_carried_is_the_model(scrub):
+    """Every unit a node, every edge, and each node carries what tells all prompts apart: the model, prompt by prompt."""
+    model = Model(1)
+    units = {written(unit): unit for unit in model.units}
+    nodes = {name: scrub.node(name, Unit(*unit), carries="itself") for name, unit in units.items()}
+    edges = [("embed", name, None) for name in [*nodes, "logits"]]
+    edges += [(a, b, None) for b, unit in units.items() for a in nodes if units[a] in model.earlier(unit)]
+    edges += [(name, "logits", None) for name in nodes]
+    rng = random.Random(0)
+    prompts = scrub.prompts([tuple(rng.randrange(VOCABULARY) for _ in range(LENGTH)) for _ in range(ROWS)])
+    target = [rng.randrange(VOCABULARY) for _ in range(ROWS)]
+    file = scrub.Graph(model.adapter.shape, prompts, target, {"itself": range(ROWS)}, nodes, edges).hypothesis()
+    for sampling in ("tree", "shared"):
+        readouts = scrub.lowered(file, sampling=sampling).readouts
+        np.testing.assert_allclose(measured(model, file, readouts["F(scrub)"])[1], measured(model, file, readouts["F(M)"])[1], rtol=1e-9)
+
+
+def test_all_but_one_head_is_that_head_resampled(scrub):
+    """Shared draws have one `rest` a prompt: a head that is left out everywhere is ablated by one donor."""
+    from circuitdsl.borders.values import Algebra, Gather, Readout, Run
+    from circuitdsl.measures.routes import knocked_out
+
+    model = Model(2)
+    left = ("head", 1, 0)
+    units = {written(unit): unit for unit in model.units}
+    nodes = {name: scrub.node(name, Unit(*unit)) for name, unit in units.items()}
+    edges = [("embed", name, None) for name in [*nodes, "logits"]]
+    edges += [(a, b, None) for b, unit in units.items() for a in nodes if units[a] in model.earlier(unit) and units[a] != left]
+    edges += [(name, "logits", None) for name in nodes if units[name] != left]
+    rng = random.Random(0)
+    prompts = scrub.prompts([tuple(rng.randrange(VOCABULARY) for _ in range(LENGTH)) for _ in range(ROWS)])
+    file = scrub.Graph(model.adapter.shape, prompts, [3] * ROWS, {}, nodes, edges).hypothesis()
+    readout = scrub.lowered(file, sampling="shared").readouts["F(scrub)"]
+    world = Gather("clean", Draw("clean", "clean", "0:rest"))
+    places = nodes[written(left)].places
+    ablated = Readout("metric", knocked_out(Algebra(), file.shape, Run("clean"), world, nodes=places), "clean", "m")
+    scrubbed, resampled = measured(model, file, readout)[1], measured(model, file, ablated)[1]
+    np.testing.assert_allclose(scrubbed, resampled, rtol=1e-9)
+    assert np.abs(scrubbed - measured(model, file, scrub.lowered(file).readouts["F(M)"])[1]).max() > 1e-3
+
+
+def test_settings_give_other_draws(scrub):
+    model = Model(0)
+    file, _, _ = random_file(scrub, model, 0)
+    other = replace(file, settings=Settings(seed=1))
+    readout = scrub.lowered(file).readouts["F(scrub)"]
+    assert np.abs(measured(model, file, readout)[1] - measured(model, other, readout)[1]).max() > 1e-6
