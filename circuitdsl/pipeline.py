@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from circuitdsl.borders.evidence import Evidence, GraphRecord
     from circuitdsl.borders.plan import Plan
     from circuitdsl.borders.verdict import ClaimVerdict
+    from circuitdsl.early import Numbers
     from circuitdsl.engine.captures import Captures
     from circuitdsl.reports.record import Asked, Looking
 
@@ -249,13 +250,17 @@ def verify(path: Path, flags: Flags, progress: Progress = quiet) -> "Evidence":
 
     asked = settle(hypothesis, lowered, run, flags.memory)
     progress("planning", 0.0)
-    numbers = run(plan(hypothesis, [*asked, *figure], flags.memory), "measuring")
+    if flags.sequential:
+        asked, verdicts, numbers = _early(hypothesis, asked, figure, lambda some: run(plan(hypothesis, some, flags.memory), "measuring"))
+    else:
+        numbers = run(plan(hypothesis, [*asked, *figure], flags.memory), "measuring")
+        verdicts = judge(hypothesis, asked, numbers)
     progress("judging", 1.0)
     shown = prompts[hypothesis.verifying[0]].tokens
     return record(
         hypothesis,
         asked,
-        judge(hypothesis, asked, numbers),
+        verdicts,
         next(iter(figure), None),
         next(iter(judge(hypothesis, figure, numbers)), None),
         numbers,
@@ -268,6 +273,29 @@ def verify(path: Path, flags: Flags, progress: Progress = quiet) -> "Evidence":
         versions=_versions(),
         warnings=tuple(f"{warning.code}: {warning.message}" for warning in hypothesis.warnings),
     )
+
+
+def _early(
+    hypothesis: Hypothesis, asked: "Sequence[Asked]", figure: "Sequence[Asked]", run: "Callable[[Sequence[Asked]], Numbers]"
+) -> "tuple[tuple[Asked, ...], tuple[ClaimVerdict, ...], Numbers]":
+    """Claims with known bounds block by block, the others and the figure at the end."""
+    from circuitdsl.early import LATE, bounded, measure_early
+
+    soon = [number for number, one in enumerate(asked) if bounded(one)]
+    late = [number for number in range(len(asked)) if number not in soon]
+    stopped = measure_early(hypothesis, [asked[number] for number in soon], run)
+    rest = [asked[number] for number in late]
+    numbers = {digest: dict(column) for digest, column in stopped.numbers.items()}
+    for digest, column in run([*rest, *figure]).items() if rest or figure else ():
+        numbers.setdefault(digest, {}).update(column)
+    judged = [
+        verdict.model_copy(update={"warnings": (*verdict.warnings, LATE)}) if one.claim.comparison else verdict
+        for one, verdict in zip(rest, judge(hypothesis, rest, numbers), strict=True)
+    ]
+    found = dict(zip(soon, zip(stopped.asked, stopped.verdicts, strict=True), strict=True))
+    found |= dict(zip(late, zip(rest, judged, strict=True), strict=True))
+    in_order = [found[number] for number in range(len(asked))]
+    return tuple(one for one, _ in in_order), tuple(verdict for _, verdict in in_order), numbers
 
 
 def graph_of(path: Path, flags: Flags) -> "GraphRecord":

@@ -23,4 +23,5 @@ class Flags:
     memory: int | None = None
     unsafe: bool = False
     edges: bool = True
+    sequential: bool = False
     command: str = "circuitdsl verify"

@@ -17,4 +17,11 @@ CODES = {
         "Something happened that the program was not written for. The traceback is in the file that is named; please report it. Exit "
         "status 70.",
     ),
+    "W062": Code(
+        "Judged at the end",
+        "`--sequential` looks at the verdicts while prompts are still being measured. That is valid only for numbers whose bounds are "
+        "known before anything is measured: shares of prompts and attention, which lie between 0 and 1. Differences of logits and "
+        "ratios of them have no such bounds.\n\n"
+        "The claim is therefore judged once, on all prompts, as without `--sequential`. Nothing is wrong with it.",
+    ),
 }

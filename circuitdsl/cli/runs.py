@@ -66,6 +66,9 @@ def verify(
     dtype: Dtype = "float32",
     memory: Memory = None,
     edges: Annotated[bool, typer.Option("--edges/--no-edges", help="Measure the effect of each node and edge for the figure.")] = True,
+    sequential: Annotated[
+        bool, typer.Option("--sequential", help="Stop as soon as claims about shares and attention are decided; valid whenever it stops.")
+    ] = False,
     layout: Layout = None,
     unsafe: Annotated[bool, typer.Option("--allow-pickle", help="Also read pickled weights, which can run code. Off by default.")] = False,
 ) -> int:
@@ -86,7 +89,16 @@ def verify(
     for path in files:
         command = "circuitdsl " + " ".join(["verify", *sys.argv[2:]]) if sys.argv[1:2] == ["verify"] else "circuitdsl verify"
         flags = flags_of(
-            model=model, prompts=prompts, seed=seed, memory=memory, device=device, dtype=dtype, edges=edges, unsafe=unsafe, command=command
+            model=model,
+            prompts=prompts,
+            seed=seed,
+            memory=memory,
+            device=device,
+            dtype=dtype,
+            edges=edges,
+            sequential=sequential,
+            unsafe=unsafe,
+            command=command,
         )
         try:
             with progress() as tell:
@@ -99,6 +111,24 @@ def verify(
         print(evidence.model_dump_json(indent=1) if format == "json" else render_text(evidence, color=sys.stdout.isatty(), files=written))
         statuses.append(status_of(evidence))
     return next((code for code in (2, 1, 3) if code in statuses), 0)
+
+
+@app.command()
+def diff(
+    before: Annotated[Path, typer.Argument(help="The .evidence.json of a run.", show_default=False)],
+    after: Annotated[Path, typer.Argument(help="That of a later run.", show_default=False)],
+) -> int:
+    """Say which claims changed between two runs, and because of which condition.
+
+    Numbers that hold under different conditions are not compared. Exit status: 0 the same, 1 something differs.
+    """
+    from circuitdsl.reports.diff import diff as differences
+    from circuitdsl.reports.diff import render as render_differences
+    from circuitdsl.reports.files import read_evidence
+
+    found = differences(read_evidence(before), read_evidence(after))
+    print(render_differences(found, (before.name, after.name)), end="")
+    return 0 if found.same else 1
 
 
 @app.command()

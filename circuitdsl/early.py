@@ -1,0 +1,134 @@
+"""Runs that may stop early (`verify --sequential`): prompts are measured in blocks, and claims judged after each.
+
+Only claims whose numbers have bounds that were known beforehand are judged so: shares of prompts, and attention. The others are
+judged at the end, on all prompts.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from circuitdsl.borders.hypothesis import Hypothesis
+from circuitdsl.borders.measure import Lowered, MeanOf, ProportionOf
+from circuitdsl.borders.verdict import ClaimVerdict, Question
+
+if TYPE_CHECKING:
+    from circuitdsl.reports.record import Asked
+    from circuitdsl.statistics import Blocks
+
+Numbers = dict[str, dict[int, float]]
+Measure = Callable[[Sequence["Asked"]], Numbers]
+
+AT_LEAST = 16
+"""Prompts measured between two looks, at least."""
+LATE = "W062: its numbers have no bounds that were known beforehand, so it is judged at the end, on all prompts"
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """Claims on the prompts that were measured, their verdicts and numbers, in the order in which they were asked."""
+
+    asked: "tuple[Asked, ...]"
+    verdicts: tuple[ClaimVerdict, ...]
+    numbers: Numbers
+
+
+def bounds(lowered: Lowered) -> dict[str, tuple[float, float]]:
+    """Bounds of the columns that have them whatever the model: those of 0 and 1, and attention."""
+    bounded = ("beats", "top1", "agrees", "attention", "moved")
+    return {name: (0.0, 1.0) for name, readout in lowered.readouts.items() if readout.kind in bounded}
+
+
+def bounded(one: "Asked") -> bool:
+    """Whether a claim can be judged while prompts are still coming."""
+    known = bounds(one.lowered)
+
+    def has_bounds(estimand: object) -> bool:
+        match estimand:
+            case ProportionOf(of):
+                return of in known
+            case MeanOf(of):
+                return all(name in known for name, _ in of.terms)
+        return False
+
+    return one.claim.comparison is not None and not one.lowered.replicates and all(has_bounds(m.estimand) for m in one.lowered.members)
+
+
+def measure_early(hypothesis: Hypothesis, asked: "Sequence[Asked]", measure: Measure) -> Stopped:
+    """Measures bounded claims block by block until all are decided or prompts are used up; one look after each.
+
+    Blocks hold the same number of prompts of each layout. Claims of one distribution share theirs. The verdicts of all bounded
+    claims are those of the last look, where e-BH corrects for their number; a claim's reason says when it was first decided.
+    """
+    found: dict[int, tuple[Asked, ClaimVerdict]] = {}
+    numbers: Numbers = {}
+    for rows in dict.fromkeys((one.measured, one.rows) for one in asked):
+        mine = [number for number, one in enumerate(asked) if (one.measured, one.rows) == rows]
+        stopped = _one_distribution(hypothesis, [asked[number] for number in mine], measure, numbers)
+        found |= dict(zip(mine, stopped, strict=True))
+    return Stopped(tuple(found[n][0] for n in sorted(found)), tuple(found[n][1] for n in sorted(found)), numbers)
+
+
+def _one_distribution(
+    hypothesis: Hypothesis, asked: "Sequence[Asked]", measure: Measure, numbers: Numbers
+) -> "list[tuple[Asked, ClaimVerdict]]":
+    from circuitdsl.statistics import all_decided, balanced_blocks, judge_sequentially
+
+    prompts = hypothesis.distributions[asked[0].measured].prompts
+    rows = asked[0].rows
+    layouts = list(dict.fromkeys(prompts[row].layout for row in rows))
+    blocks = balanced_blocks(np.array([layouts.index(prompts[row].layout) for row in rows]), hypothesis.settings.seed)
+    step = -(-AT_LEAST // blocks.rows.shape[1])
+    decided: dict[int, int] = {}
+    known = {name: bound for one in asked for name, bound in bounds(one.lowered).items()}
+    verdicts: tuple[ClaimVerdict, ...] = ()
+    count, sofar = 0, list(asked)
+    while count < len(blocks.rows):
+        new = tuple(rows[place] for place in blocks.rows[count : count + step].ravel())
+        count = min(count + step, len(blocks.rows))
+        for digest, column in measure([replace(one, rows=new) for one in asked]).items():
+            numbers.setdefault(digest, {}).update(column)
+        seen = blocks.first(count)
+        sofar = [replace(one, rows=tuple(rows[place] for place in seen.rows.ravel())) for one in asked]
+        verdicts = _look(sofar, _in_order(seen), known, numbers, hypothesis.settings.confidence, judge_sequentially)
+        for number, verdict in enumerate(verdicts):
+            if verdict.outcome in ("supported", "refuted"):
+                decided.setdefault(number, seen.rows.size)
+            else:
+                decided.pop(number, None)
+        if all_decided(verdicts):
+            break
+    return [
+        (one, _told(verdict, decided.get(number), len(rows))) for number, (one, verdict) in enumerate(zip(sofar, verdicts, strict=True))
+    ]
+
+
+def _in_order(blocks: "Blocks") -> "Blocks":
+    """The same blocks of rows that stand in the order of the blocks."""
+    return type(blocks)(np.arange(blocks.rows.size).reshape(blocks.rows.shape), blocks.weights)
+
+
+def _look(
+    asked: "Sequence[Asked]",
+    blocks: "Blocks",
+    known: Mapping[str, tuple[float, float]],
+    numbers: Numbers,
+    confidence: float,
+    judge: Callable[..., tuple[ClaimVerdict, ...]],
+) -> tuple[ClaimVerdict, ...]:
+    questions = [
+        Question(one.claim.label, one.claim.comparison, one.lowered.members, one.columns(numbers), np.zeros(len(one.rows))) for one in asked
+    ]
+    return judge(questions, blocks, bounds=known, confidence=confidence)
+
+
+def _told(verdict: ClaimVerdict, prompts: int | None, every: int) -> ClaimVerdict:
+    said = f"decided at {prompts} of {every} prompts" if prompts else f"undecided after all blocks of {every} prompts"
+    members = tuple(
+        member.model_copy(update={"reason": said if len(verdict.members) == 1 and not member.reason else member.reason})
+        for member in verdict.members
+    )
+    reason = f"{verdict.reason}; {said}" if verdict.reason else said
+    return verdict.model_copy(update={"reason": reason, "members": members})
