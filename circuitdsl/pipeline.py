@@ -111,17 +111,20 @@ def lower(hypothesis: Hypothesis, algebra: Algebra) -> "tuple[Asked | Looking, .
 
 
 def _asked(hypothesis: Hypothesis, claim: Claim, lowered: Lowered | Search) -> "Asked | Looking":
+    from circuitdsl.measures import measures
     from circuitdsl.reports.record import Asked, Looking
 
     measured = claim.options.get("on") or hypothesis.default
+    known = measures().get(claim.measure)
+    summary = known.summary if known else ""
     if isinstance(lowered, Search):
         if not hypothesis.exploring:
             message = f"`{claim.measure}` chooses its sets on prompts that the verdict does not see, and none are kept for that"
             hint = "`settings { explore = 0.5 }` keeps half of them"
             raise CircError([Diagnostic("C373", message, claim.span, hint, source=hypothesis.source)])
-        return Looking(claim, lowered, measured, "exploring", _rows(hypothesis, measured, "exploring"))
+        return Looking(claim, lowered, measured, "exploring", _rows(hypothesis, measured, "exploring"), summary)
     part: Part = "verifying" if claim.comparison or not hypothesis.exploring else "exploring"
-    return Asked(claim, lowered, measured, part, _rows(hypothesis, measured, part))
+    return Asked(claim, lowered, measured, part, _rows(hypothesis, measured, part), summary)
 
 
 def lower_figure(hypothesis: Hypothesis, algebra: Algebra, edges: bool) -> "tuple[Asked, ...]":

@@ -61,9 +61,21 @@ class MemberRecord(Frozen):
     estimand: str
 
 
+class ComparisonRecord(Frozen):
+    """`margin` belongs to the operator `=`."""
+
+    operator: Literal[">=", ">", "<=", "<", "="]
+    value: float
+    margin: float | None = None
+
+
 class ClaimRecord(Frozen):
+    """`question` asks in words what `text` states in the language."""
+
     label: str
     text: str
+    question: str = ""
+    comparison: ComparisonRecord | None = None
     line: int
     measure: str
     warn: bool = False

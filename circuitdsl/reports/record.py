@@ -9,6 +9,7 @@ import numpy as np
 
 from circuitdsl.borders.evidence import (
     ClaimRecord,
+    ComparisonRecord,
     ConditionRecord,
     DistributionRecord,
     Evidence,
@@ -37,6 +38,8 @@ class _OnRows(Generic[Of]):
     measured: str
     part: Literal["exploring", "verifying"]
     rows: tuple[int, ...]
+    summary: str = ""
+    """What the claim's measure tells, in words."""
 
     def column(self, readout: Readout) -> str:
         """The name of a readout's column in the evidence: the same readout on the other part is another column."""
@@ -117,6 +120,10 @@ def claim_record(asked: Asked, verdict: ClaimVerdict, source: Source) -> ClaimRe
     return ClaimRecord(
         label=claim.label,
         text=claim.text,
+        question=question(claim, asked.summary),
+        comparison=None
+        if claim.comparison is None
+        else ComparisonRecord(operator=claim.comparison.operator, value=claim.comparison.value, margin=claim.comparison.margin),
         line=source.text.count("\n", 0, claim.span.start) + 1,
         measure=claim.measure,
         warn=claim.warn,
@@ -126,6 +133,17 @@ def claim_record(asked: Asked, verdict: ClaimVerdict, source: Source) -> ClaimRe
         members=tuple(MemberRecord(label=m.label, about=m.about, estimand=describe(m.estimand)) for m in lowered.members),
         verdict=verdict,
     )
+
+
+def question(claim: Claim, summary: str) -> str:
+    """What a claim asks, in plain words: what its measure tells, and whether that is what the claim says it is."""
+    if claim.comparison is None or not summary:
+        return summary
+    value, margin = claim.comparison.value, claim.comparison.margin or 0.0
+    words = {">=": "at least", ">": "more than", "<=": "at most", "<": "less than"}
+    bound = f"between {value - margin:g} and {value + margin:g}" if claim.comparison.operator == "=" else None
+    whose = f", for each {claim.each}" if claim.each else ""
+    return f"{summary}{whose}: is it {bound or f'{words[claim.comparison.operator]} {value:g}'}?"
 
 
 def describe(estimand: Estimand) -> str:

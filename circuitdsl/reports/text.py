@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from circuitdsl.borders.evidence import ClaimRecord, Evidence
 from circuitdsl.borders.verdict import Estimate, MemberVerdict
 from circuitdsl.reports import sweeps
-from circuitdsl.reports.numbers import estimate, interval
+from circuitdsl.reports.numbers import estimate, interval, number
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -105,12 +105,29 @@ def _claim(console: "Console", claim: ClaimRecord, shared: dict[str, str], longe
     console.print()
     _wrapped(console, head, hang=17)
     _field(console, f"line {claim.line}", claim.text)
+    if claim.question:
+        _field(console, "asks", claim.question)
     adjusted = [f"Holm-adjusted {_p(verdict.p_adjusted)}"] if verdict.p_adjusted is not None else []
     if len(members) == 1:
         _member_details(console, members[0], adjusted)
+        if (turns := turning(claim, members[0])) is not None:
+            _field(console, "it turns", turns)
     elif members:
         _members(console, members, adjusted)
     _rest(console, claim, shared)
+
+
+def turning(claim: ClaimRecord, member: MemberVerdict) -> str | None:
+    """For a decided claim, the bound at which these prompts would no longer decide it so; from the interval, so only about."""
+    low, high, asked = member.estimate.low, member.estimate.high, claim.comparison
+    if asked is None or low is None or high is None or member.outcome not in ("supported", "refuted"):
+        return None
+    supported = member.outcome == "supported"
+    if asked.operator == "=":
+        away = max(abs(low - asked.value), abs(high - asked.value))
+        return f"a margin of about {number(away)} " + ("is the least that these prompts support" if supported else "would hold it")
+    end = low if asked.operator in (">=", ">") else high
+    return f"{asked.operator} {number(end)} is about the most that these prompts support" + ("" if supported else " instead")
 
 
 def _measurement(console: "Console", claim: ClaimRecord, shared: dict[str, str]) -> None:

@@ -163,3 +163,49 @@ def test_wide_letters_are_wrapped_too(evidence):
     out = text.render(evidence.model_copy(update={"claims": (claim,)}), width=80)
     assert all(cell_len(line) <= 80 for line in out.splitlines())
     assert "".join(out.split()).count("日本語の長い理由") == 12
+
+
+# ---------------------------------------------------------------- what a claim asks, and where it turns
+
+
+@pytest.mark.parametrize(
+    ("operator", "value", "margin", "outcome", "expected"),
+    [
+        (">=", 0.8, None, "supported", ">= 0.850 is about the most that these prompts support"),
+        (">=", 0.99, None, "refuted", ">= 0.850 is about the most that these prompts support instead"),
+        ("<=", 1.2, None, "supported", "<= 0.950 is about the most that these prompts support"),
+        ("=", 1.0, 0.2, "supported", "a margin of about 0.150 is the least that these prompts support"),
+        ("=", 1.0, 0.01, "refuted", "a margin of about 0.150 would hold it"),
+        (">=", 0.9, None, "inconclusive", None),
+    ],
+)
+def test_a_decided_claim_says_where_it_turns(operator, value, margin, outcome, expected):
+    from circuitdsl.borders.evidence import ClaimRecord, ComparisonRecord
+    from circuitdsl.borders.verdict import ClaimVerdict, Estimate, MemberVerdict
+    from circuitdsl.reports.text import turning
+
+    member = MemberVerdict(label="it", outcome=outcome, estimate=Estimate(value=0.9, low=0.85, high=0.95))
+    claim = ClaimRecord(
+        label="it",
+        text="it",
+        comparison=ComparisonRecord(operator=operator, value=value, margin=margin),
+        line=1,
+        measure="value",
+        rows="verifying",
+        conditions={},
+        readouts=(),
+        members=(),
+        verdict=ClaimVerdict(label="it", outcome=outcome, members=(member,)),
+    )
+    assert turning(claim, member) == expected
+
+
+def test_a_claim_is_asked_in_words():
+    from circuitdsl.borders.hypothesis import Claim, Comparison
+    from circuitdsl.reports.record import question
+
+    claim = Claim("it", "faithfulness", "", comparison=Comparison("=", 1.0, 0.2))
+    assert question(claim, "how much the circuit does") == "how much the circuit does: is it between 0.8 and 1.2?"
+    claim = Claim("it", "minimality.single", "", each="unit", comparison=Comparison(">=", 0.01))
+    assert question(claim, "what a part is worth") == "what a part is worth, for each unit: is it at least 0.01?"
+    assert question(Claim("it", "value", ""), "the metric's own mean") == "the metric's own mean"
