@@ -54,12 +54,19 @@ def check(
         if format == "text":
             if hypothesis.warnings:
                 print(render(hypothesis.warnings, color=sys.stderr.isatty()), file=sys.stderr, end="")
-            print(f"{path}: {summary(hypothesis)}")
+            print(f"{path}: {summary(hypothesis)}{_unchecked(hypothesis)}")
             if tokens:
                 print(_tokens(hypothesis))
     if format == "json":
         print(json.dumps(to_json(found), indent=1, ensure_ascii=False))
     return status
+
+
+def _unchecked(hypothesis: "Hypothesis") -> str:
+    from circuitdsl.models.locate import locate
+
+    here = locate(hypothesis.model, hypothesis.source.folder).path is not None
+    return "" if here else f"; tokens not checked: `{hypothesis.model.name}` is not on this machine"
 
 
 def _tokens(hypothesis: "Hypothesis") -> str:

@@ -19,8 +19,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except GuardError as error:
         print(f"error {error.code}: {error.message}" + (f"\n  hint: {error.hint}" if error.hint else ""), file=sys.stderr)
         status = GUARD
-    except (KeyboardInterrupt, typer.Abort):
+    except KeyboardInterrupt:
         status = INTERRUPTED
+    except typer.Abort as error:  # what typer makes of an EOFError, for programs that ask; this one never does
+        status = _unexpected(error.__cause__ or error)
     except typer.TyperException as error:
         where = getattr(error, "ctx", None)
         print(f"error: {error.format_message()}\n  hint: {where.command_path if where else 'circuitdsl'} --help", file=sys.stderr)
@@ -39,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     raise SystemExit(status or 0)
 
 
-def _unexpected(error: Exception) -> int:
+def _unexpected(error: BaseException) -> int:
     """A mistake of the program itself: one line, and the traceback in a file that can be sent along."""
     import tempfile
     import traceback
@@ -51,5 +53,3 @@ def _unexpected(error: Exception) -> int:
         file=sys.stderr,
     )
     return INTERNAL
-
-

@@ -10,7 +10,7 @@ from circuitdsl.borders import document as doc
 from circuitdsl.prompts import targets
 from circuitdsl.prompts.conditions import Column, Lacking, Mistake, are_integers
 from circuitdsl.prompts.declare import Slot
-from circuitdsl.prompts.findings import similar
+from circuitdsl.prompts.findings import listed, similar
 from circuitdsl.prompts.labels import Labelled, Labelling
 from circuitdsl.prompts.roles import token_index
 from circuitdsl.prompts.targets import Target, Trouble
@@ -169,7 +169,7 @@ class Lookup:
             if key not in lines:
                 found = [find(key, value) for value in values]
                 troubled = ["joins" if one == "shared" else one for one in found]
-                lines[key] = self._gather(troubled, node, "", absent=True, joins=True)
+                lines[key] = self._gather(troubled, node, _slot_of(node), absent=True, joins=True)
             left_out += int((lines[key] < 0).sum())
         if left_out and self.tokens.checked:
             message = f"in {left_out} of {len(keys) * len(values)} cases a value would share its token with the text beside it: left out"
@@ -238,7 +238,8 @@ class Lookup:
                 raise Lacking(
                     "C212", ref.span, f"`{name}` is not a slot of `{self.name}`", "name a slot, `answer`, `wrong`, or a text in quotes"
                 )
-            hint = similar(name, [*slots, "answer", "wrong", *([self.items.variable] if self.items else [])])
+            names = [*slots, "answer", "wrong", *([self.items.variable] if self.items else [])]
+            hint = similar(name, names) or f"known: {listed(names)}"
             raise Lacking("C212", ref.span, f"`{self.name}` has no slot `{name}`", hint)
         fields, chosen = slots[name].fields, ref.field.text if ref.field else None
         if chosen and chosen not in fields and (text or chosen not in ("first", "last")):
@@ -270,6 +271,10 @@ class Lookup:
         return np.array([one.token if isinstance(one, Target) else -1 for one in found], dtype=np.int64)
 
 
+def _slot_of(node: doc.Call) -> str:
+    return node.argument.slot.name.text if isinstance(node.argument, doc.SlotExpr) else ""
+
+
 def _says_part(node: doc.Call) -> bool:
     ref = node.argument.slot if isinstance(node.argument, doc.SlotExpr) else None
     return bool(ref and ref.field and ref.field.text in ("first", "last"))
@@ -277,7 +282,8 @@ def _says_part(node: doc.Call) -> bool:
 
 def _trouble(trouble: Trouble, label: str, node: doc.Call, count: int, of: int, name: str) -> Mistake:
     function, cases = node.function.text, f"in {count} of {of} prompts of `{name}` " if count < of else f"in `{name}` "
-    spelled = f'spell it out: `{function}(" {{{label}}}")`'
+    value = node.value.slot.name.text if isinstance(node.value, doc.SlotExpr) else label
+    spelled = f'spell it out: `{function}(" {{{value}}}")`'
     said = {
         "absent": f"`{label}` does not stand in the text, so it has no token there",
         "start": f"`{label}` stands at the start of the text, where its token is another than after a space",

@@ -1,0 +1,101 @@
+"""Flags, lists, files and the way a command ends."""
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+
+from circuitdsl.cli import explanations
+from circuitdsl.cli.options import flags_of, size
+
+
+@pytest.mark.parametrize(
+    ("text", "count"), [("2GB", 2 * 10**9), ("512MiB", 512 * 2**20), ("1.5g", 1_500_000_000), ("100", 100), ("3 kb", 3000), ("1Ti", 2**40)]
+)
+def test_sizes(text, count):
+    assert size(text) == count
+
+
+@pytest.mark.parametrize("text", ["", "GB", "two GB", "-1GB", "1XB", "1e9", "1.GB", "1i"])
+def test_sizes_that_are_none(text):
+    with pytest.raises(typer.BadParameter):
+        size(text)
+
+
+def test_flags_that_are_not_given_leave_the_settings_alone():
+    assert flags_of().settings == {} and flags_of().memory is None
+    assert flags_of(prompts=3, seed=0, memory="1kB").settings == {"prompts": 3, "seed": 0}
+
+
+def test_every_code_of_a_stage_is_in_the_table_once():
+    tables = [
+        explanations.runpy.run_path(str(explanations.files("circuitdsl") / stage / "codes.py"))["CODES"] for stage in explanations._STAGES
+    ]
+    assert sum(map(len, tables)) == len(explanations.codes())
+
+
+@pytest.mark.parametrize("name", ["c001", "C001", "w050"])
+def test_codes_in_small_letters(name):
+    assert explanations.explanation(name).startswith(name.upper())
+
+
+def test_a_name_that_nothing_has(circuitdsl):
+    ran = circuitdsl("explain", "nonsense-of-any-kind")
+    assert ran.status == 2 and "`circuitdsl explain` lists them" in ran.err
+
+
+def test_no_arguments_show_help(circuitdsl):
+    assert "verify" in circuitdsl().out
+
+
+def test_version(circuitdsl):
+    from circuitdsl import __version__
+
+    assert circuitdsl("--version").out == f"circuitdsl {__version__}\n"
+
+
+def test_a_mistake_of_the_program_is_one_line_and_a_report(capfd, toy, monkeypatch):
+    """What nobody foresaw: no traceback on the screen, status 70, and a file to send."""
+    from circuitdsl import pipeline
+    from circuitdsl.cli import main
+
+    def broken(path):
+        raise ZeroDivisionError("nobody foresaw this")
+
+    monkeypatch.setattr(pipeline, "read", broken)
+    with pytest.raises(SystemExit) as left:
+        main(["check", str(toy)])
+    said = capfd.readouterr().err
+    assert left.value.code == 70 and "C599" in said and "nobody foresaw this" in said and len(said.splitlines()) == 2
+    assert "ZeroDivisionError" in Path(said.split("report it with ")[1].strip()).read_text(encoding="utf-8")
+
+
+def test_fmt_reads_standard_input(program):
+    ran = program("fmt", "-", input="nodes{a=heads 1.0}\n")
+    assert ran.status == 0 and ran.out == "nodes {\n  a = heads 1.0\n}\n"
+
+
+def test_init_replaces_a_file_only_if_told_to(circuitdsl, tmp_path):
+    path = tmp_path / "mine.circ"
+    path.write_text("mine")
+    assert circuitdsl("init", path).status == 2 and path.read_text() == "mine"
+    assert circuitdsl("init", "--force", path).status == 0 and path.read_text() != "mine"
+
+
+def test_several_files_are_verified_one_after_the_other_and_the_worst_status_counts(circuitdsl, toy):
+    other = toy.with_name("other.circ")
+    other.write_text(toy.read_text().replace("= 1 +- 0.001", "= 2 +- 0.001", 1))
+    out = toy.parent / "out"
+    ran = circuitdsl("verify", "--prompts", 12, "--no-edges", "-o", out, toy, other)
+    assert ran.status == 1
+    assert {path.name for path in out.iterdir()} == {
+        f"{name}.{ending}" for name in ("induction_toy", "other") for ending in ("evidence.json", "svg")
+    }
+
+
+def test_the_evidence_of_several_files_as_json_is_a_document_each(circuitdsl, toy):
+    ran = circuitdsl("verify", "--prompts", 12, "--no-edges", "--format", "json", toy, toy)
+    first, end = json.JSONDecoder().raw_decode(ran.out)
+    second, _ = json.JSONDecoder().raw_decode(ran.out[end:].lstrip())
+    assert first["columns"] == second["columns"]

@@ -1,0 +1,54 @@
+"""`render` and the figure of `verify`, in every format and layout, with and without Graphviz."""
+
+import os
+import sys
+import xml.etree.ElementTree as ET
+
+import pytest
+
+MAGIC = {"svg": b"<?xml", "pdf": b"%PDF", "png": b"\x89PNG", "dot": b"digraph"}
+
+
+@pytest.mark.parametrize("layout", ["graph", "grid"])
+@pytest.mark.parametrize("format", MAGIC)
+def test_render_draws(circuitdsl, toy, format, layout):
+    path = toy.parent / f"picture.{format}"
+    ran = circuitdsl("render", toy, "-o", path, "--layout", layout)
+    assert ran.status == 0, ran.err
+    assert MAGIC[format] in path.read_bytes()[:200]
+
+
+def test_evidence_is_drawn_with_verdicts_effects_and_tokens(circuitdsl, toy):
+    assert circuitdsl("verify", "--prompts", 16, toy).status == 0
+    drawn = toy.with_suffix(".svg").read_text()
+    ET.fromstring(drawn)
+    for word in ("previous", "induction", "logits", "supported"):
+        assert word in drawn
+    again = toy.parent / "numbers.svg"
+    assert circuitdsl("render", toy.with_suffix(".evidence.json"), "-o", again, "--numbers", "--layout", "grid").status == 0
+    assert again.read_text() != drawn and "1.0" in again.read_text()
+
+
+def test_positions_are_columns_with_tokens_below(circuitdsl, toy):
+    toy.write_text(toy.read_text().replace("heads 1.0  #", "heads 1.0 @ cue #"))
+    assert circuitdsl("verify", "--prompts", 16, "--no-edges", "--layout", "grid", toy).status == 0
+    drawn = toy.with_suffix(".svg").read_text()
+    assert "cue" in drawn and "&lt;bos&gt;" in drawn
+
+
+def test_without_dot_and_graphviz_pure_the_figure_is_still_drawn(toy, program, tmp_path):
+    """A new process whose PATH is empty and whose interpreter has no graphviz-pure beside it."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    script = (
+        f"import sys; sys.executable = {str(folder / 'python')!r}\n"
+        f"sys.argv = ['circuitdsl', 'verify', '--prompts', '12', '--no-edges', {str(toy)!r}]\n"
+        "sys.modules['graphviz_pure'] = None\n"
+        "from circuitdsl.cli import main; main()"
+    )
+    import subprocess
+
+    done = subprocess.run([sys.executable, "-c", script], env={**os.environ, "PATH": str(folder)}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    ET.fromstring(toy.with_suffix(".svg").read_text())
+    assert "grid" in done.stderr

@@ -1,0 +1,101 @@
+"""Every family from a folder to verdicts, and what is said of it at load."""
+
+import json
+import re
+
+import pytest
+
+WORDS = ["<unk>", "<s>", "</s>", *(f"w{number}" for number in range(58))]
+FILE = """
+model "./model"
+vocab words = {words}
+prompts clean {{
+  "{{a}} {{b}} and {{c}} {{a2}}"
+  "so {{b}} {{a}} and {{c}} then {{a2}}"
+  a, b, c in words distinct
+  a2 = a
+  answer b wrong c
+}}
+prompts other from clean {{ redraw a, b, c distinct; a2 = a }}
+metric diff = logit(answer) - logit(wrong) @ END
+nodes {{
+  early = heads 0.*, mlps 0
+  late  = heads 1.*, 2.*
+  rest  = mlps 1..2
+}}
+edges all
+settings {{ prompts = 10; ablate = resample(other) }}
+claims {{
+  whole:  faithfulness(diff) = 1 +- 0.001
+  part:   faithfulness(diff, circuit = (early), ablate = mean(other))
+  direct: effect(early -> late.q ~> logits, from = other)
+  looks:  attention(late, query = END, key = a)
+}}
+"""
+
+
+@pytest.fixture
+def model_file(family, tiny, tmp_path):
+    """A tiny random model of the family as a folder, with a tokenizer that splits at spaces, and a file about it."""
+    from circuitdsl.models.toy import _tokenizer
+
+    (tmp_path / "model").mkdir()
+    words = WORDS[:2] + WORDS[3:6] + ["so", "and", "then"] + WORDS[6:]
+    tiny(family, dtype="float32").model.save_pretrained(tmp_path / "model")
+    _tokenizer([*words[:2], "</s>", *words[2:]][:61], "<s>").save(str(tmp_path / "model" / "tokenizer.json"))
+    settings = {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<s>", "eos_token": "</s>"}
+    (tmp_path / "model" / "tokenizer_config.json").write_text(json.dumps(settings))
+    path = tmp_path / "tiny.circ"
+    path.write_text(FILE.format(words=", ".join(f'"w{number}"' for number in range(20))))
+    return path
+
+
+def test_a_family_from_its_folder_to_verdicts(circuitdsl, model_file):
+    """All edges are the model, row by row; parity is told in one line."""
+    ran = circuitdsl("verify", "--dtype", "float64", "--no-edges", model_file)
+    assert ran.status in (0, 3), ran.err  # tiny random models need not care about the counterfactual
+    parity = re.search(r"parity .*within (\S+) of transformers' own;", ran.out)
+    assert float(parity[1]) < 1e-9
+    evidence = json.loads(model_file.with_suffix(".evidence.json").read_text())
+    (whole,) = [claim for claim in evidence["claims"] if claim["label"] == "whole"]
+    columns = {readout["name"]: evidence["columns"][readout["column"]] for readout in whole["readouts"]}
+    assert columns["F(C)"] == pytest.approx(columns["F(M)"], rel=1e-9)
+    assert columns["F(C)"] != pytest.approx(columns["F(∅)"], rel=0.1)
+
+
+def test_the_oracle_agrees_on_the_file(model_file, family):
+    """The engine's numbers for every claim of the file, against the slow executor's under the same draws."""
+    import numpy as np
+
+    from circuitdsl.borders.flags import Flags
+    from circuitdsl.borders.values import Algebra
+    from circuitdsl.engine.executor import execute
+    from circuitdsl.models.exact import exact
+    from circuitdsl.models.loading import load
+    from circuitdsl.oracle import evaluate
+    from circuitdsl.pipeline import lower, plan, read, resolve
+
+    hypothesis = resolve(read(model_file), Flags(settings={"prompts": 4}))
+    planned = plan(hypothesis, lower(hypothesis, Algebra()))
+    with exact():
+        adapter = load(hypothesis.model, folder=model_file.parent, dtype="float64").adapter
+        fast, slow = execute(planned, adapter, hypothesis), evaluate(planned.requests, hypothesis, adapter, planned.draws)
+    assert fast.keys() == slow.keys() and len(fast) >= 6
+    for digest in fast:
+        np.testing.assert_allclose(fast[digest], slow[digest], rtol=1e-9, atol=1e-9)
+
+
+def test_another_model_by_flag(circuitdsl, toy):
+    """A flag's folder is looked for from the file's own, as `model` is."""
+    (toy.parent / "toys" / "induction").rename(toy.parent / "toys" / "renamed")
+    assert circuitdsl("check", toy).status == 2
+    assert circuitdsl("verify", "--prompts", 12, "--no-edges", "--model", "./toys/renamed", toy).status == 0
+
+
+def test_a_model_that_is_not_here_is_checked_by_its_known_shape(circuitdsl, monkeypatch, toy):
+    from pathlib import Path
+
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    for path in sorted((Path(__file__).parents[2] / "hypotheses").glob("*_gpt2.circ")):
+        ran = circuitdsl("check", path)
+        assert ran.status == 0 and "tokens not checked" in ran.err + ran.out
