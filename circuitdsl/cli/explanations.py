@@ -59,7 +59,8 @@ def explanation(name: str) -> str | None:
     if name == "settings":
         return "\n\n".join(explanation(one) or "" for one in _settings())
     if name in ABLATIONS:
-        return f"{name}: an ablation; everything outside the circuit has {ABLATIONS[name]}\n\n`circuitdsl explain ablate` says where it stands."
+        where = "It stands in `settings { ablate = … }`, or is the option `ablate` of a claim."
+        return f"{name}: an ablation; everything outside the circuit has {ABLATIONS[name]}\n\n{where}"
     variants = [_page(found) for other, found in measures().items() if other.startswith(f"{name}.")]
     return "\n\n".join(variants) or None
 
@@ -140,7 +141,10 @@ def _page(measure: "Measure") -> str:
             lines.append(textwrap.fill(text, 100, initial_indent=f"{name:<10}", subsequent_indent=" " * 10))
     if measure.details:
         lines += ["", _wrapped(measure.details)]
-    lines += ["", f"takes     {_TAKES[measure.signature.subject]}" + (f", each {'|'.join(measure.signature.each)}" if measure.signature.each else "")]
+    lines += [
+        "",
+        f"takes     {_TAKES[measure.signature.subject]}" + (f", each {'|'.join(measure.signature.each)}" if measure.signature.each else ""),
+    ]
     for name, option in measure.signature.options.items():
         words = f" ({' | '.join(option.words)})" if option.words else ""
         default = f"; default {option.default}" if option.default is not None else ""

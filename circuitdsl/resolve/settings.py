@@ -17,10 +17,12 @@ ABLATIONS = ("resample", "mean", "zero")
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a setting takes: words to say it in, and a test of the plain value."""
+    """What a setting takes: words to say it in, and a test of the plain value; what it is for, and what it is if it is not said."""
 
     wanted: str
     test: Callable[[Any], bool]
+    help: str
+    default: str
 
 
 def _whole(value: Any) -> bool:
@@ -32,14 +34,54 @@ def _number(value: Any) -> bool:
 
 
 KNOWN: Mapping[str, Kind] = {
-    "prompts": Kind("a whole number from 1 to 1,000,000", lambda value: _whole(value) and 1 <= value <= 1_000_000),
-    "seed": Kind("a whole number from 0 to 4294967295", lambda value: _whole(value) and 0 <= value < 2**32),
-    "confidence": Kind("a number between 0.5 and 1, such as 0.95", lambda value: _number(value) and 0.5 < value < 1),
-    "explore": Kind("a share of the prompts, from 0 to 1", lambda value: _number(value) and 0 <= value <= 1),
-    "bos": Kind("`true` or `false`", lambda value: isinstance(value, bool)),
-    "align": Kind("`layout` or `absolute`", lambda value: value in ("layout", "absolute")),
-    "norm": Kind("`live` or `frozen`", lambda value: value in ("live", "frozen")),
-    "ablate": Kind("`resample(NAME)`, `mean(NAME)` or `zero`, NAME the name of prompts", lambda value: isinstance(value, Ablation)),
+    "prompts": Kind(
+        "a whole number from 1 to 1,000,000",
+        lambda value: _whole(value) and 1 <= value <= 1_000_000,
+        "how many different prompts are drawn",
+        "256",
+    ),
+    "seed": Kind(
+        "a whole number from 0 to 4294967295",
+        lambda value: _whole(value) and 0 <= value < 2**32,
+        "the seed of every draw",
+        "0",
+    ),
+    "confidence": Kind(
+        "a number between 0.5 and 1, such as 0.95",
+        lambda value: _number(value) and 0.5 < value < 1,
+        "confidence of the intervals; verdicts err with at most the rest",
+        "0.95",
+    ),
+    "explore": Kind(
+        "a share of the prompts, from 0 to 1",
+        lambda value: _number(value) and 0 <= value <= 1,
+        "share of the prompts that measurements and searches look at; verdicts rest on the others",
+        "0.5 if the file has any of these, else 0",
+    ),
+    "bos": Kind(
+        "`true` or `false`",
+        lambda value: isinstance(value, bool),
+        "whether prompts begin with the model's beginning-of-sequence token",
+        "as its tokenizer does",
+    ),
+    "align": Kind(
+        "`layout` or `absolute`",
+        lambda value: value in ("layout", "absolute"),
+        "which prompts may exchange values: those with the same template and token counts of all slots, or those of the same length",
+        "layout",
+    ),
+    "norm": Kind(
+        "`live` or `frozen`",
+        lambda value: value in ("live", "frozen"),
+        "scales of the norms that readers apply: of what they read, or of the clean run",
+        "live",
+    ),
+    "ablate": Kind(
+        "`resample(NAME)`, `mean(NAME)` or `zero`, NAME the name of prompts",
+        lambda value: isinstance(value, Ablation),
+        "what everything outside the circuit is set to",
+        "none: claims that need one say so",
+    ),
 }
 OWN_FIELDS = ("prompts", "seed", "confidence", "explore", "bos", "align", "ablate")
 
