@@ -175,6 +175,12 @@ CODES: dict[str, Code] = {
         "no BOS token",
         "`bos = true` puts the tokenizer's BOS token before each prompt, and this model's tokenizer has none. Remove the setting.",
     ),
+    "W017": Code(
+        "duplicate fillers",
+        "Two slots of a prompt happen to have the same value in some prompts and not in others. Those prompts ask something else: with "
+        "one name twice there is no other one to tell it from, and a donor that repeats a name has the very structure that it was "
+        "meant to lack.\n\nDraw the slots `distinct`, or, if they are meant to agree, assign one to the other.",
+    ),
     "W018": Code(
         "BOS twice",
         "The text writes the BOS token out, and the tokenizer adds it as well. Models never see this in training. Drop one.",

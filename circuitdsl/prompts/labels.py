@@ -1,6 +1,7 @@
 """Answers and wrong answers of rows, as tokens: the last step from a sample to a distribution."""
 
 from dataclasses import dataclass
+from itertools import combinations
 
 from circuitdsl.borders.prompts import Distribution, Prompt
 from circuitdsl.borders.source import Span
@@ -60,6 +61,7 @@ def label(sample: Sample, tokens: Tokens, findings: Findings) -> Labelling | Non
         )
         rows.append(Labelled(row, prompt, texts[0] if texts else None, tuple(texts[1:])))
     _same_texts(sample, tokens, findings)
+    _same_fillers(declaration, [labelled.prompt for labelled in rows], findings)
     where = declaration.answers.span if declaration.answers and declaration.own_answers else declaration.span
     own = tokens.checked and (declaration.own_answers or not declaration.base)
     _report(declaration.name, where, joins, several if own else [], equal, rows, findings)
@@ -67,6 +69,24 @@ def label(sample: Sample, tokens: Tokens, findings: Findings) -> Labelling | Non
         return None
     paired = declaration.root.name if declaration.base else None
     return Labelling(declaration, tuple(rows), Distribution(declaration.name, tuple(row.prompt for row in rows), paired, sample.available))
+
+
+def _same_fillers(declaration: Declaration, prompts: list[Prompt], findings: Findings) -> None:
+    """Two slots of one vocabulary that have the same value in some prompts, but not in all."""
+    of = {name: slot.vocabulary for name, slot in declaration.slots.items() if slot.vocabulary is not None}
+    equal: dict[tuple[str, str], int] = {}
+    together: dict[tuple[str, str], int] = {}
+    for prompt in prompts:
+        slots = sorted({name for (name, _), _ in prompt.layout.spans if name in of and name in prompt.values})
+        for pair in combinations(slots, 2):
+            if of[pair[0]] is not of[pair[1]]:
+                continue
+            together[pair] = together.get(pair, 0) + 1
+            equal[pair] = equal.get(pair, 0) + (prompt.values[pair[0]] == prompt.values[pair[1]])
+    for (first, second), times in equal.items():
+        if 0 < times < together[first, second]:
+            message = f"in {times} of {together[first, second]} prompts of `{declaration.name}` {first} and {second} have the same value"
+            findings.warn("W017", declaration.span, message, "draw them `distinct`, or assign one to the other")
 
 
 def _same_texts(sample: Sample, tokens: Tokens, findings: Findings) -> None:

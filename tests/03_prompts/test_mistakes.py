@@ -131,6 +131,10 @@ def test_warnings_about_the_prompts_themselves(make, codes_of, tokenizers) -> No
     assert codes_of(make(V + none.format(""), count=2)) == []
     three = V.replace('"John"', '"John", "Alice"') + none.format("")
     assert codes_of(make(three, count=6)) == ["W019"]
+    free = 'prompts clean { "the {A} to {B}"; A in v; B in v; answer B wrong A }\n'
+    assert "W017" in codes_of(make(V + free, count=4))
+    assert "W017" not in codes_of(make(V + free.replace("A in v; B in v", "A, B in v distinct"), count=2))
+    assert "W017" not in codes_of(make(V + free.replace("A in v; B in v", "A in v; B = A"), count=2))
     bos = tokenizers["bos"].decode([tokenizers["bos"].bos_id])
     assert codes_of(make(V + none.format(bos), count=2, use="bos")) == ["W018"]
     assert codes_of(make(V + none.format(bos), count=2, use="bos", bos=False)) == []
