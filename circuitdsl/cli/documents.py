@@ -76,16 +76,22 @@ def _tokens(hypothesis: "Hypothesis") -> str:
     return show_prompts(hypothesis, load_tokenizer(hypothesis.model, hypothesis.source.folder))
 
 
+def counted(number: int, what: str) -> str:
+    """`1 node`, `2 nodes`."""
+    return f"{number} {what}{'s' * (number != 1)}"
+
+
 def summary(hypothesis: "Hypothesis") -> str:
     """What a clean file holds, in one line."""
     claims = [claim for claim in hypothesis.claims if claim.comparison]
     prompts = hypothesis.distributions[hypothesis.default]
+    edges = counted(len(hypothesis.edges), "edge") + f" as written ({len(hypothesis.links)} between units)"
     parts = [
-        f"{len([node for node in hypothesis.nodes.values() if node.name not in ('embed', 'logits')])} nodes",
-        f"{len(hypothesis.edges)} edges as written ({len(hypothesis.links)} between units)",
-        f"{len(claims)} claims",
-        f"{len(hypothesis.claims) - len(claims)} measurements",
-        f"{len(prompts)} prompts in {len(prompts.rows_by_layout())} layouts",
+        counted(len([node for node in hypothesis.nodes.values() if node.name not in ("embed", "logits")]), "node"),
+        edges,
+        counted(len(claims), "claim"),
+        counted(len(hypothesis.claims) - len(claims), "measurement"),
+        f"{counted(len(prompts), 'prompt')} in {counted(len(prompts.rows_by_layout()), 'layout')}",
     ]
     return "ok: " + ", ".join(parts)
 

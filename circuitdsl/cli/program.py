@@ -25,7 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         status = _unexpected(error.__cause__ or error)
     except typer.TyperException as error:
         where = getattr(error, "ctx", None)
-        print(f"error: {error.format_message()}\n  hint: {where.command_path if where else 'circuitdsl'} --help", file=sys.stderr)
+        message = error.format_message().replace("Value error, ", "").removesuffix(".")
+        print(f"error: {message}\n  hint: {where.command_path if where else 'circuitdsl'} --help", file=sys.stderr)
         status = BAD_FILE
     except BrokenPipeError:
         sys.stderr.close()

@@ -137,7 +137,7 @@ def render(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The picture's file; default: the file's name with .svg.")] = None,
     format: FigureFormat = None,
     layout: Layout = None,
-    width: Annotated[float, typer.Option(help="Width in inches: 5.5 a page, 3.25 a column.")] = 5.5,
+    width: Annotated[float, typer.Option(help="Width in inches: 5.5 a page, 3.25 a column.", min=1, max=100)] = 5.5,
     numbers: Annotated[bool, typer.Option("--numbers", help="Write effects and their intervals on arrows and boxes.")] = False,
     model: Model = None,
 ) -> int:

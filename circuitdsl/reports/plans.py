@@ -13,7 +13,7 @@ def describe(plan: Plan, hypothesis: Hypothesis, looking: int = 0) -> str:
     rows = sum(len(panel.rows) for panel in plan.panels)
     worlds = Counter(map(_world, dict.fromkeys(world for panel in plan.panels for world in panel.worlds)))
     lines = [
-        f"prompts        {rows} in {len(plan.panels)} groups of one layout",
+        f"prompts        {rows} in {len(plan.panels)} group{'s' * (len(plan.panels) != 1)} of one layout",
         f"base worlds    {', '.join(f'{n} × {name}' if n > 1 else name for name, n in worlds.items()) or 'none'}",
         f"readouts       {len(plan.requests)} columns of per-prompt numbers",
         f"values         {cost.values} recomputed, each distinct one once; {cost.computed} after pruning and merging",

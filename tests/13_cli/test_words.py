@@ -1,0 +1,48 @@
+"""What a newcomer is told when a command is called in a way that it does not take."""
+
+import subprocess
+import sys
+
+import pytest
+
+from circuitdsl.cli.documents import counted
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["render", "x.circ", "--format", "tikz"], "'tikz' is not one of 'svg', 'pdf', 'png', 'dot'"),
+        (["verify", "x.circ", "--layout", "tree"], "'tree' is not one of 'graph', 'grid'"),
+        (["render", "x.circ", "--width", "-1"], "--width"),
+        (["verify", "x.circ", "--prompts", "1"], "greater than or equal to 2"),
+        (["chek", "x.circ"], "Did you mean 'check'?"),
+    ],
+)
+def test_usage(circuitdsl, arguments, words):
+    ran = circuitdsl(*arguments)
+    assert ran.status == 2 and words in ran.err and "Value error" not in ran.err and "--help" in ran.err
+
+
+def test_a_file_that_cannot_be_written_is_named_as_it_was_asked_for(circuitdsl, tmp_path):
+    path = tmp_path / "nowhere" / "my.circ"
+    ran = circuitdsl("init", path)
+    assert ran.status == 2 and ran.err == f"error C590: {path}: No such file or directory\n"
+
+
+@pytest.mark.parametrize("command", ["check", "plan", "verify", "fmt"])
+def test_evidence_in_the_place_of_a_circuit(circuitdsl, tmp_path, command):
+    path = tmp_path / "my.evidence.json"
+    path.write_text('{"schema_version": 1, "claims": [')
+    ran = circuitdsl(command, path)
+    assert ran.status == 2 and ran.err.count("error ") == 1 and "C036" in ran.err and "circuitdsl render" in ran.err
+
+
+def test_one_of_a_thing_is_not_many(circuitdsl, toy):
+    toy.write_text(toy.read_text().replace('  "{c} {first} {next} {d} {cue}"\n  "{c} {d} {first} {next} {cue}"\n', ""))
+    assert circuitdsl("check", toy).out.rstrip().endswith("64 prompts in 1 layout")
+    assert [counted(number, "claim") for number in (0, 1, 2)] == ["0 claims", "1 claim", "2 claims"]
+
+
+def test_the_command_line_runs_as_a_module():
+    done = subprocess.run([sys.executable, "-m", "circuitdsl.cli", "--version"], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.startswith("circuitdsl ")
