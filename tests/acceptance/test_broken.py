@@ -45,17 +45,17 @@ def test_files_that_were_cut_off(circuitdsl, toy, share):
     assert ran.status == 2 and "error C" in ran.err
 
 
-def test_every_broken_file_of_the_corpus(circuitdsl):
-    """Other models are meant there, so a file may also turn out fine; errors of several places come in their order."""
-    found = 0
-    for path in BAD:
+def test_broken_files_of_the_corpus_give_sorted_errors(circuitdsl):
+    """A quarter of it: the words are the stages' own tests. Here other models may be meant, so a file may also turn out fine."""
+    found, some = 0, BAD[::4]
+    for path in some:
         ran = circuitdsl("check", "--format", "json", path)
         errors = [one for one in json.loads(ran.out) if one["severity"] == "error"]
         assert (ran.status, ran.err) == (2 if errors else 0, "")
         own = [one["start"] for one in errors if one.get("file") == str(path)]
         assert own == sorted(own)
         found += bool(errors)
-    assert found > 0.9 * len(BAD)
+    assert found > 0.9 * len(some)
 
 
 @pytest.mark.parametrize(
