@@ -42,7 +42,7 @@ class Balancer:
             fresh = at == 0 or self.tokens[at - 1].type == "LINE_END"
             if fresh:
                 self.new_line(at)
-            if not self.open and token.type in STATEMENTS and (fresh or self.out[-1].type in ("_END", "RBRACE")):
+            if not self.open and token.type in STATEMENTS and (fresh or not self.out or self.out[-1].type in ("_END", "RBRACE")):
                 self.keyword = token.type
             if token.type in OPENS:
                 self.open.append(token)

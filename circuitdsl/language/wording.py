@@ -16,7 +16,7 @@ FORMS = {
     "NODES": "a node is written `NAME = heads 9.6, 9.9 @ END carries IO`",
     "EDGES": "an edge is written `sender, other -> receiver.q`",
     "SETTINGS": "a setting is written `name = value`, and `;` or a line end stands between two of them",
-    "CLAIMS": "a claim is written `label: measure(arguments) >= number`",
+    "CLAIMS": "a claim is written `label: measure(arguments) >= number`, or `… = number +- margin`",
 }
 """How each statement, or a line of its block, is written."""
 

@@ -1,5 +1,6 @@
 """What a `prompts` statement declares, checked: templates, slots and where their values come from, answers."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
@@ -351,13 +352,21 @@ class Declarer:
     def _template(self, text: doc.Text) -> Template:
         template = parse_template(text.value, lambda message, hint: self.findings.error("C220", text.span, message, hint))
         for hole in template.holes:
-            name = doc.Name(hole.slot, span=text.span)
-            field_name = doc.Name(hole.field, span=text.span) if hole.field else None
+            span = self._hole_span(text, hole)
+            name = doc.Name(hole.slot, span=span)
+            field_name = doc.Name(hole.field, span=span) if hole.field else None
             if hole.field in ("first", "last") and hole.field not in self.slots.get(hole.slot, Slot()).fields:
-                self.findings.error("C220", text.span, f"`{{{hole.label}}}`: a template takes the whole slot, not one of its tokens")
+                self.findings.error("C220", span, f"`{{{hole.label}}}`: a template takes the whole slot, not one of its tokens")
             else:
-                self.reference(doc.SlotRef(name, field_name, span=text.span), in_template=True)
+                self.reference(doc.SlotRef(name, field_name, span=span), in_template=True)
         return template
+
+    def _hole_span(self, text: doc.Text, hole: Hole) -> Span:
+        """Where the first hole of this name stands in the file; the whole text if that cannot be told (escapes, other files)."""
+        written = self.findings.source.text[text.span.start : text.span.end]
+        pattern = r"(?<!\{)\{\s*" + r"\s*\.\s*".join(map(re.escape, hole.label.split("."))) + r"\s*\}"
+        found = re.search(pattern, written)
+        return Span(text.span.start + found.start(), text.span.start + found.end()) if found else text.span
 
     def _answers(self, items: Sequence[doc.Answer]) -> Answers | None:
         for extra in items[1:]:
