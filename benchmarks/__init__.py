@@ -1,0 +1,1 @@
+"""How much work hypotheses are, against one plain forward pass. `make bench`, or `python -m benchmarks.run`."""

@@ -1,0 +1,166 @@
+"""`python -m benchmarks.run [--quick]`: the table of ratios, `results/latest.json`, and in full the peers and the curves.
+
+Each ratio is the median time of executing a plan that was made once, over that of one plain transformers forward pass on the same
+batch; the two take turns. Lowering and planning are printed beside it. Two threads.
+"""
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from benchmarks.setting import PROMPTS, TOKENS, Batch, circuit_a, circuit_b, hypothesis, model
+from benchmarks.timing import Machine, Timed, machine, timed
+from benchmarks.verifying import verify_row
+from benchmarks.work import ROWS, value_alone
+from circuitdsl.borders.adapter import Adapter
+from circuitdsl.borders.plan import Request
+from circuitdsl.engine.executor import execute
+from circuitdsl.planning import plan
+
+HERE = Path(__file__).parent
+MEMORY = 0.5e9
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A line of the table. `measured` and `target` are ratios but for memory, which is in gigabytes; None: not measured."""
+
+    name: str
+    measured: float | None
+    target: float
+    holds: bool | None
+    lowering: float = 0.0
+    planning: float = 0.0
+    seconds: float = 0.0
+    forward: float = 0.0
+    repetitions: int = 0
+    predicted: float | None = None
+    note: str = ""
+
+
+def measure_rows(adapter: Adapter, known: Machine, quick: bool) -> list[Result]:
+    found = []
+    for row in ROWS:
+        started = time.perf_counter()
+        work = row.work(adapter.shape)
+        lowering = time.perf_counter() - started
+        one = timed(work, adapter, Batch.of(work.hypothesis).tokens, known, budget=6 if quick else 30)
+        found.append(_result(row.name, row.target, one, lowering))
+        print(line(found[-1]), flush=True)
+    return found
+
+
+def _result(name: str, target: float, one: Timed, lowering: float, note: str = "") -> Result:
+    times = (lowering, one.planning, one.seconds, one.forward, one.repetitions, one.predicted)
+    return Result(name, one.ratio, target, one.ratio <= target, *times, note)
+
+
+def measure_memory() -> Result:
+    name = "peak memory beyond the model, first row, base runs included (GB)"
+    said = subprocess.run([sys.executable, "-m", "benchmarks.memory"], capture_output=True, text=True, cwd=HERE.parent)
+    if said.returncode:
+        return Result(name, None, MEMORY / 1e9, None, note="needs Linux")
+    peak = int(said.stdout)
+    return Result(name, peak / 1e9, MEMORY / 1e9, peak <= MEMORY)
+
+
+def compare_with_peers(adapter: Adapter) -> list[dict]:
+    from benchmarks.peers import compare
+
+    found = []
+    for name, links in (("A", circuit_a(adapter.shape)), ("B", circuit_b(adapter.shape))):
+        task = hypothesis(adapter.shape, links)
+        readout = value_alone(task)
+        numbers = execute(plan([Request(readout, tuple(range(PROMPTS)))], task), adapter, task)[readout.digest]
+        for one in compare(adapter, task, links, numbers):
+            found.append({"circuit": name, **asdict(one)})
+            print(found[-1], flush=True)
+    return found
+
+
+def line(one: Result) -> str:
+    measured = "–" if one.measured is None else f"{one.measured:.3g}"
+    holds = {True: "yes", False: "no", None: one.note or "–"}[one.holds]
+    return f"{one.name:72} {measured:>7}  {one.target:>6g}  {holds}"
+
+
+def table(results: Sequence[Result], peers: Sequence[dict], known: Machine, when: str, quick: bool) -> str:
+    """Markdown."""
+    lines = [
+        f"Measured {when[:10]} on {platform.machine()}, {known.threads} threads, torch {version('torch')}; "
+        f"{known.flops / 1e9:.0f} GFLOP/s and {known.bandwidth / 1e9:.1f} GB/s at the start of the run"
+        + (", short repetitions (`QUICK=1`)." if quick else "."),
+        "",
+        "| work | ratio | at most | holds | lower, plan (s) | run (s) | predicted (s) |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for one in results:
+        measured = "–" if one.measured is None else f"{one.measured:.3g}"
+        holds = {True: "yes", False: "**no**", None: one.note or "–"}[one.holds]
+        predicted = "" if one.predicted is None else f"{one.predicted:.2g}"
+        name = one.name + (f" ({one.note})" if one.note and one.holds is not None else "")
+        before, seconds = (f"{one.lowering:.2g}, {one.planning:.2g}", f"{one.seconds:.2g}") if one.seconds else ("", "")
+        lines.append(f"| {name} | {measured} | {one.target:g} | {holds} | {before} | {seconds} | {predicted} |")
+    if peers:
+        lines += [
+            "",
+            "| peer, its own evaluation | circuit | ratio | largest difference | spread of the numbers |",
+            "|---|---|---|---|---|",
+        ]
+        for peer in peers:
+            cells = (
+                [peer["problem"], "", ""]
+                if peer["problem"]
+                else [f"{peer['ratio']:.3g}", f"{peer['difference']:.1e}", f"{peer['spread']:.2g}"]
+            )
+            lines.append(f"| {peer['peer']} | {peer['circuit']} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def place(text: str) -> None:
+    """Puts the table into this folder's README, between its two marks."""
+    path = HERE / "README.md"
+    before, mark, rest = path.read_text(encoding="utf-8").partition("<!-- table -->\n")
+    _, end, after = rest.partition("<!-- end of table -->")
+    path.write_text(f"{before}{mark}{text}\n{end}{after}", encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="no peers, no curves, short repetitions")
+    quick = parser.parse_args().quick
+    torch.set_num_threads(2)
+    when = datetime.now(UTC).isoformat(timespec="seconds")
+    known, adapter = machine(), model()
+    print(f"{PROMPTS} prompts of {TOKENS} tokens; {known.flops / 1e9:.0f} GFLOP/s, {known.bandwidth / 1e9:.1f} GB/s", flush=True)
+    results = measure_rows(adapter, known, quick)
+    for row in (measure_memory(), Result(*verify_row(quick))):
+        results.append(row)
+        print(line(row), flush=True)
+    peers = [] if quick else compare_with_peers(adapter)
+    if not quick:
+        from benchmarks.growth import curves
+
+        curves(known, HERE / "results")
+    record = {"when": when, "quick": quick, "machine": asdict(known), "platform": platform.platform(), "python": platform.python_version()}
+    record |= {"versions": {name: version(name) for name in ("torch", "transformers", "numpy")}}
+    record |= {"rows": [asdict(one) for one in results], "peers": peers}
+    (HERE / "results").mkdir(exist_ok=True)
+    (HERE / "results" / "latest.json").write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = table(results, peers, known, when, quick)
+    print(f"\n{text}")
+    place(text)
+
+
+if __name__ == "__main__":
+    main()

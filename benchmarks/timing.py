@@ -1,0 +1,110 @@
+"""Times as ratios: work and one plain forward pass take turns, so that what else the machine does falls on both."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+
+import torch
+
+from benchmarks.work import Work
+from circuitdsl.borders.adapter import Adapter
+from circuitdsl.borders.plan import Plan
+from circuitdsl.engine.captures import Captures
+from circuitdsl.engine.executor import execute
+from circuitdsl.planning import cost, plan
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """Medians in seconds of work and of a plain forward pass, and of the ratios of neighbours."""
+
+    seconds: float
+    forward: float
+    ratio: float
+    repetitions: int
+    planning: float
+    predicted: float | None = None
+    """Operations over the machine's rate and bytes over its bandwidth, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What the machine can do, measured: operations a second of a large product, bytes a second of a copy."""
+
+    flops: float
+    bandwidth: float
+    threads: int
+
+
+def seconds(run: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    run()
+    return time.perf_counter() - started
+
+
+def machine(budget: float = 1.0) -> Machine:
+    """Calibrates in about a second: a product in the MLPs' own shape, a copy far larger than the caches."""
+    a, b = torch.randn(1024, 768), torch.randn(768, 3072)
+    x = torch.empty(1 << 26)
+    y = torch.empty_like(x)
+    products, copies = [], []
+    torch.mm(a, b), y.copy_(x)
+    started = time.perf_counter()
+    while time.perf_counter() - started < budget:
+        products.append(seconds(lambda: torch.mm(a, b)))
+        copies.append(seconds(lambda: y.copy_(x)))
+    return Machine(2 * 1024 * 768 * 3072 / median(products), 2 * 4 * x.numel() / median(copies), torch.get_num_threads())
+
+
+def forward(adapter: Adapter, tokens: torch.Tensor) -> Callable[[], object]:
+    """One plain transformers forward pass, the logits of the whole vocabulary at every position included."""
+
+    def run() -> object:
+        with torch.inference_mode():
+            return adapter.model(tokens).logits
+
+    return run
+
+
+def timed(work: Work, adapter: Adapter, tokens: torch.Tensor, known: Machine | None, budget: float = 20.0, most: int = 7) -> Timed:
+    """Executes a plan made once, and a plain forward pass, in turn until `budget` seconds are over (twice at the least)."""
+    started = time.perf_counter()
+    planned = plan(work.requests, work.hypothesis)
+    planning = time.perf_counter() - started
+    captures = Captures(keep=True)
+    plain = forward(adapter, tokens)
+
+    def run() -> object:
+        return execute(planned, adapter, work.hypothesis, captures=captures if work.cached else None)
+
+    if work.cached:
+        warm(planned, adapter, work, captures)
+    plain()
+    mine, theirs = [], []
+    started = time.perf_counter()
+    while len(mine) < (1 if work.slow else 3) or (time.perf_counter() - started < budget and len(mine) < most):
+        theirs.append(seconds(plain))
+        mine.append(seconds(run))
+    ratio = median(one / other for one, other in zip(mine, theirs, strict=True))
+    return Timed(median(mine), median(theirs), ratio, len(mine), planning, known and predicted(planned, work, known))
+
+
+def warm(planned: Plan, adapter: Adapter, work: Work, captures: Captures) -> None:
+    """Makes the plain runs, so that what follows has them."""
+    for name in ("clean", "abc"):
+        depth = max((depth for panel in planned.panels for world, depth in panel.worlds.items() if name in str(world)), default=None)
+        if depth is not None:
+            rows = planned.panels[0].rows
+            with torch.inference_mode():
+                captures.run(adapter, work.hypothesis, name, rows, depth)
+
+
+def predicted(planned: Plan, work: Work, known: Machine) -> float:
+    """Seconds by the plan's own count of operations and bytes, the base runs left out where they are cached."""
+    flops, moved = planned.cost.flops, planned.cost.bytes
+    if work.cached:
+        for panel in planned.panels:
+            base = cost.base_work(work.hypothesis.shape, panel.length, panel.worlds).times(len(panel.rows))
+            flops, moved = flops - base.flops, moved - 4 * base.moved
+    return flops / known.flops + moved / known.bandwidth
