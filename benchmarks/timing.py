@@ -22,6 +22,8 @@ class Timed:
     seconds: float
     forward: float
     ratio: float
+    cpu: float
+    """The same ratio in seconds of processor time, which other programs on the machine disturb less."""
     repetitions: int
     planning: float
     predicted: float | None = None
@@ -41,6 +43,13 @@ def seconds(run: Callable[[], object]) -> float:
     started = time.perf_counter()
     run()
     return time.perf_counter() - started
+
+
+def spent(run: Callable[[], object]) -> tuple[float, float]:
+    """Seconds by the clock and of processor time."""
+    processor = time.process_time()
+    wall = seconds(run)
+    return wall, time.process_time() - processor
 
 
 def machine(budget: float = 1.0) -> Machine:
@@ -67,12 +76,11 @@ def forward(adapter: Adapter, tokens: torch.Tensor) -> Callable[[], object]:
     return run
 
 
-def timed(work: Work, adapter: Adapter, tokens: torch.Tensor, known: Machine | None, budget: float = 20.0, most: int = 7) -> Timed:
+def timed(work: Work, adapter: Adapter, tokens: torch.Tensor, known: Machine, captures: Captures, budget: float, most: int = 7) -> Timed:
     """Executes a plan made once, and a plain forward pass, in turn until `budget` seconds are over (twice at the least)."""
     started = time.perf_counter()
     planned = plan(work.requests, work.hypothesis)
     planning = time.perf_counter() - started
-    captures = Captures(keep=True)
     plain = forward(adapter, tokens)
 
     def run() -> object:
@@ -80,14 +88,14 @@ def timed(work: Work, adapter: Adapter, tokens: torch.Tensor, known: Machine | N
 
     if work.cached:
         warm(planned, adapter, work, captures)
-    plain()
     mine, theirs = [], []
     started = time.perf_counter()
-    while len(mine) < (1 if work.slow else 3) or (time.perf_counter() - started < budget and len(mine) < most):
-        theirs.append(seconds(plain))
-        mine.append(seconds(run))
-    ratio = median(one / other for one, other in zip(mine, theirs, strict=True))
-    return Timed(median(mine), median(theirs), ratio, len(mine), planning, known and predicted(planned, work, known))
+    while len(mine) < (1 if work.slow else 2) or (time.perf_counter() - started < budget and len(mine) < most):
+        theirs.append(spent(plain))
+        mine.append(spent(run))
+    wall, cpu = (median(one[clock] / other[clock] for one, other in zip(mine, theirs, strict=True)) for clock in (0, 1))
+    took, plainly = (median(wall for wall, _ in times) for times in (mine, theirs))
+    return Timed(took, plainly, wall, cpu, len(mine), planning, predicted(planned, work, known))
 
 
 def warm(planned: Plan, adapter: Adapter, work: Work, captures: Captures) -> None:

