@@ -32,6 +32,7 @@ class Scrubs:
         self.baseline = options["baseline"]
         apart = tuple(Apart(name, hypothesis.nodes[name].places) for name in options.get("others") or ())
         self.sampling = Sampling(self.measured, options.get("from") or self.measured, options.get("sampling") or "tree", apart=apart)
+        self._scrubbed: dict[tuple, tuple[Recomputed, int]] = {}
         self.model = algebra.logits(Run(self.measured))
         self._guard()
 
@@ -39,7 +40,11 @@ class Scrubs:
         return Scrubbing(self.algebra, self.hypothesis, self.links, replace(self.sampling, **changes))  # type: ignore[arg-type]
 
     def scrubbed(self, replicate: int = 0, **changes: object) -> Recomputed:
-        return self.scrubbing(replicate=replicate, **changes).logits()
+        key = (replicate, *sorted(changes.items()))
+        if key not in self._scrubbed:
+            run = self.scrubbing(replicate=replicate, **changes)
+            self._scrubbed[key] = run.logits(), run.size
+        return self._scrubbed[key][0]
 
     def base(self, replicate: int) -> Recomputed:
         """`shuffle` reads a prompt of the layout with the row's own labels: as likely as the row with that prompt's."""
@@ -75,9 +80,8 @@ class Scrubs:
         """Recomputations a prompt and draw: of the tree, and with shared draws (None where that was not asked for)."""
         size = tree_size(self.scrubbing().incoming)
         if self.sampling.kind == "shared" or size > LARGEST_TREE:
-            once = self.scrubbing(kind="shared")
-            once.logits()
-            return size, once.size
+            self.scrubbed(kind="shared") if self.sampling.kind == "tree" else self.scrubbed()
+            return size, next(iter(self._scrubbed.values()))[1]
         return size, None
 
 
