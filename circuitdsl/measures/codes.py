@@ -58,4 +58,10 @@ CODES = {
         "`interchange` counts the prompts on which the model then prefers the counterfactual's answer. Say which it is: "
         "`prompts swap from clean { S2 = IO; answer S1 wrong IO }`.",
     ),
+    "W063": Code(
+        "Many donors are the reference itself",
+        "Causal scrubbing may draw the reference as its own donor, which changes nothing. With small classes (many values, few prompts, "
+        "many layouts) that happens often, and the score is better than the hypothesis.\n\n"
+        "Ask for more prompts, or let the slot take fewer values.",
+    ),
 }

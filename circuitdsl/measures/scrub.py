@@ -18,6 +18,8 @@ from circuitdsl.measures.worlds import ablation, background, labels
 LARGEST_TREE = 4000
 """Recomputations a prompt and draw: more take hours on a real model."""
 FEWEST_DONORS = 20
+MOST_ITSELF = 0.2
+"""Share of draws that may give the reference itself before that is worth a warning."""
 
 
 class Scrubs:
@@ -126,8 +128,11 @@ def _lower_scrub(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> Lowe
     warnings = []
     for feature in features:
         cells = _cells(hypothesis, feature, sampling.pool)
+        itself = len(cells) / sum(cells.values())
         if sampling.pool == sampling.on:
-            conditions[f"donor is the reference ({feature})"] = f"{len(cells) / sum(cells.values()):.1%} of draws"
+            conditions[f"donor is the reference ({feature})"] = f"{itself:.1%} of draws"
+        if sampling.pool == sampling.on and itself > MOST_ITSELF:
+            warnings.append(f"W063: {itself:.0%} of the donors that agree on `{feature}` are the reference itself: this hides losses")
         few = [count for count in cells.values() if count < FEWEST_DONORS]
         if few:
             warnings.append(

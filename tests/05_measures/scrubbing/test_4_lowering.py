@@ -60,6 +60,8 @@ def test_the_score_is_a_ratio_with_what_protects_it_beside_it(scrub, file):
     assert member.beside["|F(scrub) − F(M)| a prompt"] == MeanOf(member.beside["|F(scrub) − F(M)| a prompt"].of, absolute=True)
     assert lowered.replicates["F(scrub)"] == ("F(scrub) 1", "F(scrub) 2", "F(scrub) 3")
     assert lowered.conditions["donor is the reference (f)"] == "25.0% of draws"
+    assert any(warning.startswith("W063: 25% of the donors that agree on `f`") for warning in lowered.warnings)
+    assert not any("W063" in warning and "`g`" in warning for warning in lowered.warnings)
     assert set(lowered.classes) == {"f", "g"}
     assert any(warning.startswith("W057") and "`f`" in warning for warning in lowered.warnings)
 
