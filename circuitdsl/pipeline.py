@@ -28,7 +28,7 @@ from circuitdsl.borders.values import Algebra
 if TYPE_CHECKING:
     from circuitdsl.borders.adapter import Adapter
     from circuitdsl.borders.evidence import Evidence, GraphRecord
-    from circuitdsl.borders.plan import Plan
+    from circuitdsl.borders.plan import Machine, Plan
     from circuitdsl.borders.verdict import ClaimVerdict
     from circuitdsl.early import Numbers
     from circuitdsl.engine.captures import Captures
@@ -140,8 +140,20 @@ def lower_figure(hypothesis: Hypothesis, algebra: Algebra, edges: bool) -> "tupl
     return (Asked(Claim("figure", "figure", "", metric=metric), lowered, hypothesis.default, "verifying", rows),)
 
 
-def plan(hypothesis: Hypothesis, asked: "Sequence[Asked | Looking]", memory: int | None = None) -> "Plan":
-    """Values in order, every draw made. A readout that several claims ask for is asked for once, on all their rows."""
+def machine(flags: Flags, measure: bool = False) -> "Machine | None":
+    """What predictions of time need to know of this machine, if it was measured; with `measure` it is, which takes a second."""
+    from circuitdsl.engine.machine import known
+    from circuitdsl.engine.machine import machine as measured
+    from circuitdsl.models.cache import cache_folder
+
+    return (measured if measure else known)(cache_folder(), flags.device, flags.dtype)
+
+
+def plan(hypothesis: Hypothesis, asked: "Sequence[Asked | Looking]", memory: int | None = None, machine: "Machine | None" = None) -> "Plan":
+    """Values in order, every draw made. A readout that several claims ask for is asked for once, on all their rows.
+
+    With a `machine` the plan's cost says how long it takes.
+    """
     from circuitdsl.borders.plan import Request
     from circuitdsl.planning import plan as plan_requests
 
@@ -152,7 +164,7 @@ def plan(hypothesis: Hypothesis, asked: "Sequence[Asked | Looking]", memory: int
             readouts[readout.digest] = readout
             rows.setdefault(readout.digest, set()).update(one.rows)
     requests = tuple(Request(readout, tuple(sorted(rows[digest]))) for digest, readout in readouts.items())
-    planned = plan_requests(requests, hypothesis, seed=hypothesis.settings.seed, memory=memory)
+    planned = plan_requests(requests, hypothesis, seed=hypothesis.settings.seed, memory=memory, machine=machine)
     notes = (note for one in asked if isinstance(one.lowered, Lowered) for note in one.lowered.notes)
     return replace(planned, notes=(*planned.notes, *notes))
 
@@ -246,6 +258,7 @@ def verify(path: Path, flags: Flags, progress: Progress = quiet) -> "Evidence":
         assert_same_tokenizer(tokenizer, loaded.location, [prompt.text for prompt in prompts])
     parity = check_parity(loaded.adapter, _batch(hypothesis))
     progress(parity.line(), 0.0)
+    machine(flags, measure=True)  # so that `plan` can say how long the next run takes
     captures = Captures(keep=True)
 
     def run(planned: "Plan", what: str = "choosing sets to knock out") -> dict[str, dict[int, float]]:

@@ -207,6 +207,18 @@ class Panel:
 
 
 @dataclass(frozen=True, slots=True)
+class Machine:
+    """What a device does in a second, for predictions: operations of a matrix product, bytes read and written by a copy.
+
+    `operation`: seconds that an operation on next to nothing takes.
+    """
+
+    flops: float
+    bytes: float
+    operation: float
+
+
+@dataclass(frozen=True, slots=True)
 class Cost:
     """What a plan takes. `passes` is in plain forward passes over the same rows, vocabulary included."""
 
@@ -223,6 +235,14 @@ class Cost:
     seconds: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Saving:
+    """A planner's pass and the recomputed values, each at one position of one prompt, that it leaves."""
+
+    name: str
+    values: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
     """Everything decided. The same plan gives the same numbers whatever the chunks and the machine, to rounding."""
@@ -235,3 +255,5 @@ class Plan:
     memory: int
     seed: int
     notes: tuple[str, ...] = field(default=())
+    savings: tuple[Saving, ...] = ()
+    """Passes in order, the first being none at all."""

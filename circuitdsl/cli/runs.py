@@ -36,10 +36,11 @@ def plan(
     seed: Seed = None,
     memory: Memory = None,
     edges: Annotated[bool, typer.Option("--edges/--no-edges", help="Count the effects of nodes and edges that the figure shows.")] = True,
+    explain: Annotated[bool, typer.Option("--explain", help="Say what each pass of the planner leaves to compute.")] = False,
 ) -> int:
-    """Show what verify would run: values, forward-pass equivalents, memory. No weights are loaded."""
+    """Show what verify would run: values, forward-pass equivalents, memory, time. No weights are loaded."""
     from circuitdsl.borders.values import Algebra
-    from circuitdsl.pipeline import lower, lower_figure, read, resolve
+    from circuitdsl.pipeline import lower, lower_figure, machine, read, resolve
     from circuitdsl.pipeline import plan as make_plan
     from circuitdsl.reports.plans import describe
     from circuitdsl.reports.record import Looking
@@ -48,7 +49,8 @@ def plan(
     hypothesis = resolve(read(file), flags)
     algebra = Algebra()
     asked = [*lower(hypothesis, algebra), *lower_figure(hypothesis, algebra, edges)]
-    print(describe(make_plan(hypothesis, asked, flags.memory), hypothesis, sum(isinstance(one, Looking) for one in asked)))
+    planned = make_plan(hypothesis, asked, flags.memory, machine(flags))
+    print(describe(planned, hypothesis, sum(isinstance(one, Looking) for one in asked), explain))
     return 0
 
 

@@ -6,27 +6,36 @@ A product of [a, b] and [b, c] counts 2abc operations and reads and writes each 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from circuitdsl.borders.plan import Attend, Measure, Normalise, Project, Step, Sum, Transform, Write
+from circuitdsl.borders.plan import Attend, Machine, Measure, Normalise, Project, Step, Sum, Transform, Write
 from circuitdsl.borders.units import ModelShape
 from circuitdsl.borders.values import Draw, Gather, Mean, Run, World
 from circuitdsl.planning.bench import Register
 
+STEP, LAYER = 150, 600
+"""Small tensor operations in a step, and in a layer of a plain run, with what Python does between them. Measured on a CPU."""
+
 
 class Work(NamedTuple):
-    """Operations, and numbers read or written."""
+    """Operations, and numbers read or written: a prompt's. `weights` are read once for all prompts of a chunk."""
 
     flops: float
     moved: float
+    weights: float = 0.0
 
     def __add__(self, other: "Work") -> "Work":  # type: ignore[override]
-        return Work(self.flops + other.flops, self.moved + other.moved)
+        return Work(self.flops + other.flops, self.moved + other.moved, self.weights + other.weights)
 
     def times(self, factor: float) -> "Work":
-        return Work(self.flops * factor, self.moved * factor)
+        return Work(self.flops * factor, self.moved * factor, self.weights * factor)
+
+    def seconds(self, machine: Machine, prompts: int, chunks: int, calls: float, itemsize: int) -> float:
+        """For so many prompts in so many chunks, with `calls` small tensor operations a chunk."""
+        moved = prompts * self.moved + chunks * self.weights
+        return prompts * self.flops / machine.flops + itemsize * moved / machine.bytes + chunks * calls * machine.operation
 
 
 def product(rows: float, inner: float, outer: float) -> Work:
-    return Work(2 * rows * inner * outer, rows * (inner + outer))
+    return Work(2 * rows * inner * outer, rows * (inner + outer), inner * outer)
 
 
 def mlp(shape: ModelShape, tokens: float) -> Work:

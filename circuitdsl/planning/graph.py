@@ -80,6 +80,12 @@ class Graph:
     def everywhere(self) -> int:
         return (1 << self.length) - 1
 
+    @property
+    def new(self) -> int:
+        """Values at single positions that no other node has: what is left to compute before it is known where values are read."""
+        nodes = (node for nodes in self.nodes.values() for node in nodes)
+        return sum(at.bit_count() for node in nodes for owner, at in node.owners if owner is node)
+
     def base(self, world: World, unit: Unit) -> Node:
         key = (world, unit)
         if key not in self._kept:

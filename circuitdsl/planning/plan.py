@@ -1,11 +1,12 @@
 """All passes in order."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 
 from circuitdsl.borders.hypothesis import Hypothesis
-from circuitdsl.borders.plan import Cost, Measure, Panel, Plan, Request
+from circuitdsl.borders.plan import Cost, Machine, Measure, Panel, Plan, Request, Saving
 from circuitdsl.borders.values import Draw, Gather, Readout, Recomputed
 from circuitdsl.planning import cost
 from circuitdsl.planning.bench import Bench
@@ -19,10 +20,19 @@ BYTES = 4
 """Of a number, in the estimates; the executor knows the model's own."""
 
 
-def plan(requests: Sequence[Request], hypothesis: Hypothesis, *, seed: int | None = None, memory: int | None = None) -> Plan:
+def plan(
+    requests: Sequence[Request],
+    hypothesis: Hypothesis,
+    *,
+    seed: int | None = None,
+    memory: int | None = None,
+    machine: Machine | None = None,
+) -> Plan:
     """Decides everything about a run: donors, which rows go together, which values are computed where, in which order and batches.
 
-    `seed` defaults to the settings', `memory` (bytes beyond the model) to 2 GiB. Raises CircError C501 to C504.
+    `seed` defaults to the settings', `memory` (bytes beyond the model) to 2 GiB; with a `machine` the cost has seconds.
+
+    Raises CircError C501 to C504.
     """
     requests = _merged(requests)
     seed = hypothesis.settings.seed if seed is None else seed
@@ -34,7 +44,7 @@ def plan(requests: Sequence[Request], hypothesis: Hypothesis, *, seed: int | Non
         spaces.setdefault(space(request.readout.labels, hypothesis.distributions), []).append(number)
     draws: dict[str | Draw, np.ndarray] = {}
     panels: list[Panel] = []
-    tally = _Tally(hypothesis)
+    tally = _Tally(hypothesis, memory, machine)
     for numbers in spaces.values():
         everything = _reach(asked, numbers)
         _draw(draws, everything, requests, numbers, hypothesis, seed)
@@ -46,8 +56,8 @@ def plan(requests: Sequence[Request], hypothesis: Hypothesis, *, seed: int | Non
             for labels in dict.fromkeys(requests[number].readout.labels for number in rows.requests):
                 check_rows(labels, rows.rows, mine.worlds, hypothesis.distributions)
             bench = schedule([asked[number] for number in rows.requests], mine, rows, hypothesis.shape, hypothesis.metrics)
-            panels.append(tally.panel(measured.name, rows, bench))
-    return Plan(tuple(requests), draws, tuple(panels), tally.cost(memory), memory, seed, tuple(tally.notes))
+            panels.append(tally.panel(measured.name, rows, bench, mine))
+    return Plan(tuple(requests), draws, tuple(panels), tally.cost(), memory, seed, savings=tally.savings())
 
 
 def _merged(requests: Sequence[Request]) -> tuple[Request, ...]:
@@ -90,16 +100,18 @@ def _draw(
 
 
 class _Tally:
-    """Adds up what panels cost."""
+    """Adds up what panels cost, and what each pass leaves to compute."""
 
-    def __init__(self, hypothesis: Hypothesis):
+    def __init__(self, hypothesis: Hypothesis, memory: int, machine: Machine | None):
         self.hypothesis, self.shape = hypothesis, hypothesis.shape
+        self.memory, self.machine = memory, machine
         self.values = self.computed = 0
         self.work, self.base, self.plain = cost.Work(0, 0), cost.Work(0, 0), cost.Work(0, 0)
         self.elements = 0
-        self.notes: list[str] = []
+        self.seconds = 0.0
+        self.left: Counter[str] = Counter()
 
-    def panel(self, labels: str, rows: Rows, bench: Bench) -> Panel:
+    def panel(self, labels: str, rows: Rows, bench: Bench, reached: Reached) -> Panel:
         steps, freed = tuple(bench.steps), frees(bench.steps)
         worlds = depths(steps, self.shape.layers)
         work = cost.Work(0, 0)
@@ -107,17 +119,31 @@ class _Tally:
             whole = isinstance(step, Measure) and (step.kind != "metric" or self.hypothesis.metrics[step.metric or ""].whole(step.labels))
             work += cost.step_work(step, bench.registers, self.shape, whole)
         n = len(rows.rows)
+        base = cost.base_work(self.shape, rows.length, worlds)
         self.work += work.times(n)
-        self.base += cost.base_work(self.shape, rows.length, worlds).times(n)
+        self.base += base.times(n)
         self.plain += cost.forward(self.shape, rows.length).times(n)
-        alive = sum(1 for nodes in bench.graph.nodes.values() for node in nodes if node.demand or node.pattern)
-        self.computed = max(self.computed, alive)
+        alive = [node for nodes in bench.graph.nodes.values() for node in nodes if node.demand or node.pattern]
+        self.computed = max(self.computed, len(alive))
         elements = cost.peak(steps, freed, bench.registers, self.shape) + cost.captured(self.shape, rows.length, worlds)
         self.elements = max(self.elements, elements * n)
+        if self.machine is not None:
+            chunks = -(-n // max(1, self.memory // (elements * BYTES or 1)))
+            calls = cost.STEP * len(steps) + cost.LAYER * sum(cost.runs(worlds))
+            self.seconds += (work + base).seconds(self.machine, n, chunks, calls, BYTES)
+        self.left["as the claims ask"] += n * rows.length * reached.count
+        self.left["equal values once"] += n * rows.length * sum(map(len, bench.graph.nodes.values()))
+        self.left["equal positions once"] += n * bench.graph.new
+        self.left["where they are read"] += n * sum((node.demand | node.pattern).bit_count() for node in alive)
         return Panel(labels, rows.rows, rows.length, worlds, steps, freed, elements)
 
-    def cost(self, memory: int) -> Cost:
+    def savings(self) -> tuple[Saving, ...]:
+        return tuple(Saving(name, values) for name, values in self.left.items())
+
+    def cost(self) -> Cost:
         every = self.work + self.base
         plain = self.plain.flops or 1.0
-        peak = min(float(memory), float(self.elements * BYTES))
-        return Cost(self.values, self.computed, every.flops, every.moved * BYTES, every.flops / plain, self.base.flops / plain, peak)
+        peak = min(float(self.memory), float(self.elements * BYTES))
+        seconds = None if self.machine is None else self.seconds
+        passes, base = every.flops / plain, self.base.flops / plain
+        return Cost(self.values, self.computed, every.flops, every.moved * BYTES, passes, base, peak, seconds)

@@ -51,8 +51,10 @@ def schedule(asked: Sequence[Asked], reached: Reached, rows: Rows, shape: ModelS
         if readout.kind in ("attention", "moved"):
             at = bits(readout.query, rows.positions) if readout.query is not None else graph.everywhere
             keys = bits(readout.key, rows.positions) if readout.key is not None else graph.everywhere
-            for value in (readout.value, *([reference] if reference is not None else [])):
-                node = attention_node(graph, readout, value, rows.positions)
+            for head in (readout.value, reference):
+                if head is None:
+                    continue
+                node = attention_node(graph, readout, head, rows.positions)
                 patterns.setdefault(node, []).append((readout.digest, places(at), None if readout.kind == "moved" else places(keys)))
             continue
         at = read_positions(readout, metrics, rows.rows, rows.length)

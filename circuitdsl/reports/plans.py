@@ -7,8 +7,11 @@ from circuitdsl.borders.plan import Plan
 from circuitdsl.borders.values import Gather, Mean, Run, World, Zero
 
 
-def describe(plan: Plan, hypothesis: Hypothesis, looking: int = 0) -> str:
-    """Worlds, values before and after sharing, forward-pass equivalents and memory. `looking` claims choose sets first."""
+def describe(plan: Plan, hypothesis: Hypothesis, looking: int = 0, explain: bool = False) -> str:
+    """Worlds, values before and after sharing, forward-pass equivalents and memory. `looking` claims choose sets first.
+
+    With `explain`, what each pass of the planner leaves to compute.
+    """
     cost = plan.cost
     rows = sum(len(panel.rows) for panel in plan.panels)
     worlds = Counter(map(_world, dict.fromkeys(world for panel in plan.panels for world in panel.worlds)))
@@ -22,7 +25,9 @@ def describe(plan: Plan, hypothesis: Hypothesis, looking: int = 0) -> str:
         f"memory         {_si(cost.peak_bytes)}B at the most beyond the model, {_si(plan.memory)}B allowed",
     ]
     if cost.seconds is not None:
-        lines.append(f"time           about {cost.seconds:.0f} s on this machine")
+        lines.append(f"time           about {_seconds(cost.seconds)} on this machine, beside loading the model")
+    if explain:
+        lines += [f"{'' if number else 'explain':<15}{one.values:>12,} values, {one.name}" for number, one in enumerate(plan.savings)]
     if looking:
         lines.append(f"and then       {looking} claims choose sets to knock out by looking; their last run depends on what is found")
     return "\n".join([f"{hypothesis.title or hypothesis.source.name}", *lines, *(f"note           {note}" for note in plan.notes)])
@@ -38,6 +43,10 @@ def _world(world: World) -> str:
             return f"mean({distribution})"
         case Zero():
             return "zero"
+
+
+def _seconds(number: float) -> str:
+    return f"{number:.1f} s" if number < 10 else f"{number:.0f} s" if number < 120 else f"{number / 60:.0f} min"
 
 
 def _si(number: float) -> str:

@@ -1,0 +1,34 @@
+"""The machine is measured once; predictions grow with what is asked."""
+
+import json
+
+from circuitdsl.borders.plan import Machine, Request
+from circuitdsl.borders.values import Algebra, Readout, Run
+from circuitdsl.engine.machine import known, machine
+from circuitdsl.planning import plan
+
+
+def test_a_calibration_is_kept_and_a_damaged_one_made_again(tmp_path):
+    assert known(tmp_path) is None
+    first = machine(tmp_path)
+    assert first.flops > 1e6 and first.bytes > 1e6 and 0 < first.operation < 1e-2
+    assert known(tmp_path) == machine(tmp_path) == first and known(tmp_path, "mps") is None
+    [kept] = (tmp_path / "machines").iterdir()
+    kept.write_text("{")
+    assert known(tmp_path) is None and machine(tmp_path).flops > 1e6
+    assert json.loads(kept.read_text()).keys() == {"flops", "bytes", "operation"}
+
+
+def test_time_is_made_of_operations_bytes_and_calls(tiny, space):
+    space = space(tiny("gpt2").shape)
+    requests = [Request(Readout("metric", Algebra().logits(Run("clean")), "clean", "ld"), tuple(range(8)))]
+
+    def seconds(*numbers, **options):
+        return plan(requests, space, machine=Machine(*numbers), **options).cost.seconds
+
+    cost = plan(requests, space).cost
+    assert cost.seconds is None
+    huge = float("inf")
+    assert abs(seconds(1e9, huge, 0) - cost.flops / 1e9) < 1e-12
+    assert seconds(huge, 1e9, 0) > cost.bytes / 1e9  # the weights are read as well
+    assert seconds(huge, huge, 1e-6, memory=1) == 4 * seconds(huge, huge, 1e-6)  # a prompt at a time, four of each length
