@@ -17,22 +17,35 @@ from circuitdsl.engine.worlds import CapturedPool, Pool, View, average, zeros
 
 @dataclass
 class Captures:
-    """Captured runs by distribution and rows, as deep as they were needed. Kept between plans, it saves runs of rows that come again."""
+    """Captured runs by distribution and rows, as deep as they were needed. Kept between plans, it saves runs of rows that come again.
+
+    Not more than `budget` bytes are kept: what was used longest ago goes first, and what is larger than that is not kept at all.
+    """
 
     keep: bool = True
+    budget: int = 1 << 29
     _kept: dict[tuple[str, tuple[int, ...]], Captured] = field(default_factory=dict)
 
     def run(self, adapter: Adapter, hypothesis: Hypothesis, distribution: str, rows: tuple[int, ...], layers: int) -> Captured:
         """A plain run's first `layers` layers, or more."""
         key = (distribution, rows)
-        captured = self._kept.get(key)
+        captured = self._kept.pop(key, None)
         if captured is None or len(captured.heads) < layers:
             prompts = hypothesis.distributions[distribution].prompts
             tokens = torch.tensor([prompts[row].tokens for row in rows], device=adapter.device)
             captured = adapter.capture(tokens, layers if layers < adapter.shape.layers else None)
-            if self.keep:
-                self._kept[key] = captured
+        if self.keep:
+            self._kept[key] = captured
+            while self._kept and self.bytes > self.budget:
+                del self._kept[next(iter(self._kept))]
         return captured
+
+    @property
+    def bytes(self) -> int:
+        """What is kept; a tensor that stands in several places counts once."""
+        kept = self._kept.values()
+        tensors = (one for c in kept for one in (c.embed, *c.heads, *c.mlps, *c.reads.values(), *c.keys, *c.values))
+        return sum({one.data_ptr(): one.nbytes for one in tensors}.values())
 
     def __len__(self) -> int:
         return len(self._kept)
