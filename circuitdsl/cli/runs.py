@@ -24,7 +24,7 @@ Layout = Annotated[
     Literal["graph", "grid"] | None, typer.Option(help="graph: Graphviz's own. grid: columns are positions, rows are layers.")
 ]
 FigureFormat = Annotated[
-    Literal["svg", "pdf", "png", "dot"] | None, typer.Option("--format", help="Default: by the output's ending, else svg.")
+    Literal["svg", "pdf", "png", "dot", "graphml"] | None, typer.Option("--format", help="Default: by the output's ending, else svg.")
 ]
 
 
@@ -143,12 +143,19 @@ def render(
     numbers: Annotated[bool, typer.Option("--numbers", help="Write effects and their intervals on arrows and boxes.")] = False,
     model: Model = None,
 ) -> int:
-    """Draw the circuit as SVG, PDF, PNG or DOT."""
+    """Draw the circuit as SVG, PDF, PNG or DOT, or write it as GraphML for other programs."""
     from circuitdsl.pipeline import graph_of
 
     graph = graph_of(file, flags_of(model=model))
     ending = format or (output.suffix.lstrip(".").lower() if output else "svg")
     path = output or file.with_name(file.name.removesuffix(".json").removesuffix(".evidence").removesuffix(".circ") + f".{ending}")
+    if ending == "graphml":
+        from circuitdsl.reports.files import write_bytes
+        from circuitdsl.reports.networks import graphml
+
+        write_bytes(path, graphml(graph))
+        print(f"wrote {path}")
+        return 0
     for written in _draw(graph, path, layout, ending, width, numbers):
         print(f"wrote {written}")
     return 0

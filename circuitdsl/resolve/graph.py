@@ -9,12 +9,14 @@ from circuitdsl.resolve.problems import Problems
 
 def check_paths(nodes: Sequence[Node], edges: Sequence[Edge], problems: Problems) -> None:
     """Reports nodes that no path leads through, and warns of single units of others."""
-    import networkx as nx
-
-    graph = nx.DiGraph((_key(link.sender), _key(link.receiver)) for edge in edges for link in edge.links)
-    first, last = (EMBED, "embed"), (LOGITS, "logits")
-    graph.add_nodes_from((first, last))
-    reached, reaching = nx.descendants(graph, first) | {first}, nx.ancestors(graph, last) | {last}
+    links = sorted({(_key(link.sender), _key(link.receiver)) for edge in edges for link in edge.links}, key=lambda one: one[0][0].key)
+    reached, reaching = {(EMBED, "embed")}, {(LOGITS, "logits")}
+    for sender, receiver in links:  # in the order of the architecture, so one pass each way is enough
+        if sender in reached:
+            reached.add(receiver)
+    for sender, receiver in reversed(links):
+        if receiver in reaching:
+            reaching.add(sender)
     for node in nodes:
         live = [place for place in node.places if _key(place) in reached & reaching]
         if node.unconnected:
