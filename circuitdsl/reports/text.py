@@ -110,19 +110,26 @@ def _claim(console: "Console", claim: ClaimRecord, shared: dict[str, str], longe
     adjusted = [f"Holm-adjusted {_p(verdict.p_adjusted)}"] if verdict.p_adjusted is not None else []
     if len(members) == 1:
         _member_details(console, members[0], adjusted)
-        if (turns := turning(claim, members[0])) is not None:
-            _field(console, "it turns", turns)
     elif members:
         _members(console, members, adjusted)
+    if (turns := turning(claim)) is not None:
+        _field(console, "it turns", turns)
     _rest(console, claim, shared)
 
 
-def turning(claim: ClaimRecord, member: MemberVerdict) -> str | None:
-    """For a decided claim, the bound at which these prompts would no longer decide it so; from the interval, so only about."""
-    low, high, asked = member.estimate.low, member.estimate.high, claim.comparison
-    if asked is None or low is None or high is None or member.outcome not in ("supported", "refuted"):
+def turning(claim: ClaimRecord) -> str | None:
+    """For a decided claim, the bound at which these prompts would no longer decide it so; from the intervals, so only about.
+
+    Of several members, the bound that all of them support.
+    """
+    members, asked = claim.verdict.members, claim.comparison
+    lows = [member.estimate.low for member in members if member.estimate.low is not None]
+    highs = [member.estimate.high for member in members if member.estimate.high is not None]
+    bounded = len(lows) == len(highs) == len(members) > 0
+    if asked is None or not bounded or claim.verdict.outcome not in ("supported", "refuted"):
         return None
-    supported = member.outcome == "supported"
+    low, high = min(lows), max(highs)
+    supported = claim.verdict.outcome == "supported"
     if asked.operator == "=":
         away = max(abs(low - asked.value), abs(high - asked.value))
         return f"a margin of about {number(away)} " + ("is the least that these prompts support" if supported else "would hold it")

@@ -185,6 +185,7 @@ def test_a_decided_claim_says_where_it_turns(operator, value, margin, outcome, e
     from circuitdsl.reports.text import turning
 
     member = MemberVerdict(label="it", outcome=outcome, estimate=Estimate(value=0.9, low=0.85, high=0.95))
+    inner = MemberVerdict(label="other", outcome=outcome, estimate=Estimate(value=0.9, low=0.88, high=0.92))
     claim = ClaimRecord(
         label="it",
         text="it",
@@ -197,7 +198,9 @@ def test_a_decided_claim_says_where_it_turns(operator, value, margin, outcome, e
         members=(),
         verdict=ClaimVerdict(label="it", outcome=outcome, members=(member,)),
     )
-    assert turning(claim, member) == expected
+    assert turning(claim) == expected
+    both = claim.model_copy(update={"verdict": ClaimVerdict(label="it", outcome=outcome, members=(inner, member))})
+    assert turning(both) == expected, "of several members, the bound that all of them support"
 
 
 def test_a_claim_is_asked_in_words():
