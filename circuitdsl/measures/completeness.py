@@ -1,8 +1,7 @@
 """`completeness`, `minimality` with K, and `complement`: what happens when parts are knocked out of the circuit and of the model."""
 
 from collections.abc import Mapping
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from circuitdsl.borders.hypothesis import Claim, Hypothesis, Place
 from circuitdsl.borders.measure import (
@@ -23,6 +22,9 @@ from circuitdsl.borders.watches import Backup, Watch
 from circuitdsl.measures.circuits import NEEDED, OPTIONS, CircuitRuns
 from circuitdsl.measures.knockouts import FAMILIES, GREEDY_ROUNDS, NOTHING, Knockout, classes, largest, random_sets, units
 from circuitdsl.measures.routes import knocked_out
+
+if TYPE_CHECKING:
+    import numpy as np
 
 FAMILY = OptionSpec(
     "word",
@@ -67,10 +69,10 @@ def _lower_completeness(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) 
         return {f"F(C∖K) {k.label}": runs.circuit_without(k), f"F(M∖K) {k.label}": runs.model_without(k)}
 
     def look(sets: list[Knockout], base: Knockout, best: tuple[float, Knockout] | None, rounds: int) -> Search:
-        def then(columns: Mapping[str, np.ndarray]) -> Lowered | Search:
+        def then(columns: "Mapping[str, np.ndarray]") -> Lowered | Search:
             gaps = {k: columns[f"F(C∖K) {k.label}"] - columns[f"F(M∖K) {k.label}"] for k in sets}
             found = largest(gaps)
-            size = abs(float(np.mean(gaps[found])))
+            size = abs(float(gaps[found].mean()))
             if best and size <= best[0]:
                 return score(best[1])
             more = [found.with_(one) for one in runs.singles if not one.places <= found.places]
@@ -111,14 +113,14 @@ def _lower_minimality(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) ->
             for k in sets.get(v.label, ()):
                 readouts |= {name(k): runs.circuit_without(k), name(k.with_(v)): runs.circuit_without(k.with_(v))}
 
-        def then(columns: Mapping[str, np.ndarray]) -> Lowered | Search:
+        def then(columns: "Mapping[str, np.ndarray]") -> Lowered | Search:
             chosen, further = dict(best), dict[str, list[Knockout]]()
             for v in parts:
                 if not sets.get(v.label):
                     continue
                 changes = {k: columns[name(k)] - columns[name(k.with_(v))] for k in sets[v.label]}
                 found = largest(changes)
-                size = abs(float(np.mean(changes[found])))
+                size = abs(float(changes[found].mean()))
                 if v.label not in chosen or size > chosen[v.label][0]:
                     chosen[v.label] = (size, found)
                     if runs.family == "greedy":

@@ -3,8 +3,6 @@
 import hashlib
 from collections.abc import Iterable
 
-import numpy as np
-
 from circuitdsl.borders.hypothesis import Claim, Hypothesis, Place
 from circuitdsl.borders.measure import Combination, Estimand, Lowered, MeanOf, Measure, Member, OptionSpec, ProportionOf, Signature
 from circuitdsl.borders.source import CircError, Diagnostic
@@ -58,6 +56,8 @@ def _swapped(algebra: Algebra, hypothesis: Hypothesis, places: Iterable[Place], 
 
 def _elsewhere(places: Iterable[Place], hypothesis: Hypothesis, number: int) -> tuple[Place, ...] | None:
     """As many other heads of the same layers at the same positions; None where there is no head or no other one."""
+    import numpy as np
+
     heads = {place.unit for place in places if place.unit.kind == "head"}
     key = f"interchange/{hypothesis.settings.seed}/{number}/{sorted(map(str, heads))}"
     rng = np.random.Generator(np.random.Philox(key=int.from_bytes(hashlib.sha256(key.encode()).digest()[:16], "little")))

@@ -7,11 +7,13 @@ stay. Every sampler draws uniformly from the maps that its null allows, by draws
 import hashlib
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from circuitdsl.borders.hypothesis import Link, Place
 from circuitdsl.borders.units import ModelShape, Unit
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Heads = Mapping[Unit, Unit]
 Fixed = frozenset[Unit]
@@ -38,6 +40,8 @@ def random_circuits(
 
     `smaller` is `layer` with half of the heads left out. Raises NoSuchCircuit if the null allows none.
     """
+    import numpy as np
+
     draw = {"size": same_size, "swap": one_swapped, "disjoint": disjoint, "inflated": disjoint}.get(null, by_layer)
     circuits = []
     for number in range(count):
@@ -60,25 +64,25 @@ def put(links: Sequence[Link], heads: Heads) -> tuple[Link, ...]:
     return tuple(replace(link, sender=place(link.sender), receiver=place(link.receiver)) for link in links)
 
 
-def halved(links: Sequence[Link], fixed: Fixed, rng: np.random.Generator) -> tuple[Link, ...]:
+def halved(links: Sequence[Link], fixed: Fixed, rng: "np.random.Generator") -> tuple[Link, ...]:
     """Half of the heads left out, at least one, with all their edges."""
     heads = heads_of(links, fixed)
     gone = {heads[index] for index in rng.permutation(len(heads))[: (len(heads) + 1) // 2]}
     return tuple(link for link in links if link.sender.unit not in gone and link.receiver.unit not in gone)
 
 
-def by_layer(links: Sequence[Link], shape: ModelShape, rng: np.random.Generator, fixed: Fixed = NONE) -> Heads:
+def by_layer(links: Sequence[Link], shape: ModelShape, rng: "np.random.Generator", fixed: Fixed = NONE) -> Heads:
     """Matched by layer and kind: in each layer, as many heads as the circuit has there, in any order."""
     return _within_layers(heads_of(links, fixed), shape, rng, fixed)
 
 
-def disjoint(links: Sequence[Link], shape: ModelShape, rng: np.random.Generator, fixed: Fixed = NONE) -> Heads:
+def disjoint(links: Sequence[Link], shape: ModelShape, rng: "np.random.Generator", fixed: Fixed = NONE) -> Heads:
     """Matched by layer, from heads that are not in the circuit."""
     own = heads_of(links, fixed)
     return _within_layers(own, shape, rng, fixed | set(own))
 
 
-def one_swapped(links: Sequence[Link], shape: ModelShape, rng: np.random.Generator, fixed: Fixed = NONE) -> Heads:
+def one_swapped(links: Sequence[Link], shape: ModelShape, rng: "np.random.Generator", fixed: Fixed = NONE) -> Heads:
     """One head of the circuit exchanged for one outside it, of the same layer."""
     own = heads_of(links, fixed)
     swaps = [
@@ -93,7 +97,7 @@ def one_swapped(links: Sequence[Link], shape: ModelShape, rng: np.random.Generat
     return {head: other}
 
 
-def same_size(links: Sequence[Link], shape: ModelShape, rng: np.random.Generator, fixed: Fixed = NONE) -> Heads:
+def same_size(links: Sequence[Link], shape: ModelShape, rng: "np.random.Generator", fixed: Fixed = NONE) -> Heads:
     """Of the same size and connected: heads anywhere in the model, as long as every edge of the circuit stays possible.
 
     A Markov chain that proposes one head's new place, or two heads' places exchanged, and takes it if the map stays one to one and
@@ -120,7 +124,7 @@ def same_size(links: Sequence[Link], shape: ModelShape, rng: np.random.Generator
     return at
 
 
-def _within_layers(moved: Sequence[Unit], shape: ModelShape, rng: np.random.Generator, taken: Set[Unit]) -> Heads:
+def _within_layers(moved: Sequence[Unit], shape: ModelShape, rng: "np.random.Generator", taken: Set[Unit]) -> Heads:
     chosen: dict[Unit, Unit] = {}
     layers: dict[int, list[Unit]] = {}
     for head in moved:

@@ -1,7 +1,7 @@
 """The one list of measures. Third parties add theirs under the entry point group `circuitdsl.measures`."""
 
-from collections.abc import Mapping
-from importlib.metadata import entry_points
+from collections.abc import Iterator, Mapping
+from functools import cached_property
 
 from circuitdsl.borders.measure import Measure
 from circuitdsl.measures.attention import ATTENTION
@@ -30,11 +30,31 @@ BUILT_IN = (
 )
 
 
-def measures() -> Mapping[str, Measure]:
-    """Name to measure. A third party's may not take a built-in name."""
-    found = {measure.name: measure for measure in BUILT_IN}
-    for entry in entry_points(group="circuitdsl.measures"):
-        measure = entry.load()
-        if isinstance(measure, Measure) and measure.name not in found:
-            found[measure.name] = measure
-    return found
+class Registry(Mapping[str, Measure]):
+    """Name to measure. Those of third parties are looked for only once a name is not built in, or all are asked for: going through
+    what is installed takes as long as reading a file. They may not take a built-in name."""
+
+    def __init__(self) -> None:
+        self._own = {measure.name: measure for measure in BUILT_IN}
+
+    @cached_property
+    def _all(self) -> dict[str, Measure]:
+        from importlib.metadata import entry_points
+
+        loaded = (entry.load() for entry in entry_points(group="circuitdsl.measures"))
+        return {measure.name: measure for measure in loaded if isinstance(measure, Measure)} | self._own
+
+    def __getitem__(self, name: str) -> Measure:
+        return self._own[name] if name in self._own else self._all[name]
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._own
+        yield from (name for name in self._all if name not in self._own)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+
+def measures() -> Registry:
+    """Every measure there is, by its name."""
+    return Registry()

@@ -51,11 +51,11 @@ def entry(kind: str, key: str, make: Callable[[Path], None]) -> Path:
 
     Several processes may ask at once: one makes it, the others wait. Raises CircError C416 if it cannot be written.
     """
-    from filelock import FileLock
-
     place = cache_folder() / kind / key
     if _intact(place):
         return place
+    from filelock import FileLock
+
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(place.with_suffix(".lock")):

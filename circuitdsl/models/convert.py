@@ -4,6 +4,7 @@ configuration, written as tokenizer.json and config.json, so that nobody else ne
 SOURCE is a GGUF file, or a folder whose tokenizer is in an older format. On failure the last line of standard error says why.
 """
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -15,7 +16,17 @@ def convert(source: Path, folder: Path) -> None:
     where, extra = (source.parent, {"gguf_file": source.name}) if source.is_file() else (source, {})
     AutoConfig.from_pretrained(where, trust_remote_code=False, **extra).save_pretrained(folder)
     tokenizer = AutoTokenizer.from_pretrained(where, trust_remote_code=False, **extra)
-    tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer.json").write_text(quickly_read(tokenizer.backend_tokenizer.to_str()), encoding="utf-8")
+
+
+def quickly_read(tokenizer: str) -> str:
+    """The same tokenizer.json without indentation, and with each merge as one text (`a b`, the format's older notation) where no token
+    has a space in it: the `tokenizers` library reads it in half the time."""
+    content = json.loads(tokenizer)
+    merges = content["model"].get("merges", [])
+    if not any(" " in part for pair in merges if isinstance(pair, list) for part in pair):
+        content["model"]["merges"] = [" ".join(pair) if isinstance(pair, list) else pair for pair in merges]
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
 
 
 if __name__ == "__main__":

@@ -116,7 +116,7 @@ def converted(source: Path) -> Path:
     """
     parts = [source] if source.is_file() else [source / name for name in (*_OLDER, "config.json", "tokenizer_config.json")]
     key = digests([part for part in parts if part.is_file()])
-    return entry("tokenizers", key, lambda folder: _convert(source, folder))
+    return entry("tokenizers-2", key, lambda folder: _convert(source, folder))
 
 
 def _convert(source: Path, folder: Path) -> None:

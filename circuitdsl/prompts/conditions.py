@@ -9,8 +9,7 @@ from typing import Literal
 import numpy as np
 
 from circuitdsl.borders import document as doc
-from circuitdsl.borders.source import Span
-from circuitdsl.prompts.findings import similar
+from circuitdsl.prompts.findings import Lacking, Mistake, similar
 from circuitdsl.prompts.labels import Labelling
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
@@ -22,18 +21,6 @@ _ORDER: Mapping[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "==": np.equal,
     "!=": np.not_equal,
 }
-
-
-class Mistake(Exception):
-    """Something in an expression that is wrong in whatever distribution it is used."""
-
-    def __init__(self, code: str, span: Span, message: str, hint: str = ""):
-        self.code, self.span, self.message, self.hint = code, span, message, hint
-        super().__init__(message)
-
-
-class Lacking(Mistake):
-    """This distribution has not what the expression needs; another may."""
 
 
 @dataclass(frozen=True, slots=True)

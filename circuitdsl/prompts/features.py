@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from circuitdsl.borders import document as doc
-from circuitdsl.prompts.conditions import Conditions, Lacking, Mistake
-from circuitdsl.prompts.findings import Findings
+from circuitdsl.prompts.findings import Findings, Lacking, Mistake
 from circuitdsl.prompts.labels import Labelling
 
 Classes = dict[str, dict[str, tuple[int, ...]]]
@@ -23,6 +22,8 @@ def bind_features(
     for name, labelling in labellings.items():
         for slot, every in slot_values(labelling).items():
             values.setdefault(slot, {})[name] = every
+    if statements:
+        from circuitdsl.prompts.conditions import Conditions  # with numpy
     for statement in statements:
         lacking: Lacking | None = None
         found: dict[str, list[object]] = {}

@@ -7,6 +7,18 @@ from difflib import get_close_matches
 from circuitdsl.borders.source import Diagnostic, Severity, Source, Span
 
 
+class Mistake(Exception):
+    """Something in an expression that is wrong in whatever distribution it is used."""
+
+    def __init__(self, code: str, span: Span, message: str, hint: str = ""):
+        self.code, self.span, self.message, self.hint = code, span, message, hint
+        super().__init__(message)
+
+
+class Lacking(Mistake):
+    """This distribution has not what the expression needs; another may."""
+
+
 @dataclass(slots=True)
 class Findings:
     source: Source

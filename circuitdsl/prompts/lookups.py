@@ -2,21 +2,23 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import cast
-
-import numpy as np
+from typing import TYPE_CHECKING, cast
 
 from circuitdsl.borders import document as doc
 from circuitdsl.prompts import targets
-from circuitdsl.prompts.conditions import Column, Lacking, Mistake, are_integers
 from circuitdsl.prompts.declare import Slot
-from circuitdsl.prompts.findings import listed, similar
+from circuitdsl.prompts.findings import Lacking, Mistake, listed, similar
 from circuitdsl.prompts.labels import Labelled, Labelling
 from circuitdsl.prompts.roles import token_index
 from circuitdsl.prompts.targets import Target, Trouble
 from circuitdsl.prompts.template import Template, parse_template
 from circuitdsl.prompts.tokens import Tokens
 from circuitdsl.prompts.vocabulary import Entry
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from circuitdsl.prompts.conditions import Column
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,10 @@ class Items:
 
 @dataclass(slots=True)
 class Lookup:
-    """Token ids on one distribution, N rows; within a fold over `items`, W of them. Raises Mistake for what has no token."""
+    """Token ids on one distribution, N rows; within a fold over `items`, W of them. Raises Mistake for what has no token.
+
+    Only folds need numpy, and import it: a file without them is checked in less time than that takes.
+    """
 
     labelling: Labelling
     tokens: Tokens
@@ -52,8 +57,12 @@ class Lookup:
         assert self.items is not None
         return max((len(row.wrong) for row in self.rows), default=0) if self.items.wrong else len(self.items.entries)
 
-    def column(self, ref: doc.SlotRef) -> Column:
+    def column(self, ref: doc.SlotRef) -> "Column":
         """The fold's variable as a column: [1, W], or [N, W] over the wrong answers."""
+        import numpy as np
+
+        from circuitdsl.prompts.conditions import Column, are_integers
+
         assert self.items is not None
         if self.items.wrong:
             data = np.full((len(self.rows), self.width), "", dtype=object)
@@ -78,12 +87,16 @@ class Lookup:
 
     # ------------------------------------------------------------ token ids
 
-    def ids(self, node: doc.Call) -> np.ndarray:
+    def ids(self, node: doc.Call) -> "list[int] | np.ndarray":
         """The tokens that a call speaks of: [N], or [N, W] within a fold, −1 for items without a token."""
         ids = self._ids(node)
-        return np.repeat(ids[:, None], self.width, axis=1) if self.items and ids.ndim == 1 else ids
+        if self.items is None or not isinstance(ids, list):
+            return ids
+        import numpy as np
 
-    def _ids(self, node: doc.Call) -> np.ndarray:
+        return np.repeat(np.array(ids, dtype=np.int64)[:, None], self.width, axis=1)
+
+    def _ids(self, node: doc.Call) -> "list[int] | np.ndarray":
         argument = node.argument
         match argument:
             case None:
@@ -93,10 +106,7 @@ class Lookup:
                 return self._spelled(argument.text, node)
             case doc.PositionRef():
                 self._no_value(node)
-                return np.array(
-                    [row.prompt.tokens[at] for row, at in zip(self.rows, token_index(self.labelling, argument), strict=True)],
-                    dtype=np.int64,
-                )
+                return [row.prompt.tokens[at] for row, at in zip(self.rows, token_index(self.labelling, argument), strict=True)]
         assert isinstance(argument, doc.SlotExpr)
         ref, name = argument.slot, argument.slot.name.text
         if node.value is not None:
@@ -113,19 +123,21 @@ class Lookup:
         if node.value is not None:
             raise Mistake("C233", node.value.span, "only a slot can be given another value: `prob(YY = y)`")
 
-    def _labels(self, name: str, ref: doc.SlotRef, node: doc.Call) -> np.ndarray:
+    def _labels(self, name: str, ref: doc.SlotRef, node: doc.Call) -> list[int]:
         if not self.rows or self.rows[0].answer is None or (name == "wrong" and not any(row.wrong for row in self.rows)):
             what = "wrong answers" if name == "wrong" else "answer"
             raise Lacking("C236", ref.span, f"`{self.name}` has no {what}", "declare it in the prompts: `answer A wrong B`")
         if name == "answer":
-            return np.array([cast(int, row.prompt.answer) for row in self.rows], dtype=np.int64)
+            return [cast(int, row.prompt.answer) for row in self.rows]
         if any(len(row.wrong) != 1 for row in self.rows):
             hint = f"say which: `max({node.function.text}(w) for w in wrong)`, or `mean`"
             raise Mistake("C236", ref.span, f"prompts of `{self.name}` have several wrong answers, or none", hint)
-        return np.array([row.prompt.wrong[0] for row in self.rows], dtype=np.int64)
+        return [row.prompt.wrong[0] for row in self.rows]
 
-    def _item(self, ref: doc.SlotRef, node: doc.Call) -> np.ndarray:
+    def _item(self, ref: doc.SlotRef, node: doc.Call) -> "np.ndarray":
         """The fold's variable: a wrong answer's token, or the token that an entry would have after the prompt."""
+        import numpy as np
+
         assert self.items is not None
         if self.items.wrong:
             ids = np.full((len(self.rows), self.width), -1, dtype=np.int64)
@@ -138,7 +150,7 @@ class Lookup:
     def _after(self, ending: str, value: str) -> Target | Trouble:
         return targets.after(self.tokens, ending, value)
 
-    def _instead(self, ref: doc.SlotRef, value: doc.SlotExpr | doc.TextExpr, node: doc.Call) -> np.ndarray:
+    def _instead(self, ref: doc.SlotRef, value: doc.SlotExpr | doc.TextExpr, node: doc.Call) -> "list[int] | np.ndarray":
         """`prob(YY = y)`: the token that a slot would have with another value."""
         self._known(ref)
         label, occurrence, part = self._reference(ref)
@@ -153,7 +165,7 @@ class Lookup:
         if isinstance(value, doc.SlotExpr) and self.items and value.slot.name.text == self.items.variable:
             column = self.column(value.slot).data
             found = [[find(key, text) if text else "absent" for text in texts] for key, texts in zip(keys, column, strict=True)]
-            return self._gather([one for line in found for one in line], node, label, absent=True).reshape(len(self.rows), self.width)
+            return self._items(self._gather([one for line in found for one in line], node, label, absent=True))
         if isinstance(value, doc.TextExpr):
             texts = self._expanded(value.text)
         else:
@@ -161,15 +173,17 @@ class Lookup:
             texts = [self._value(row, value.slot) for row in self.rows]
         return self._gather([find(key, text) for key, text in zip(keys, texts, strict=True)], node, label)
 
-    def _table(self, keys: Sequence[object], values: Sequence[str], find: Callable[..., Target | Trouble], node: doc.Call) -> np.ndarray:
+    def _table(self, keys: Sequence[object], values: Sequence[str], find: Callable[..., Target | Trouble], node: doc.Call) -> "np.ndarray":
         """Tokens of all values on all rows [N, W]: found once for each different key. Values without a token of their own are left out."""
+        import numpy as np
+
         lines: dict[object, np.ndarray] = {}
         left_out = 0
         for key in keys:
             if key not in lines:
                 found = [find(key, value) for value in values]
                 troubled = ["joins" if one == "shared" else one for one in found]
-                lines[key] = self._gather(troubled, node, _slot_of(node), absent=True, joins=True)
+                lines[key] = np.array(self._gather(troubled, node, _slot_of(node), absent=True, joins=True), dtype=np.int64)
             left_out += int((lines[key] < 0).sum())
         if left_out and self.tokens.checked:
             message = f"in {left_out} of {len(keys) * len(values)} cases a value would share its token with the text beside it: left out"
@@ -178,7 +192,7 @@ class Lookup:
             self.warnings.append(Mistake("W020", node.span, "several values begin with the same token, which then counts several times"))
         return np.stack([lines[key] for key in keys]) if keys else np.zeros((0, len(values)), dtype=np.int64)
 
-    def _spelled(self, text: doc.Text, node: doc.Call) -> np.ndarray:
+    def _spelled(self, text: doc.Text, node: doc.Call) -> "list[int] | np.ndarray":
         """A text in quotes, slots and the fold's variable in braces, exactly as it stands there."""
         template = self._template(text)
         variable = self.items.variable if self.items else None
@@ -198,7 +212,13 @@ class Lookup:
             for one in texts:
                 spelled = self._expand(template, row, one)
                 found.append(targets.after(self.tokens, ending, spelled, exact=True) if one else "absent")
-        return self._gather(found, node, text.value, absent=True).reshape(len(self.rows), self.width)
+        return self._items(self._gather(found, node, text.value, absent=True))
+
+    def _items(self, ids: list[int]) -> "np.ndarray":
+        """Ids row after row, as [N, W]."""
+        import numpy as np
+
+        return np.array(ids, dtype=np.int64).reshape(len(self.rows), self.width)
 
     # ------------------------------------------------------------ values as text
 
@@ -258,7 +278,7 @@ class Lookup:
 
     def _gather(
         self, found: Sequence[Target | Trouble], node: doc.Call, label: str, absent: bool = False, joins: bool = False
-    ) -> np.ndarray:
+    ) -> list[int]:
         """Ids, −1 for what may be absent. Raises Mistake for the first trouble; notes values of several tokens."""
         allowed = {name for name, on in (("absent", absent), ("joins", joins or not self.tokens.checked)) if on}
         for trouble in found:
@@ -268,7 +288,7 @@ class Lookup:
         if several and self.tokens.checked and not _says_part(node):
             message = f"in {several} of {len(found)} cases the value has several tokens: the first is taken"
             self.warnings.append(Mistake("W022", node.span, message, "`.last` takes the last"))
-        return np.array([one.token if isinstance(one, Target) else -1 for one in found], dtype=np.int64)
+        return [one.token if isinstance(one, Target) else -1 for one in found]
 
 
 def _slot_of(node: doc.Call) -> str:

@@ -1,21 +1,27 @@
-"""Metrics, bound to the rows of each distribution: which tokens' logits at which positions, and how they are combined."""
+"""Metrics, bound to the rows of each distribution: which tokens' logits at which positions, and how they are combined.
 
-from collections.abc import Mapping, Sequence
+Binding finds what is wrong, and gives functions that make the arrays: checking a file needs none of them.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, cast
-
-import numpy as np
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar, cast
 
 from circuitdsl.borders import document as doc
 from circuitdsl.borders.prompts import Arithmetic, Constant, Divergence, Expression, FoldOver, Metric, Pick, SpanLoss
 from circuitdsl.borders.source import Source
-from circuitdsl.prompts.conditions import Conditions, Lacking, Mistake
-from circuitdsl.prompts.findings import Findings, similar
+from circuitdsl.prompts.findings import Findings, Lacking, Mistake, similar
 from circuitdsl.prompts.labels import Labelled, Labelling
 from circuitdsl.prompts.lookups import Items, Lookup
 from circuitdsl.prompts.roles import role, token_index, token_indices
 from circuitdsl.prompts.tokens import Tokens
 from circuitdsl.prompts.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Made = TypeVar("Made")
+Make = Callable[[], Expression]
 
 FUNCTIONS = ("logit", "logprob", "prob", "loss", "kl")
 FOLDS = ("sum", "mean", "max")
@@ -23,6 +29,27 @@ LARGEST = 20_000_000
 """Most tokens that one fold may look up: rows times items."""
 
 _END = doc.PositionRef(doc.SlotRef(doc.Name("END")))
+
+
+class Late(Mapping[str, Made], Generic[Made]):
+    """What is made when it is first asked for."""
+
+    def __init__(self, makers: Mapping[str, Callable[[], Made]]):
+        self._makers, self._made = makers, dict[str, Made]()
+
+    def __getitem__(self, name: str) -> Made:
+        if name not in self._made:
+            self._made[name] = self._makers[name]()
+        return self._made[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._makers
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
 
 
 @dataclass(slots=True)
@@ -42,22 +69,22 @@ class Metrics:
         wrong in prompts that are not counterfactuals."""
         found = {}
         for name, statement in self.statements.items():
-            bound: dict[str, Expression] = {}
-            positions: dict[str, np.ndarray] = {}
+            bound: dict[str, Make] = {}
+            positions: dict[str, Callable[[], np.ndarray]] = {}
             mistakes: list[Mistake] = []
             warnings: list[Mistake] = []
             for distribution, labelling in labellings.items():
                 binder = _Binder(self, labelling, Lookup(labelling, self.tokens, self.taken))
                 expression, where = binder.whole(statement)
                 if not binder.mistakes:
-                    bound[distribution], positions[distribution] = expression, where
+                    bound[distribution], positions[distribution] = expression, _indices(where)
                     warnings = warnings or binder.lookup.warnings
                 elif not mistakes and (not bound or not labelling.distribution.paired):
                     mistakes = binder.mistakes
             if bound:
                 text = self.source.text[statement.value.span.start : statement.value.span.end]
                 position = str(role(statement.position, {})) if statement.position else "END"
-                found[name] = Metric(name, text, statement.lower, bound, position, positions)
+                found[name] = Metric(name, text, statement.lower, Late(bound), position, Late(positions))
             for mistake in warnings:
                 self.findings.warn(mistake.code, mistake.span, mistake.message, mistake.hint)
             for mistake in mistakes:
@@ -85,18 +112,18 @@ class _Binder:
     def name(self) -> str:
         return self.labelling.distribution.name
 
-    def fail(self, mistake: Mistake) -> Expression:
+    def fail(self, mistake: Mistake) -> Make:
         self.mistakes.append(mistake)
-        return Constant(0.0)
+        return lambda: Constant(0.0)
 
-    def whole(self, statement: doc.Metric) -> tuple[Expression, np.ndarray]:
+    def whole(self, statement: doc.Metric) -> tuple[Make, list[int]]:
         outer, self.position = self.position, statement.position or _END
         self.open.append(statement.name.text)
         try:
             where = token_index(self.labelling, self.position)
         except Mistake as mistake:
             self.fail(mistake)
-            where = np.zeros(len(self.rows), dtype=np.int64)
+            where = [0] * len(self.rows)
         expression = self.expression(statement.value)
         self.open.pop()
         self.position = outer
@@ -104,20 +131,23 @@ class _Binder:
 
     # ------------------------------------------------------------ expressions
 
-    def expression(self, node: doc.Expr) -> Expression:
+    def expression(self, node: doc.Expr) -> Make:
         try:
             return self._expression(node)
         except Mistake as mistake:
             return self.fail(mistake)
 
-    def _expression(self, node: doc.Expr) -> Expression:
+    def _expression(self, node: doc.Expr) -> Make:
         match node:
             case doc.NumberExpr():
-                return Constant(node.number.value)
+                constant = Constant(node.number.value)
+                return lambda: constant
             case doc.Unary(operator="-"):
-                return Arithmetic("-", Constant(0.0), self.expression(node.operand))
+                operand = self.expression(node.operand)
+                return lambda: Arithmetic("-", Constant(0.0), operand())
             case doc.Binary(operator="+" | "-" | "*" | "/" as operator):
-                return Arithmetic(operator, self.expression(node.left), self.expression(node.right))
+                left, right = self.expression(node.left), self.expression(node.right)
+                return lambda: Arithmetic(operator, left(), right())
             case doc.Call():
                 return self._call(node)
             case doc.Fold():
@@ -132,7 +162,7 @@ class _Binder:
                 raise Mistake("C230", node.span, "a text is not a number", f'write `logit("{node.text.value}")`')
         raise Mistake("C230", node.span, "a metric is one number, not several")
 
-    def _metric(self, node: doc.SlotExpr) -> Expression:
+    def _metric(self, node: doc.SlotExpr) -> Make:
         name = node.slot.name.text
         if name in self.metrics.statements and not node.slot.field:
             if name in self.open:
@@ -149,7 +179,7 @@ class _Binder:
             )
         raise Mistake("C231", node.span, f"there is no metric `{name}`", similar(name, [*self.metrics.statements, *FUNCTIONS]))
 
-    def _call(self, node: doc.Call) -> Expression:
+    def _call(self, node: doc.Call) -> Make:
         function = node.function.text
         if function not in FUNCTIONS:
             hint = similar(function, [*FUNCTIONS, *FOLDS]) or "there are logit, logprob, prob, loss, kl, and the folds sum, mean, max"
@@ -163,13 +193,15 @@ class _Binder:
         if function == "kl":
             if node.argument or node.value:
                 raise Mistake("C233", node.span, "`kl` takes nothing: it compares with the model's own run, over all tokens", "write `kl`")
-            return Divergence(token_index(self.labelling, self.position))
+            where = _indices(token_index(self.labelling, self.position))
+            return lambda: Divergence(where())
         if function == "loss":
             return self._loss(node)
-        ids = self.lookup.ids(node)
-        return Pick(cast("Literal['logit', 'logprob', 'prob']", function), ids, token_index(self.labelling, self.position))
+        kind = cast("Literal['logit', 'logprob', 'prob']", function)
+        ids, where = _indices(self.lookup.ids(node)), _indices(token_index(self.labelling, self.position))
+        return lambda: Pick(kind, ids(), where())
 
-    def _loss(self, node: doc.Call) -> Expression:
+    def _loss(self, node: doc.Call) -> Make:
         position = node.argument
         if isinstance(position, doc.SlotExpr):
             position = doc.PositionRef(position.slot, span=position.span)
@@ -182,6 +214,11 @@ class _Binder:
             raise Mistake(
                 "C234", position.span, "nothing stands before the first token, so it has no loss", "leave it out, or set `bos = true`"
             )
+        return lambda: self._losses(found)
+
+    def _losses(self, found: Sequence[tuple[int, ...]]) -> SpanLoss:
+        import numpy as np
+
         longest = max(map(len, found), default=0)
         shape = (len(found), longest)
         reads, wanted, mask = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=bool)
@@ -193,7 +230,7 @@ class _Binder:
 
     # ------------------------------------------------------------ folds
 
-    def _fold(self, node: doc.Fold) -> Expression:
+    def _fold(self, node: doc.Fold) -> Make:
         if node.function.text not in FOLDS:
             hint = similar(node.function.text, FOLDS) or "there are `sum`, `mean` and `max`"
             raise Mistake("C232", node.function.span, f"there is no fold `{node.function.text}`", hint)
@@ -206,7 +243,7 @@ class _Binder:
         try:
             if (size := len(self.rows) * self.lookup.width) > LARGEST:
                 raise Mistake("C238", node.span, f"this fold looks up {size:,} tokens: too many", "fewer prompts or values")
-            body, mask = self.expression(node.body), self._mask(node, self.lookup.items)
+            body, mask = self.expression(node.body)(), self._mask(node, self.lookup.items)
             mask &= _present(body, mask.shape)
         finally:
             self.lookup.items = None
@@ -215,7 +252,8 @@ class _Binder:
         if how != "sum" and empty.any() and not self.mistakes:
             message = f"`{how}` has nothing to go over in {int(empty.sum())} of {len(self.rows)} prompts of `{self.name}`"
             raise Lacking("C239", node.span, message, "only `sum` of nothing is a number: 0")
-        return FoldOver(how, body, mask)
+        fold = FoldOver(how, body, mask)
+        return lambda: fold
 
     def _collection(self, node: doc.Fold) -> Items:
         name = node.collection.text
@@ -231,8 +269,12 @@ class _Binder:
             raise Lacking("C210", node.collection.span, f"vocabulary `{name}` has errors")
         return Items(node.variable.text, vocabulary.entries, vocabulary.fields)
 
-    def _mask(self, node: doc.Fold, items: Items) -> np.ndarray:
+    def _mask(self, node: doc.Fold, items: Items) -> "np.ndarray":
         """Items that count [N, W]: a row's own wrong answers, and those that fulfil the condition."""
+        import numpy as np
+
+        from circuitdsl.prompts.conditions import Conditions
+
         mask = np.ones((len(self.rows), self.lookup.width), dtype=bool)
         if items.wrong:
             mask = np.arange(self.lookup.width)[None] < np.array([len(row.wrong) for row in self.rows])[:, None]
@@ -245,8 +287,21 @@ class _Binder:
         return mask & np.broadcast_to(found.data, mask.shape)
 
 
-def _present(body: Expression, shape: tuple[int, ...]) -> np.ndarray:
+def _indices(numbers: "Sequence[int] | np.ndarray") -> "Callable[[], np.ndarray]":
+    """Tokens or positions as an array, once one is wanted."""
+
+    def make() -> "np.ndarray":
+        import numpy as np
+
+        return np.array(numbers, dtype=np.int64)
+
+    return make
+
+
+def _present(body: Expression, shape: tuple[int, ...]) -> "np.ndarray":
     """Items that have a token [N, W]."""
+    import numpy as np
+
     match body:
         case Pick():
             return body.ids >= 0

@@ -3,13 +3,10 @@
 from collections.abc import Mapping
 from typing import Literal, cast
 
-import numpy as np
-
 from circuitdsl.borders import document as doc
 from circuitdsl.borders.units import Layout, Role
-from circuitdsl.prompts.conditions import Lacking, Mistake
 from circuitdsl.prompts.declare import Slot
-from circuitdsl.prompts.findings import similar
+from circuitdsl.prompts.findings import Lacking, Mistake, similar
 from circuitdsl.prompts.labels import Labelling
 
 
@@ -52,10 +49,10 @@ def token_indices(labelling: Labelling, position: doc.PositionRef) -> list[tuple
     return [found[row.prompt.layout] for row in labelling.rows]
 
 
-def token_index(labelling: Labelling, position: doc.PositionRef) -> np.ndarray:
+def token_index(labelling: Labelling, position: doc.PositionRef) -> list[int]:
     """The one token index of a position on each row [N]. Raises Mistake if a row has several."""
     found = token_indices(labelling, position)
     if any(len(one) != 1 for one in found):
         message = f"`{role(position, labelling.declaration.slots)}` has several tokens; a metric is read at one"
         raise Mistake("C234", position.span, message, "take one: `[0]`, `.first`, `.last`")
-    return np.array([one[0] for one in found], dtype=np.int64)
+    return [one[0] for one in found]

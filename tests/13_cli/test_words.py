@@ -14,7 +14,7 @@ from circuitdsl.cli.documents import counted
         (["render", "x.circ", "--format", "tikz"], "'tikz' is not one of 'svg', 'pdf', 'png', 'dot'"),
         (["verify", "x.circ", "--layout", "tree"], "'tree' is not one of 'graph', 'grid'"),
         (["render", "x.circ", "--width", "-1"], "--width"),
-        (["verify", "x.circ", "--prompts", "1"], "greater than or equal to 2"),
+        (["verify", "x.circ", "--prompts", "1"], "Invalid value for '--prompts'"),
         (["chek", "x.circ"], "Did you mean 'check'?"),
     ],
 )
