@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from circuitdsl.borders.verdict import ClaimVerdict
     from circuitdsl.early import Numbers
     from circuitdsl.engine.captures import Captures
+    from circuitdsl.engine.disk import RunsOnDisk
+    from circuitdsl.models.loading import Loaded
     from circuitdsl.reports.record import Asked, Looking
 
 Found = TypeVar("Found")
@@ -148,6 +150,19 @@ def machine(flags: Flags, measure: bool = False) -> "Machine | None":
     return (measured if measure else known)(cache_folder(), flags.device, flags.dtype)
 
 
+CACHE = 2 * 10**9
+"""Bytes of plain runs that are kept on disk unless told otherwise."""
+
+
+def base_runs(loaded: "Loaded", flags: Flags) -> "RunsOnDisk | None":
+    """The model's plain runs on disk, if they are kept there."""
+    from circuitdsl.engine.disk import RunsOnDisk
+    from circuitdsl.models.cache import cache_folder
+
+    limit = CACHE if flags.cache is None else flags.cache
+    return RunsOnDisk(cache_folder() / "runs", limit, loaded.identity) if limit else None
+
+
 def plan(hypothesis: Hypothesis, asked: "Sequence[Asked | Looking]", memory: int | None = None, machine: "Machine | None" = None) -> "Plan":
     """Values in order, every draw made. A readout that several claims ask for is asked for once, on all their rows.
 
@@ -258,7 +273,8 @@ def verify(path: Path, flags: Flags, progress: Progress = quiet) -> "Evidence":
     parity = check_parity(loaded.adapter, _batch(hypothesis))
     progress(parity.line(), 0.0)
     machine(flags, measure=True)  # so that `plan` can say how long the next run takes
-    captures = Captures(keep=True)
+    disk = base_runs(loaded, flags)
+    captures = Captures(keep=True, disk=disk)
 
     def run(planned: "Plan", what: str = "choosing sets to knock out") -> dict[str, dict[int, float]]:
         return measure(planned, loaded.adapter, hypothesis, progress, captures, what)
@@ -286,6 +302,7 @@ def verify(path: Path, flags: Flags, progress: Progress = quiet) -> "Evidence":
         created=_now(),
         seconds=round(time.perf_counter() - started, 2),
         versions=_versions(),
+        base_runs=disk.record() if disk else None,
         warnings=tuple(f"{warning.code}: {warning.message}" for warning in hypothesis.warnings),
     )
 

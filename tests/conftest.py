@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models: threads that wait for each other cost many times what they save
+os.environ.setdefault("CIRCUITDSL_CACHE_SIZE", "off")  # plain runs on disk where a test is about them
 
 _LLAMA = {
     "hidden_size": 24,

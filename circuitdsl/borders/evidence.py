@@ -31,6 +31,14 @@ class ModelRecord(Frozen):
     """The same for the sum of all units' writes against the residual stream."""
 
 
+class BaseRunsRecord(Frozen):
+    """Plain runs of the model that the disk was asked for: how many were read, how many made and stored, and why they were made."""
+
+    read: int
+    stored: int
+    made_because: dict[str, int] = {}
+
+
 class DistributionRecord(Frozen):
     name: str
     n: int
@@ -151,3 +159,4 @@ class Evidence(Frozen):
     arrays: str | None = None
     graph: GraphRecord
     warnings: tuple[str, ...] = ()
+    base_runs: BaseRunsRecord | None = None

@@ -14,13 +14,14 @@ def quiet(what: str, share: float) -> None:
 
 @dataclass(frozen=True)
 class Flags:
-    """What the command line may set. `settings` win over the file's own; `memory` is in bytes."""
+    """What the command line may set. `settings` win over the file's own; `memory` is in bytes, and `cache` on disk (0: none)."""
 
     model: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     dtype: str = "float32"
     device: str = "cpu"
     memory: int | None = None
+    cache: int | None = None
     unsafe: bool = False
     edges: bool = True
     sequential: bool = False

@@ -1,4 +1,4 @@
-"""Commands that need no weights: check, fmt, explain, init, models."""
+"""Commands that need no weights: check, fmt, explain, init, cache, models."""
 
 import json
 import sys
@@ -163,6 +163,21 @@ def init(
         raise CircError([Diagnostic("C591", message, Span(), hint="name another file, or say --force")])
     write_bytes(path, resources("circuitdsl.cli").joinpath("starter.circ").read_bytes())
     print(f"wrote {path}\nnext: circuitdsl check --tokens {path}\n      circuitdsl verify {path}")
+    return 0
+
+
+@app.command()
+def cache(clear: Annotated[bool, typer.Option("--clear", help="Delete it. That loses nothing but time.")] = False) -> int:
+    """Show what is kept between runs, where, and how large it is."""
+    from circuitdsl.models.cache import KINDS, cache_folder, contents
+    from circuitdsl.models.cache import clear as clear_all
+
+    print(cache_folder())
+    for kind, (files, size) in contents().items():
+        print(f"  {KINDS[kind]:<28}{counted(files, 'file'):>10}{size / 1e6:>10,.1f} MB")
+    if clear:
+        clear_all()
+        print("cleared")
     return 0
 
 

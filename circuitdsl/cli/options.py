@@ -1,5 +1,6 @@
 """What flags mean."""
 
+import os
 import re
 
 import typer
@@ -9,17 +10,35 @@ from circuitdsl.borders.flags import Flags
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
 
+CACHE = "CIRCUITDSL_CACHE_SIZE"
+"""The environment's variable for what `--cache` says."""
+
+
 def flags_of(
-    *, model: str | None = None, prompts: int | None = None, seed: int | None = None, memory: str | None = None, **others
+    *,
+    model: str | None = None,
+    prompts: int | None = None,
+    seed: int | None = None,
+    memory: str | None = None,
+    cache: str | None = None,
+    **others,
 ) -> Flags:
     """Flags as the pipeline takes them; those that were not given leave the file's settings alone."""
     settings = {name: value for name, value in {"prompts": prompts, "seed": seed}.items() if value is not None}
-    return Flags(model=model, settings=settings, memory=size(memory) if memory else None, **others)
+    return Flags(model=model, settings=settings, memory=size(memory) if memory else None, cache=_cache(cache), **others)
 
 
-def size(text: str) -> int:
+def _cache(given: str | None) -> int | None:
+    """Bytes that `--cache`, else the environment, allows on disk; None where neither says."""
+    named, text = ("--cache", given) if given is not None else (CACHE, os.environ.get(CACHE))
+    if not text:
+        return None
+    return 0 if text.strip().lower() == "off" else size(text, named)
+
+
+def size(text: str, named: str = "--memory") -> int:
     """Bytes of `2GB`, `512MiB`, `1.5g`. Raises a usage error for anything else."""
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?i?)b?\s*", text.lower())
     if not found or found[2] not in _UNITS:
-        raise typer.BadParameter(f"`{text}` is not a size; write for example 2GB or 512MiB", param_hint="--memory")
+        raise typer.BadParameter(f"`{text}` is not a size; write for example 2GB or 512MiB", param_hint=named)
     return int(float(found[1]) * _UNITS[found[2]])

@@ -20,6 +20,10 @@ Dtype = Annotated[
 ]
 Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1, mps.")]
 Memory = Annotated[str | None, typer.Option(help="Most memory to use beyond the model, such as 2GB; prompts are chunked to fit.")]
+Cache = Annotated[
+    str | None,
+    typer.Option(help="Disk space for plain runs of the model, which the next invocation then reads: 2GB unless told otherwise, or off."),
+]
 Layout = Annotated[
     Literal["graph", "grid"] | None, typer.Option(help="graph: Graphviz's own. grid: columns are positions, rows are layers.")
 ]
@@ -67,6 +71,7 @@ def verify(
     device: Device = "cpu",
     dtype: Dtype = "float32",
     memory: Memory = None,
+    cache: Cache = None,
     edges: Annotated[bool, typer.Option("--edges/--no-edges", help="Measure the effect of each node and edge for the figure.")] = True,
     sequential: Annotated[
         bool, typer.Option("--sequential", help="Stop as soon as claims about shares and attention are decided; valid whenever it stops.")
@@ -95,6 +100,7 @@ def verify(
             prompts=prompts,
             seed=seed,
             memory=memory,
+            cache=cache,
             device=device,
             dtype=dtype,
             edges=edges,

@@ -11,6 +11,7 @@ from circuitdsl.borders.hypothesis import Hypothesis
 from circuitdsl.borders.plan import Panel, Plan, Write
 from circuitdsl.borders.units import Layout
 from circuitdsl.borders.values import Gather, Mean, Run, World, Zero
+from circuitdsl.engine.disk import RunsOnDisk, capture
 from circuitdsl.engine.places import Places
 from circuitdsl.engine.worlds import CapturedPool, Pool, View, average, zeros
 
@@ -20,10 +21,12 @@ class Captures:
     """Captured runs by distribution and rows, as deep as they were needed. Kept between plans, it saves runs of rows that come again.
 
     Not more than `budget` bytes are kept: what was used longest ago goes first, and what is larger than that is not kept at all.
+    With `disk`, runs of earlier invocations are read from there.
     """
 
     keep: bool = True
     budget: int = 1 << 29
+    disk: RunsOnDisk | None = None
     _kept: dict[tuple[str, tuple[int, ...]], Captured] = field(default_factory=dict)
 
     def run(self, adapter: Adapter, hypothesis: Hypothesis, distribution: str, rows: tuple[int, ...], layers: int) -> Captured:
@@ -33,7 +36,7 @@ class Captures:
         if captured is None or len(captured.heads) < layers:
             prompts = hypothesis.distributions[distribution].prompts
             tokens = torch.tensor([prompts[row].tokens for row in rows], device=adapter.device)
-            captured = adapter.capture(tokens, layers if layers < adapter.shape.layers else None)
+            captured = capture(adapter, tokens, layers) if self.disk is None else self.disk.run(adapter, tokens, layers)
         if self.keep:
             self._kept[key] = captured
             while self._kept and self.bytes > self.budget:

@@ -1,4 +1,4 @@
-"""What is kept between runs: converted tokenizers and dequantised weights by the content of their file, and digests of files.
+"""What is kept between runs: converted tokenizers and dequantised weights by the content of their file, digests of files, plain runs.
 
 Everything is content-addressed, written beside its place and moved there whole, under a lock. Deleting the folder loses only time.
 """
@@ -14,6 +14,14 @@ from pathlib import Path
 
 from circuitdsl.models.errors import model_error
 
+KINDS = {
+    "weights": "dequantised weights",
+    "tokenizers": "converted tokenizers",
+    "agreed": "tokenizers found to agree",
+    "runs": "plain runs of models",
+    "digests": "digests of files",
+    "machines": "speed of this machine",
+}
 _MANIFEST = "manifest.json"
 
 
@@ -24,6 +32,22 @@ def cache_folder() -> Path:
     from platformdirs import user_cache_path
 
     return user_cache_path("circuitdsl")
+
+
+def contents() -> dict[str, tuple[int, int]]:
+    """Kind of cached thing → files and bytes."""
+    found = {}
+    for kind in KINDS:
+        sizes = [path.stat().st_size for path in (cache_folder() / kind).rglob("*") if path.is_file()]
+        if sizes:
+            found[kind] = len(sizes), sum(sizes)
+    return found
+
+
+def clear() -> None:
+    """Deletes what is cached, and nothing else that the folder may hold."""
+    for kind in KINDS:
+        shutil.rmtree(cache_folder() / kind, ignore_errors=True)
 
 
 def digest(path: Path) -> str:

@@ -1,5 +1,7 @@
 """Weights into memory: from the Hub, a folder, a GGUF file or a bundled name. Safetensors or GGUF; nobody's code is run."""
 
+import hashlib
+import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
@@ -37,6 +39,16 @@ class Loaded:
     adapter: TransformerAdapter
     location: Location
     weights_sha256: str
+    config: Mapping[str, Any]
+    """As in config.json."""
+
+    @property
+    def identity(self) -> str:
+        """A hash of all that decides what a run of the model gives: its weights, its configuration, and the code that runs it."""
+        found = hashlib.sha256(json.dumps([self.weights_sha256, self.config], sort_keys=True).encode())
+        for path in sorted(Path(__file__).parent.rglob("*.py")):
+            found.update(path.read_bytes())
+        return found.hexdigest()
 
     @property
     def parameters(self) -> int:
@@ -109,7 +121,7 @@ def load(
     except (RuntimeError, TypeError) as error:  # out of memory; a device without this type
         raise model_error("C417", f"`{location.name}` cannot be put on {device} in {dtype}: {str(error).splitlines()[0]}") from None
     _check_finite(module, location)
-    return Loaded(TransformerAdapter(module.eval().requires_grad_(False), shape, family), location, digests(files))
+    return Loaded(TransformerAdapter(module.eval().requires_grad_(False), shape, family), location, digests(files), config)
 
 
 def _name(dtype: torch.dtype) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from circuitdsl.borders.evidence import ClaimRecord, Evidence
+from circuitdsl.borders.evidence import BaseRunsRecord, ClaimRecord, Evidence
 from circuitdsl.borders.verdict import Estimate, MemberVerdict
 from circuitdsl.reports import sweeps
 from circuitdsl.reports.numbers import estimate, interval, number
@@ -66,6 +66,8 @@ def _header(console: "Console", evidence: Evidence) -> None:
         "parity",
         f"logits within {model.parity_error:.1e} of transformers' own; all writes sum to the residual stream within {model.sum_error:.1e}",
     )
+    if evidence.base_runs is not None:
+        _field(console, "base runs", _base_runs(evidence.base_runs))
     for record in evidence.distributions:
         available = f" of {record.available:,} that there are" if record.available is not None else ""
         paired = f", paired with {record.paired}" if record.paired else ""
@@ -77,6 +79,12 @@ def _header(console: "Console", evidence: Evidence) -> None:
     settings = [f"{c.name} = {c.value}" + ("" if c.origin == "file" else f" ({c.origin})") for c in evidence.conditions]
     if settings:
         _field(console, "settings", ", ".join(settings))
+
+
+def _base_runs(runs: BaseRunsRecord) -> str:
+    """Where the plain runs are from: `3 read from the cache; 1 made: not stored yet`."""
+    made = [f"{count} made: {why}" for why, count in runs.made_because.items()]
+    return "; ".join([*([f"{runs.read} read from the cache"] if runs.read else []), *made]) or "none were needed"
 
 
 def _shared(claims: Sequence[ClaimRecord]) -> dict[str, str]:
