@@ -122,9 +122,9 @@ def _asked(hypothesis: Hypothesis, claim: Claim, lowered: Lowered | Search) -> "
             message = f"`{claim.measure}` chooses its sets on prompts that the verdict does not see, and none are kept for that"
             hint = "`settings { explore = 0.5 }` keeps half of them"
             raise CircError([Diagnostic("C373", message, claim.span, hint, source=hypothesis.source)])
-        return Looking(claim, lowered, measured, "exploring", _rows(hypothesis, measured, "exploring"), summary)
+        return Looking(claim, lowered, measured, "exploring", hypothesis.rows(measured, "exploring"), summary)
     part: Part = "verifying" if claim.comparison or not hypothesis.exploring else "exploring"
-    return Asked(claim, lowered, measured, part, _rows(hypothesis, measured, part), summary)
+    return Asked(claim, lowered, measured, part, hypothesis.rows(measured, part), summary)
 
 
 def lower_figure(hypothesis: Hypothesis, algebra: Algebra, edges: bool) -> "tuple[Asked, ...]":
@@ -136,7 +136,7 @@ def lower_figure(hypothesis: Hypothesis, algebra: Algebra, edges: bool) -> "tupl
         return ()
     metric = next((claim.metric for claim in hypothesis.claims if claim.metric), next(iter(hypothesis.metrics)))
     lowered = lower_graph(hypothesis, algebra, metric, edges)
-    rows = _rows(hypothesis, hypothesis.default, "verifying")
+    rows = hypothesis.rows(hypothesis.default, "verifying")
     return (Asked(Claim("figure", "figure", "", metric=metric), lowered, hypothesis.default, "verifying", rows),)
 
 
@@ -177,7 +177,7 @@ def measure(
     captures: "Captures | None" = None,
     what: str = "measuring",
 ) -> dict[str, dict[int, float]]:
-    """Per-prompt numbers: readout digest, then row."""
+    """Per-prompt numbers, or vectors [d]: readout digest, then row."""
     from circuitdsl.engine.executor import execute
     from circuitdsl.models.exact import exact
 
@@ -322,12 +322,6 @@ def graph_of(path: Path, flags: Flags) -> "GraphRecord":
     if path.suffix == ".json":
         return read_evidence(path).graph
     return graph_record(resolve(read(path), flags))
-
-
-def _rows(hypothesis: Hypothesis, measured: str, part: "Part") -> tuple[int, ...]:
-    """Row numbers of a part. A distribution that is not paired with the default one is cut at the same numbers."""
-    rows = hypothesis.exploring if part == "exploring" else hypothesis.verifying
-    return tuple(row for row in rows if row < len(hypothesis.distributions[measured]))
 
 
 def _batch(hypothesis: Hypothesis) -> list[tuple[int, ...]]:

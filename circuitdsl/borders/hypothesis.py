@@ -187,6 +187,11 @@ class Hypothesis:
         """Every link of the circuit, each once."""
         return tuple(dict.fromkeys(link for edge in self.edges for link in edge.links))
 
+    def rows(self, measured: str, part: Literal["exploring", "verifying"]) -> tuple[int, ...]:
+        """Row numbers of a part. A distribution that is not paired with the default one is cut at the same numbers."""
+        rows = self.exploring if part == "exploring" else self.verifying
+        return tuple(row for row in rows if row < len(self.distributions[measured]))
+
     def places(self) -> Iterator[Place]:
         """Places of the declared nodes, each once, in the order of the architecture; `embed` and `logits` left out."""
         every = {place for node in self.nodes.values() for place in node.places if place.unit not in (EMBED, LOGITS)}
