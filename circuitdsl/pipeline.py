@@ -110,7 +110,7 @@ def lower(hypothesis: Hypothesis, algebra: Algebra) -> "tuple[Asked | Looking, .
     return tuple(found)
 
 
-def _asked(hypothesis: Hypothesis, claim: Claim, lowered: Lowered | Search) -> "Asked | Looking":
+def _asked(hypothesis: Hypothesis, claim: Claim, lowered: Lowered | Search, looked: bool = False) -> "Asked | Looking":
     from circuitdsl.measures import measures
     from circuitdsl.reports.record import Asked, Looking
 
@@ -122,8 +122,12 @@ def _asked(hypothesis: Hypothesis, claim: Claim, lowered: Lowered | Search) -> "
             message = f"`{claim.measure}` chooses its sets on prompts that the verdict does not see, and none are kept for that"
             hint = "`settings { explore = 0.5 }` keeps half of them"
             raise CircError([Diagnostic("C373", message, claim.span, hint, source=hypothesis.source)])
-        return Looking(claim, lowered, measured, "exploring", hypothesis.rows(measured, "exploring"), summary)
+        rows, _ = hypothesis.divided(claim, measured)
+        return Looking(claim, lowered, measured, "exploring", rows, summary, whole=claim.comparison is not None)
     part: Part = "verifying" if claim.comparison or not hypothesis.exploring else "exploring"
+    if looked and claim.comparison is None:
+        _, rows = hypothesis.divided(claim, measured)
+        return Asked(claim, lowered, measured, part, rows, summary, whole=False)
     return Asked(claim, lowered, measured, part, hypothesis.rows(measured, part), summary)
 
 
@@ -199,7 +203,8 @@ def settle(
     while looking := [one for one in found if isinstance(one, Looking)]:
         numbers = look(plan(hypothesis, looking, memory))
         found = [
-            _asked(hypothesis, one.claim, one.lowered.then(one.columns(numbers))) if isinstance(one, Looking) else one for one in found
+            _asked(hypothesis, one.claim, one.lowered.then(one.columns(numbers)), looked=True) if isinstance(one, Looking) else one
+            for one in found
         ]
     return tuple(one for one in found if not isinstance(one, Looking))
 

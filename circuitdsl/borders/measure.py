@@ -119,7 +119,7 @@ class SpreadOf:
 
 @dataclass(frozen=True, slots=True)
 class AucOf:
-    """Area under the ROC curve: the chance that `score` is higher on a prompt whose 0/1 column `positive` is 1 than on one where it is 0."""
+    """Area under the ROC curve: how often `score` is higher on a prompt whose 0/1 column `positive` is 1 than on one where it is 0."""
 
     score: str
     positive: str

@@ -22,7 +22,6 @@ from circuitdsl.borders.hypothesis import Claim, Hypothesis
 from circuitdsl.borders.measure import AucOf, Estimand, Lowered, MeanOf, PermutedOf, ProportionOf, RankOf, Search, SpreadOf
 from circuitdsl.borders.prompts import Distribution
 from circuitdsl.borders.source import Source
-from circuitdsl.borders.values import Readout
 from circuitdsl.borders.verdict import ClaimVerdict
 from circuitdsl.reports.graph import graph_record
 
@@ -41,9 +40,13 @@ class _OnRows(Generic[Of]):
     summary: str = ""
     """What the claim's measure tells, in words."""
 
-    def column(self, readout: Readout) -> str:
-        """The name of a readout's column in the evidence: the same readout on the other part is another column."""
-        return f"{readout.digest}.{self.part}"
+    whole: bool = True
+    """Whether these are all rows of the part."""
+
+    def column(self, digest: str) -> str:
+        """The name of a column in the evidence: the same readout on other rows is another column."""
+        some = "" if self.whole else "." + hashlib.sha256(repr(self.rows).encode()).hexdigest()[:8]
+        return f"{digest}.{self.part}{some}"
 
     def columns(self, numbers: Mapping[str, Mapping[int, float]]) -> dict[str, np.ndarray]:
         """The claim's columns [N], [R, N] of replicates or [N, d] of vectors, under its own names, from numbers by digest and row."""
@@ -61,10 +64,10 @@ class Asked(_OnRows[Lowered]):
     def kept(self, numbers: Mapping[str, Mapping[int, float]]) -> dict[str, tuple[str, tuple[float, ...]]]:
         """The columns that the evidence keeps, by the claim's names: each with its name there. Of vectors, what is made of them."""
         columns, scored = self.columns(numbers), self.lowered.scored
-        names = {name: self.column(readout) for name, readout in self.lowered.readouts.items() if not readout.vector}
+        names = {name: self.column(readout.digest) for name, readout in self.lowered.readouts.items() if not readout.vector}
         if scored is not None:
             made = [name for name in columns if name not in self.lowered.readouts and name not in self.lowered.replicates]
-            names |= {name: f"{hashlib.sha256(f'{scored.digest}/{name}'.encode()).hexdigest()[:32]}.{self.part}" for name in made}
+            names |= {name: self.column(hashlib.sha256(f"{scored.digest}/{name}".encode()).hexdigest()[:32]) for name in made}
         return {name: (column, tuple(map(float, columns[name]))) for name, column in names.items()}
 
 
