@@ -140,8 +140,10 @@ def lower_figure(hypothesis: Hypothesis, algebra: Algebra, edges: bool) -> "tupl
         return ()
     metric = next((claim.metric for claim in hypothesis.claims if claim.metric), next(iter(hypothesis.metrics)))
     lowered = lower_graph(hypothesis, algebra, metric, edges)
-    rows = hypothesis.rows(hypothesis.default, "verifying")
-    return (Asked(Claim("figure", "figure", "", metric=metric), lowered, hypothesis.default, "verifying", rows),)
+    judged = any(claim.comparison for claim in hypothesis.claims)
+    part: Part = "verifying" if judged or not hypothesis.exploring else "exploring"  # measurements leave the other prompts unseen
+    rows = hypothesis.rows(hypothesis.default, part)
+    return (Asked(Claim("figure", "figure", "", metric=metric), lowered, hypothesis.default, part, rows),)
 
 
 def machine(flags: Flags, measure: bool = False) -> "Machine | None":

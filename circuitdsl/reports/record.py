@@ -111,6 +111,7 @@ def record(
         default=hypothesis.default,
         exploring_sha256=rows_sha256(default, hypothesis.exploring) if hypothesis.exploring else None,
         verifying_sha256=rows_sha256(default, hypothesis.verifying),
+        looked_at=looked_at(hypothesis, asked, figure),
         claims=claims,
         columns={column: values for columns in kept for column, values in columns.values()},
         graph=graph,
@@ -207,6 +208,13 @@ def rows_sha256(distribution: Distribution, rows: Iterable[int]) -> str:
     return digest.hexdigest()
 
 
+def looked_at(hypothesis: Hypothesis, asked: Sequence[Asked], figure: Asked | None) -> tuple[str, ...]:
+    """Of the exploring part, and of all prompts that a claim or the figure was measured on."""
+    rows = {(hypothesis.default, row) for row in hypothesis.exploring}
+    rows |= {(one.measured, row) for one in [*asked, *([figure] if figure else [])] for row in one.rows}
+    return tuple(sorted({hypothesis.distributions[name].prompts[row].digest for name, row in rows}))
+
+
 def condition_records(hypothesis: Hypothesis) -> tuple[ConditionRecord, ...]:
     """Every setting in force, and who set it."""
     settings = hypothesis.settings
@@ -219,6 +227,8 @@ def condition_records(hypothesis: Hypothesis) -> tuple[ConditionRecord, ...]:
         "bos": "as the tokenizer does" if settings.bos is None else str(settings.bos).lower(),
         "align": settings.align,
     }
+    if "found_on" in settings.extra:
+        values["found_on"] = f"{settings.extra['found_on']}, whose prompts give no verdict here"
     return tuple(
         ConditionRecord(name=name, value=str(value), origin=settings.origins.get(name, "default")) for name, value in values.items()
     )
