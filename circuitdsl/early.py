@@ -91,7 +91,7 @@ def _one_distribution(
         for digest, column in measure([replace(one, rows=new) for one in asked]).items():
             numbers.setdefault(digest, {}).update(column)
         seen = blocks.first(count)
-        sofar = [replace(one, rows=tuple(rows[place] for place in seen.rows.ravel())) for one in asked]
+        sofar = [replace(one, rows=tuple(rows[place] for place in seen.rows.ravel()), whole=False) for one in asked]
         verdicts = _look(sofar, _in_order(seen), known, numbers, hypothesis.settings.confidence, judge_sequentially)
         for number, verdict in enumerate(verdicts):
             if verdict.outcome in ("supported", "refuted"):

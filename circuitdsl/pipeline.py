@@ -111,7 +111,7 @@ def lower(hypothesis: Hypothesis, algebra: Algebra) -> "tuple[Asked | Looking, .
     return tuple(found)
 
 
-def _asked(hypothesis: Hypothesis, claim: Claim, lowered: Lowered | Search) -> "Asked | Looking":
+def _asked(hypothesis: Hypothesis, claim: Claim, lowered: Lowered | Search, looked: bool = False) -> "Asked | Looking":
     from circuitdsl.measures import measures
     from circuitdsl.reports.record import Asked, Looking
 
@@ -123,9 +123,13 @@ def _asked(hypothesis: Hypothesis, claim: Claim, lowered: Lowered | Search) -> "
             message = f"`{claim.measure}` chooses its sets on prompts that the verdict does not see, and none are kept for that"
             hint = "`settings { explore = 0.5 }` keeps half of them"
             raise CircError([Diagnostic("C373", message, claim.span, hint, source=hypothesis.source)])
-        return Looking(claim, lowered, measured, "exploring", _rows(hypothesis, measured, "exploring"), summary)
+        rows, _ = hypothesis.divided(claim, measured)
+        return Looking(claim, lowered, measured, "exploring", rows, summary, whole=claim.comparison is not None)
     part: Part = "verifying" if claim.comparison or not hypothesis.exploring else "exploring"
-    return Asked(claim, lowered, measured, part, _rows(hypothesis, measured, part), summary)
+    if looked and claim.comparison is None:
+        _, rows = hypothesis.divided(claim, measured)
+        return Asked(claim, lowered, measured, part, rows, summary, whole=False)
+    return Asked(claim, lowered, measured, part, hypothesis.rows(measured, part), summary)
 
 
 def lower_figure(hypothesis: Hypothesis, algebra: Algebra, edges: bool) -> "tuple[Asked, ...]":
@@ -137,8 +141,10 @@ def lower_figure(hypothesis: Hypothesis, algebra: Algebra, edges: bool) -> "tupl
         return ()
     metric = next((claim.metric for claim in hypothesis.claims if claim.metric), next(iter(hypothesis.metrics)))
     lowered = lower_graph(hypothesis, algebra, metric, edges)
-    rows = _rows(hypothesis, hypothesis.default, "verifying")
-    return (Asked(Claim("figure", "figure", "", metric=metric), lowered, hypothesis.default, "verifying", rows),)
+    judged = any(claim.comparison for claim in hypothesis.claims)
+    part: Part = "verifying" if judged or not hypothesis.exploring else "exploring"  # measurements leave the other prompts unseen
+    rows = hypothesis.rows(hypothesis.default, part)
+    return (Asked(Claim("figure", "figure", "", metric=metric), lowered, hypothesis.default, part, rows),)
 
 
 def machine(flags: Flags, measure: bool = False) -> "Machine | None":
@@ -191,7 +197,7 @@ def measure(
     captures: "Captures | None" = None,
     what: str = "measuring",
 ) -> dict[str, dict[int, float]]:
-    """Per-prompt numbers: readout digest, then row."""
+    """Per-prompt numbers, or vectors [d]: readout digest, then row."""
     from circuitdsl.engine.executor import execute
     from circuitdsl.models.exact import exact
 
@@ -213,7 +219,8 @@ def settle(
     while looking := [one for one in found if isinstance(one, Looking)]:
         numbers = look(plan(hypothesis, looking, memory))
         found = [
-            _asked(hypothesis, one.claim, one.lowered.then(one.columns(numbers))) if isinstance(one, Looking) else one for one in found
+            _asked(hypothesis, one.claim, one.lowered.then(one.columns(numbers)), looked=True) if isinstance(one, Looking) else one
+            for one in found
         ]
     return tuple(one for one in found if not isinstance(one, Looking))
 
@@ -338,12 +345,6 @@ def graph_of(path: Path, flags: Flags) -> "GraphRecord":
     if path.suffix == ".json":
         return read_evidence(path).graph
     return graph_record(resolve(read(path), flags))
-
-
-def _rows(hypothesis: Hypothesis, measured: str, part: "Part") -> tuple[int, ...]:
-    """Row numbers of a part. A distribution that is not paired with the default one is cut at the same numbers."""
-    rows = hypothesis.exploring if part == "exploring" else hypothesis.verifying
-    return tuple(row for row in rows if row < len(hypothesis.distributions[measured]))
 
 
 def _batch(hypothesis: Hypothesis) -> list[tuple[int, ...]]:

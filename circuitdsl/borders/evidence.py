@@ -153,6 +153,8 @@ class Evidence(Frozen):
     default: str
     exploring_sha256: str | None
     verifying_sha256: str
+    looked_at: tuple[str, ...] = ()
+    """Digests of the texts of all prompts that this run showed numbers of: a hypothesis found with them is judged on others."""
     claims: tuple[ClaimRecord, ...]
     columns: dict[str, tuple[float, ...]]
     """Per-prompt numbers by content digest; above 10,000 rows they are in `arrays` beside this file instead."""

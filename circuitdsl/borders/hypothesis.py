@@ -187,6 +187,26 @@ class Hypothesis:
         """Every link of the circuit, each once."""
         return tuple(dict.fromkeys(link for edge in self.edges for link in edge.links))
 
+    def rows(self, measured: str, part: Literal["exploring", "verifying"]) -> tuple[int, ...]:
+        """Row numbers of a part. A distribution that is not paired with the default one is cut at the same numbers."""
+        rows = self.exploring if part == "exploring" else self.verifying
+        return tuple(row for row in rows if row < len(self.distributions[measured]))
+
+    def divided(self, claim: Claim, measured: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """For a claim that has to look before it is scored: the rows that it looks at, and those that it is scored on.
+
+        They are the exploring and the verifying part. A measurement must not see the verifying one, and is not scored on what it
+        looked at either: it has the two halves of the exploring part, each layout cut in two.
+        """
+        exploring = self.rows(measured, "exploring")
+        if claim.comparison is not None:
+            return exploring, self.rows(measured, "verifying")
+        kept = set(exploring)
+        first = {
+            row for rows in self.distributions[measured].rows_by_layout().values() for row in [row for row in rows if row in kept][::2]
+        }
+        return tuple(row for row in exploring if row in first), tuple(row for row in exploring if row not in first)
+
     def places(self) -> Iterator[Place]:
         """Places of the declared nodes, each once, in the order of the architecture; `embed` and `logits` left out."""
         every = {place for node in self.nodes.values() for place in node.places if place.unit not in (EMBED, LOGITS)}

@@ -42,6 +42,8 @@ class Signature:
     each: tuple[Literal["unit", "node", "edge"], ...] = ()
     needs_answers: bool = False
     slots: int = 0
+    features: bool = False
+    """True if a feature may stand where a slot may."""
     kinds: tuple[Literal["head", "mlp", "neuron"], ...] = ()
     """Kinds of units that the subject, or the start of a path, may have; empty: any."""
     needs_each: bool = False
@@ -115,6 +117,27 @@ class SpreadOf:
     second: RatioOf
 
 
+@dataclass(frozen=True, slots=True)
+class AucOf:
+    """Area under the ROC curve: how often `score` is higher on a prompt whose 0/1 column `positive` is 1 than on one where it is 0."""
+
+    score: str
+    positive: str
+
+
+@dataclass(frozen=True, slots=True)
+class PermutedOf:
+    """Permutation p-value: how often column `found` fits `label` as well when the labels are permuted among the prompts.
+
+    Fit is the share of prompts on which the two are equal or, with `auc`, the area under the curve. Labels stay within their template.
+    """
+
+    found: str
+    label: str
+    auc: bool = False
+    seed: int = 0
+
+
 def draws_needed(theta: float, confidence: float, claims: int = 1) -> int:
     """The fewest random circuits with which `rank <= theta` can be supported: when none of them is as good as the circuit.
 
@@ -127,7 +150,7 @@ def draws_needed(theta: float, confidence: float, claims: int = 1) -> int:
     return math.ceil(math.log((1 - confidence) / 2 / claims) / math.log1p(-theta))
 
 
-Estimand = MeanOf | ProportionOf | RatioOf | RankOf | SpreadOf
+Estimand = MeanOf | ProportionOf | RatioOf | RankOf | SpreadOf | AucOf | PermutedOf
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +165,18 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
+class Scored:
+    """Columns that are made of vectors by what was fitted on other prompts.
+
+    `columns` takes row numbers [N] and the vectors [N, d] by the names of their readouts, and gives columns [N] by name.
+    `digest` tells apart what was fitted.
+    """
+
+    digest: str
+    columns: "Callable[[Sequence[int], Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]"
+
+
+@dataclass(frozen=True, slots=True)
 class Lowered:
     """A claim as readouts (one column each) and members. Columns are shared between claims by content."""
 
@@ -153,6 +188,7 @@ class Lowered:
     """A column [R, N] for the estimands, by name, and the R readouts that it is made of: the same number with donors redrawn."""
     classes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Feature, then the name of the class that each row of the measured distribution has: members are reported by class too."""
+    scored: Scored | None = None
     notes: tuple[str, ...] = ()
     """What `plan` should say of it: sizes, and why it is done so."""
     warnings: tuple[str, ...] = ()
@@ -165,7 +201,7 @@ class Lowered:
 class Search:
     """A claim that has to look before it can be lowered: readouts, measured on prompts that the verdict does not see, and what follows.
 
-    `then` gets their columns [N] and is pure; it may look again.
+    `then` gets their columns [N] (vectors [N, d]) and is pure; it may look again.
     """
 
     readouts: Mapping[str, "Readout"]
@@ -190,6 +226,7 @@ class Measure:
 
 
 __all__ = [
+    "AucOf",
     "Combination",
     "Estimand",
     "Lowered",
@@ -197,9 +234,11 @@ __all__ = [
     "Measure",
     "Member",
     "OptionSpec",
+    "PermutedOf",
     "ProportionOf",
     "RankOf",
     "RatioOf",
+    "Scored",
     "Search",
     "Signature",
     "SpreadOf",

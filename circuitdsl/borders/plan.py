@@ -186,7 +186,22 @@ class Measure:
     reference_positions: tuple[int, ...] = ()
 
 
-Step = Normalise | Project | Attend | Transform | Write | Sum | Measure
+@dataclass(frozen=True, slots=True)
+class Collect:
+    """A vector for each prompt [B, d], averaged over `positions`: what a member of the group writes in a plain run of the model.
+
+    Without `member`, the stream that the group reads.
+    """
+
+    readout: str
+    world: World
+    group: WriteGroup
+    kind: str
+    member: int | None
+    positions: tuple[int, ...]
+
+
+Step = Normalise | Project | Attend | Transform | Write | Sum | Measure | Collect
 
 
 @dataclass(frozen=True, slots=True)

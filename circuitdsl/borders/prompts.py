@@ -1,5 +1,6 @@
 """Prompts with their tokens and layouts, and what a metric needs to know about each: token ids at positions."""
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
@@ -49,6 +50,11 @@ class Prompt:
     answer: int | None = None
     wrong: tuple[int, ...] = ()
     cluster: str = ""
+
+    @property
+    def digest(self) -> str:
+        """Names the prompt in evidence: by its text alone, whatever the model and its tokenizer."""
+        return hashlib.sha256(self.text.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,12 +171,12 @@ class Algebra:
         return self.recomputed(LOGITS, background, {"in": mix}, frozen)
 
 
-# ---------------------------------------------------------------- readouts: a column of per-prompt numbers
+# ---------------------------------------------------------------- readouts: a column of per-prompt numbers, or of vectors
 
 
 @dataclass(frozen=True, eq=False)
 class Readout:
-    """One number a row of `rows`' distribution, from one value.
+    """One number a row of `rows`' distribution, from one value; of the last two kinds a vector [d].
 
     - `metric`: the named metric of logits `value`, with the labels of distribution `labels`;
     - `beats`: 1 if the answer's logit exceeds every wrong answer's at the metric's position; `top1`: 1 if it is the argmax;
@@ -184,16 +184,22 @@ class Readout:
     - `attention`: the weight that head `value` (a value of a head) gives from `query` to `key`, summed over the key's
       positions and averaged over the query's;
     - `moved`: how much of head `value`'s attention from `query` goes elsewhere in `reference`, another value of it: half the sum of
-      absolute differences over the keys (0 to 1), averaged over the query's positions.
+      absolute differences over the keys (0 to 1), averaged over the query's positions;
+    - `written`: what the unit of `value`, a base world's, adds to the stream, averaged over the positions `query`;
+    - `read`: the stream that the unit reads there.
     """
 
-    kind: Literal["metric", "beats", "top1", "kl", "agrees", "attention", "moved"]
+    kind: Literal["metric", "beats", "top1", "kl", "agrees", "attention", "moved", "written", "read"]
     value: Value
     labels: str
     metric: str | None = None
     reference: Value | None = None
     query: Roles = None
     key: Roles = None
+
+    @property
+    def vector(self) -> bool:
+        return self.kind in ("written", "read")
 
     @cached_property
     def digest(self) -> str:

@@ -6,7 +6,7 @@ A measure says what to watch; it warns of nothing itself. Columns are those of i
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from circuitdsl.borders.measure import RatioOf
+from circuitdsl.borders.measure import MeanOf, PermutedOf, RatioOf
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,4 +69,16 @@ class Donors:
     counts: Mapping[str, int]
 
 
-Watch = EmptyCircuit | Mechanism | Rivals | Backup | SecondAblation | Donors
+@dataclass(frozen=True, slots=True)
+class Guesses:
+    """W060 and W061: a probe that fits permuted labels as well, and one that learns labels without meaning as well.
+
+    `selectivity` is its accuracy less that of its control task; None where there is no control task.
+    """
+
+    probe: str
+    permuted: PermutedOf
+    selectivity: MeanOf | None
+
+
+Watch = EmptyCircuit | Mechanism | Rivals | Backup | SecondAblation | Donors | Guesses

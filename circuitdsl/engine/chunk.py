@@ -8,7 +8,21 @@ from torch import Tensor
 
 from circuitdsl.borders.adapter import Adapter
 from circuitdsl.borders.hypothesis import Hypothesis
-from circuitdsl.borders.plan import Attend, Change, Measure, Normalise, Part, Placement, Project, Source, Step, Sum, Transform, Write
+from circuitdsl.borders.plan import (
+    Attend,
+    Change,
+    Collect,
+    Measure,
+    Normalise,
+    Part,
+    Placement,
+    Project,
+    Source,
+    Step,
+    Sum,
+    Transform,
+    Write,
+)
 from circuitdsl.borders.units import WriteGroup
 from circuitdsl.borders.values import World
 from circuitdsl.engine import metrics
@@ -18,7 +32,7 @@ from circuitdsl.engine.worlds import View
 
 @dataclass
 class Chunk:
-    """Registers while the steps run: B prompts, the measured `rows`. `numbers` collects [B] for each readout."""
+    """Registers while the steps run: B prompts, the measured `rows`. `numbers` collects [B] for each readout, `vectors` [B, d]."""
 
     adapter: Adapter
     hypothesis: Hypothesis
@@ -27,6 +41,7 @@ class Chunk:
     places: Places
     registers: dict[int, Tensor] = field(default_factory=dict)
     numbers: dict[str, Tensor] = field(default_factory=dict)
+    vectors: dict[str, Tensor] = field(default_factory=dict)
     patterns: dict[str, Tensor] = field(default_factory=dict)
     """The first of two patterns that are compared, [B, queries, keys], until the second is there."""
 
@@ -46,6 +61,8 @@ class Chunk:
                 self.registers[step.out] = self.sum(step.parts, step.variants, None, len(step.positions))
             case Measure():
                 self.measure(step)
+            case Collect():
+                self.vectors[step.readout] = self.collect(step)
 
     # --- reads
 
@@ -154,7 +171,7 @@ class Chunk:
         for change in step.changes:
             new = self.contributions(step, change, change.placements)
             old = self.contributions(step, change, change.instead)
-            difference = self.to_stream(step.group, change, new - old)
+            difference = self.to_stream(step.group, change.kind, change.members, new - old)
             changed = difference if changed is None else changed + difference
         assert changed is not None
         changed = changed.expand(step.variants, *changed.shape[1:])  # variants that pruning has made equal are computed as one
@@ -186,14 +203,24 @@ class Chunk:
         assert placement.register is not None
         return self.places.take(self.registers[placement.register], placement.variants, None, placement.positions, placement.members)
 
-    def to_stream(self, group: WriteGroup, change: Change, contributions: Tensor) -> Tensor:
-        if change.kind == "head":
-            return self.adapter.write(group.layer, contributions, change.members)
-        if change.kind == "neuron":
-            return self.adapter.write_neurons(group.layer, contributions, change.members)
+    def to_stream(self, group: WriteGroup, kind: str, members: tuple[int, ...], contributions: Tensor) -> Tensor:
+        if kind == "head":
+            return self.adapter.write(group.layer, contributions, members)
+        if kind == "neuron":
+            return self.adapter.write_neurons(group.layer, contributions, members)
         return contributions
 
     # --- readouts
+
+    def collect(self, step: Collect) -> Tensor:
+        """[B, d]"""
+        world = self.worlds[step.world]
+        if step.member is None:
+            found = world.read(step.group, step.positions)
+        else:
+            written = world.contribution(step.group, step.kind, (step.member,), step.positions)
+            found = self.to_stream(step.group, step.kind, (step.member,), written)
+        return found.double().mean(1)
 
     def measure(self, step: Measure) -> None:
         labels = self.hypothesis.distributions[step.labels]

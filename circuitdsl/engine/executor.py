@@ -20,13 +20,16 @@ Progress = Callable[[int, int], None]
 def execute(
     plan: Plan, adapter: Adapter, hypothesis: Hypothesis, *, progress: Progress | None = None, captures: Captures | None = None
 ) -> dict[str, np.ndarray]:
-    """Readout digest → float64 numbers, aligned with the request's rows.
+    """Readout digest → float64 numbers [N], or vectors [N, d], aligned with the request's rows.
 
     Prompts are taken in chunks that fit the plan's memory, smaller ones where memory runs out; the numbers do not depend on it.
     With `captures` plain runs are kept for the next plan. Raises CircError C510 for a number that is not finite, C511 if not
     even one prompt fits. Nothing of the model is changed.
     """
-    columns = {request.readout.digest: np.full(len(request.rows), np.nan) for request in plan.requests}
+    columns = {
+        request.readout.digest: np.full((len(request.rows), *[adapter.shape.width] * request.readout.vector), np.nan)
+        for request in plan.requests
+    }
     place = {request.readout.digest: {row: number for number, row in enumerate(request.rows)} for request in plan.requests}
     every, done = sum(len(panel.rows) for panel in plan.panels), 0
     captures = Captures(keep=False) if captures is None else captures
@@ -72,10 +75,11 @@ def _run(panel: Panel, rows: tuple[int, ...], worlds: Worlds) -> dict[str, np.nd
         chunk.run(step)
         for register in freed:
             del chunk.registers[register]
-    if not chunk.numbers:
-        return {}
-    found = torch.stack([number.expand(len(rows)) for number in chunk.numbers.values()]).cpu().numpy()  # one transfer a chunk
-    return dict(zip(chunk.numbers, found, strict=True))
+    numbers = {name: vectors.cpu().numpy() for name, vectors in chunk.vectors.items()}
+    if chunk.numbers:
+        found = torch.stack([number.expand(len(rows)) for number in chunk.numbers.values()]).cpu().numpy()  # one transfer a chunk
+        numbers |= dict(zip(chunk.numbers, found, strict=True))
+    return numbers
 
 
 def _out_of_memory(error: BaseException) -> bool:
@@ -88,7 +92,8 @@ def _check(plan: Plan, columns: dict[str, np.ndarray], adapter: Adapter, hypothe
     found = []
     for request in plan.requests:
         readout = request.readout
-        bad = np.flatnonzero(~np.isfinite(columns[readout.digest]))
+        column = columns[readout.digest]
+        bad = np.flatnonzero(~np.isfinite(column.reshape(len(column), -1)).all(axis=1))
         if len(bad):
             row = request.rows[bad[0]]
             name = f"`{readout.metric}`" if readout.kind == "metric" else f"`{readout.kind}`"

@@ -8,6 +8,7 @@ from circuitdsl.measures.attention import ATTENTION
 from circuitdsl.measures.behaviour import ACCURACY, TOP1, VALUE
 from circuitdsl.measures.circuits import FAITHFULNESS, MINIMALITY_SINGLE
 from circuitdsl.measures.completeness import COMPLEMENT, COMPLETENESS, MINIMALITY
+from circuitdsl.measures.decodable import DECODABLE, DECODABLE_SELECTIVITY
 from circuitdsl.measures.effects import EFFECT
 from circuitdsl.measures.interchange import INTERCHANGE
 from circuitdsl.measures.ranks import RANK_AMONG_RANDOM
@@ -27,6 +28,8 @@ BUILT_IN = (
     INTERCHANGE,
     EFFECT,
     ATTENTION,
+    DECODABLE,
+    DECODABLE_SELECTIVITY,
 )
 
 

@@ -10,7 +10,7 @@ from circuitdsl.borders.adapter import Adapter
 from circuitdsl.borders.hypothesis import Hypothesis
 from circuitdsl.borders.prompts import Arithmetic, Divergence, Expression, FoldOver
 from circuitdsl.borders.units import LOGITS
-from circuitdsl.borders.values import Draw, Readout, Recomputed, Run
+from circuitdsl.borders.values import Base, Draw, Readout, Recomputed, Run
 from circuitdsl.oracle import readouts
 from circuitdsl.oracle.modules import Modules
 from circuitdsl.oracle.worlds import Measured, Worlds
@@ -30,7 +30,10 @@ class Request(Protocol):
 def evaluate(
     requests: Sequence[Request], hypothesis: Hypothesis, adapter: Adapter, draws: Mapping[str | Draw, np.ndarray] | None = None
 ) -> dict[str, np.ndarray]:
-    """Readout digest → float64 numbers, one a row of its request. `draws[name][row]` is the donor of that row in a `Gather`."""
+    """Readout digest → float64 numbers, or vectors [d], one a row of its request.
+
+    `draws[name][row]` is the donor of that row in a `Gather`.
+    """
     worlds = Worlds(Modules(adapter), hypothesis, draws or {})
     return {
         request.readout.digest: np.array([_number(request.readout, row, worlds) for row in request.rows], dtype=np.float64)
@@ -38,9 +41,15 @@ def evaluate(
     }
 
 
-def _number(readout: Readout, row: int, worlds: Worlds) -> float:
+def _number(readout: Readout, row: int, worlds: Worlds) -> float | np.ndarray:
     hypothesis = worlds.hypothesis
     at = Measured(readout.labels, row, hypothesis.distributions[readout.labels].prompts[row])
+    if readout.vector:
+        assert isinstance(readout.value, Base)
+        stream = (
+            worlds.value(readout.value, at) if readout.kind == "written" else worlds.read(readout.value.unit, readout.value.world, None, at)
+        )
+        return stream[0].double().cpu().numpy()[list(at.prompt.layout.positions(readout.query))].mean(0)
     value = worlds.value(readout.value, at)
     if readout.kind == "attention":
         layout = at.prompt.layout

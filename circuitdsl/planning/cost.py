@@ -6,7 +6,7 @@ A product of [a, b] and [b, c] counts 2abc operations and reads and writes each 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from circuitdsl.borders.plan import Attend, Machine, Measure, Normalise, Project, Step, Sum, Transform, Write
+from circuitdsl.borders.plan import Attend, Collect, Machine, Measure, Normalise, Project, Step, Sum, Transform, Write
 from circuitdsl.borders.units import ModelShape
 from circuitdsl.borders.values import Draw, Gather, Mean, Run, World
 from circuitdsl.planning.bench import Register
@@ -76,6 +76,8 @@ def step_work(step: Step, registers: Sequence[Register], shape: ModelShape, whol
             return work
         case Measure(variants=variants):
             return product(len(variants) * (2 if step.reference else 1), d, shape.vocabulary if whole_vocabulary else 64)
+        case Collect(kind=kind, positions=at):
+            return product(len(at), h, d) if kind == "head" else Work(0, 2 * len(at) * d)
 
 
 def peak(steps: Sequence[Step], frees: Sequence[Sequence[int]], registers: Sequence[Register], shape: ModelShape) -> int:
@@ -85,6 +87,8 @@ def peak(steps: Sequence[Step], frees: Sequence[Sequence[int]], registers: Seque
         beside = 0
         if isinstance(step, Measure):
             beside = 4 * shape.vocabulary * len(step.positions)
+        elif isinstance(step, Collect):
+            beside = 2 * len(step.positions) * shape.width
         else:
             live += registers[step.out].elements
             beside = registers[step.out].elements

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from circuitdsl.borders.plan import Attend, Measure, Normalise, Project, Request, Step, Sum, Transform, Write
+from circuitdsl.borders.plan import Attend, Collect, Measure, Normalise, Project, Request, Step, Sum, Transform, Write
 from circuitdsl.borders.prompts import Constant, Metric, SpanLoss, leaves
 from circuitdsl.borders.units import LOGITS, ModelShape, WriteGroup
-from circuitdsl.borders.values import Readout, Recomputed, Value, World
+from circuitdsl.borders.values import Base, Readout, Recomputed, Run, Value, World
 from circuitdsl.planning.bench import Bench, Found, Register
 from circuitdsl.planning.demand import attention_node, demand, needed
 from circuitdsl.planning.graph import Graph, Node, State, bits, build
@@ -48,6 +48,8 @@ def schedule(asked: Sequence[Asked], reached: Reached, rows: Rows, shape: ModelS
     patterns: Patterns = {}
     for request, reference in asked:
         readout = request.readout
+        if readout.vector:
+            continue
         if readout.kind in ("attention", "moved"):
             at = bits(readout.query, rows.positions) if readout.query is not None else graph.everywhere
             keys = bits(readout.key, rows.positions) if readout.key is not None else graph.everywhere
@@ -71,7 +73,16 @@ def schedule(asked: Sequence[Asked], reached: Reached, rows: Rows, shape: ModelS
         lay_changes(bench, group, states)
         lay_sums(bench, states, uses)
     _lay_measures(bench, asked, rows, metrics)
+    bench.steps += [_collect(request.readout, graph, rows) for request, _ in asked if request.readout.vector]
     return bench
+
+
+def _collect(readout: Readout, graph: Graph, rows: Rows) -> Collect:
+    value = readout.value
+    if not isinstance(value, Base) or not isinstance(value.world, Run):
+        raise ValueError("vectors are taken from plain runs of the model")
+    unit, at = value.unit, graph.everywhere if readout.query is None else bits(readout.query, rows.positions)
+    return Collect(readout.digest, value.world, unit.group, unit.kind, unit.index if readout.kind == "written" else None, places(at))
 
 
 def _logits(graph: Graph, value: Value) -> Node:
@@ -148,7 +159,7 @@ def _lay_measures(bench: Bench, asked: Sequence[Asked], rows: Rows, metrics: Map
     batches: dict[tuple, list[tuple[str, int]]] = {}
     for request, reference in asked:
         readout = request.readout
-        if readout.kind in ("attention", "moved"):
+        if readout.kind in ("attention", "moved") or readout.vector:
             continue
         found = bench.values[_logits(bench.graph, readout.value)]
         against = bench.values[_logits(bench.graph, reference)] if reference is not None else None
@@ -174,6 +185,8 @@ def inputs(step: Step) -> tuple[int, ...]:
             return tuple(p.register for c in step.changes for p in (*c.placements, *c.instead) if p.register is not None)
         case Measure():
             return (step.read,) if step.reference is None else (step.read, step.reference[0])
+        case Collect():
+            return ()
 
 
 def depths(steps: Sequence[Step], layers: int) -> dict[World, int]:
@@ -192,6 +205,9 @@ def depths(steps: Sequence[Step], layers: int) -> dict[World, int]:
                 need(step.frozen, depth)
             case Attend():
                 need(step.background, step.layer + 1)
+            case Collect(world=world, group=group, member=member):
+                own = group.layer + (member is not None or group.kind == "mlp")
+                need(world, layers if group.kind == "logits" else 0 if group.kind == "embed" else own)
             case Write(group=group):
                 depth = 0 if group.kind == "embed" else group.layer + 1
                 need(step.background, depth)
@@ -205,7 +221,7 @@ def frees(steps: Sequence[Step]) -> tuple[tuple[int, ...], ...]:
     """For each step, the registers that it reads or writes and no later step reads."""
     last: dict[int, int] = {}
     for number, step in enumerate(steps):
-        for register in (*inputs(step), *([] if isinstance(step, Measure) else [step.out])):
+        for register in (*inputs(step), *([] if isinstance(step, Measure | Collect) else [step.out])):
             last[register] = number
     found: list[list[int]] = [[] for _ in steps]
     for register, number in last.items():

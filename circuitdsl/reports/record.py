@@ -19,10 +19,9 @@ from circuitdsl.borders.evidence import (
     ReadoutRecord,
 )
 from circuitdsl.borders.hypothesis import Claim, Hypothesis
-from circuitdsl.borders.measure import Estimand, Lowered, MeanOf, ProportionOf, RankOf, Search, SpreadOf
+from circuitdsl.borders.measure import AucOf, Estimand, Lowered, MeanOf, PermutedOf, ProportionOf, RankOf, Search, SpreadOf
 from circuitdsl.borders.prompts import Distribution
 from circuitdsl.borders.source import Source
-from circuitdsl.borders.values import Readout
 from circuitdsl.borders.verdict import ClaimVerdict
 from circuitdsl.reports.graph import graph_record
 
@@ -41,19 +40,35 @@ class _OnRows(Generic[Of]):
     summary: str = ""
     """What the claim's measure tells, in words."""
 
-    def column(self, readout: Readout) -> str:
-        """The name of a readout's column in the evidence: the same readout on the other part is another column."""
-        return f"{readout.digest}.{self.part}"
+    whole: bool = True
+    """Whether these are all rows of the part."""
+
+    def column(self, digest: str) -> str:
+        """The name of a column in the evidence: the same readout on other rows is another column."""
+        some = "" if self.whole else "." + hashlib.sha256(repr(self.rows).encode()).hexdigest()[:8]
+        return f"{digest}.{self.part}{some}"
 
     def columns(self, numbers: Mapping[str, Mapping[int, float]]) -> dict[str, np.ndarray]:
-        """The claim's columns [N], or [R, N] of replicates, under its own names, from numbers by readout digest and row."""
+        """The claim's columns [N], [R, N] of replicates or [N, d] of vectors, under its own names, from numbers by digest and row."""
         found = {name: np.array([numbers[readout.digest][row] for row in self.rows]) for name, readout in self.lowered.readouts.items()}
-        replicates: Mapping[str, tuple[str, ...]] = self.lowered.replicates if isinstance(self.lowered, Lowered) else {}
-        return found | {name: np.stack([found[one] for one in redrawn]) for name, redrawn in replicates.items()}
+        if not isinstance(self.lowered, Lowered):
+            return found
+        if self.lowered.scored is not None:
+            found |= self.lowered.scored.columns(self.rows, found)
+        return found | {name: np.stack([found[one] for one in redrawn]) for name, redrawn in self.lowered.replicates.items()}
 
 
 class Asked(_OnRows[Lowered]):
     """A claim that is ready to be measured."""
+
+    def kept(self, numbers: Mapping[str, Mapping[int, float]]) -> dict[str, tuple[str, tuple[float, ...]]]:
+        """The columns that the evidence keeps, by the claim's names: each with its name there. Of vectors, what is made of them."""
+        columns, scored = self.columns(numbers), self.lowered.scored
+        names = {name: self.column(readout.digest) for name, readout in self.lowered.readouts.items() if not readout.vector}
+        if scored is not None:
+            made = [name for name in columns if name not in self.lowered.readouts and name not in self.lowered.replicates]
+            names |= {name: self.column(hashlib.sha256(f"{scored.digest}/{name}".encode()).hexdigest()[:32]) for name in made}
+        return {name: (column, tuple(map(float, columns[name]))) for name, column in names.items()}
 
 
 class Looking(_OnRows[Search]):
@@ -73,7 +88,11 @@ def record(
     **run: Any,
 ) -> Evidence:
     """The evidence of a run. `run` are the fields of `Evidence` that say how it was made: command, created, seconds, versions, …"""
-    claims = tuple(claim_record(one, verdict, hypothesis.source) for one, verdict in zip(asked, verdicts, strict=True))
+    kept = [one.kept(numbers) for one in asked]
+    claims = tuple(
+        claim_record(one, verdict, hypothesis.source, {name: column for name, (column, _) in columns.items()})
+        for one, verdict, columns in zip(asked, verdicts, kept, strict=True)
+    )
     effects = {member.about: member.estimate for member in figure_verdict.members} if figure_verdict else {}
     default = hypothesis.distributions[hypothesis.default]
     graph = graph_record(
@@ -92,12 +111,9 @@ def record(
         default=hypothesis.default,
         exploring_sha256=rows_sha256(default, hypothesis.exploring) if hypothesis.exploring else None,
         verifying_sha256=rows_sha256(default, hypothesis.verifying),
+        looked_at=looked_at(hypothesis, asked, figure),
         claims=claims,
-        columns={
-            one.column(readout): tuple(float(numbers[readout.digest][row]) for row in one.rows)
-            for one in asked
-            for readout in one.lowered.readouts.values()
-        },
+        columns={column: values for columns in kept for column, values in columns.values()},
         graph=graph,
         **run,
     )
@@ -115,7 +131,8 @@ def caption(hypothesis: Hypothesis, model: ModelRecord, figure: Asked | None) ->
     )
 
 
-def claim_record(asked: Asked, verdict: ClaimVerdict, source: Source) -> ClaimRecord:
+def claim_record(asked: Asked, verdict: ClaimVerdict, source: Source, columns: Mapping[str, str]) -> ClaimRecord:
+    """`columns`: the claim's names of columns, and those of the evidence."""
     claim, lowered = asked.claim, asked.lowered
     return ClaimRecord(
         label=claim.label,
@@ -129,7 +146,7 @@ def claim_record(asked: Asked, verdict: ClaimVerdict, source: Source) -> ClaimRe
         warn=claim.warn,
         rows=asked.part,
         conditions=dict(lowered.conditions),
-        readouts=tuple(ReadoutRecord(name=name, column=asked.column(readout)) for name, readout in lowered.readouts.items()),
+        readouts=tuple(ReadoutRecord(name=name, column=column) for name, column in columns.items()),
         members=tuple(MemberRecord(label=m.label, about=m.about, estimand=describe(m.estimand)) for m in lowered.members),
         verdict=verdict,
     )
@@ -156,6 +173,10 @@ def describe(estimand: Estimand) -> str:
         return f"{describe(estimand.first)} − {describe(estimand.second)}"
     if isinstance(estimand, RankOf):
         return f"rank of |{estimand.target:g} − {describe(estimand.of)}| among {len(estimand.among)} random circuits"
+    if isinstance(estimand, AucOf):
+        return f"area under the ROC curve of {estimand.score} for {estimand.positive}"
+    if isinstance(estimand, PermutedOf):
+        return f"p-value of {estimand.found} under permutations of {estimand.label}"
     numerator, denominator = f"mean({estimand.numerator})", f"mean({estimand.denominator})"
     return f"|{numerator}| / |{denominator}|" if estimand.absolute else f"{numerator} / {denominator}"
 
@@ -187,6 +208,13 @@ def rows_sha256(distribution: Distribution, rows: Iterable[int]) -> str:
     return digest.hexdigest()
 
 
+def looked_at(hypothesis: Hypothesis, asked: Sequence[Asked], figure: Asked | None) -> tuple[str, ...]:
+    """Of the exploring part, and of all prompts that a claim or the figure was measured on."""
+    rows = {(hypothesis.default, row) for row in hypothesis.exploring}
+    rows |= {(one.measured, row) for one in [*asked, *([figure] if figure else [])] for row in one.rows}
+    return tuple(sorted({hypothesis.distributions[name].prompts[row].digest for name, row in rows}))
+
+
 def condition_records(hypothesis: Hypothesis) -> tuple[ConditionRecord, ...]:
     """Every setting in force, and who set it."""
     settings = hypothesis.settings
@@ -199,6 +227,8 @@ def condition_records(hypothesis: Hypothesis) -> tuple[ConditionRecord, ...]:
         "bos": "as the tokenizer does" if settings.bos is None else str(settings.bos).lower(),
         "align": settings.align,
     }
+    if "found_on" in settings.extra:
+        values["found_on"] = f"{settings.extra['found_on']}, whose prompts give no verdict here"
     return tuple(
         ConditionRecord(name=name, value=str(value), origin=settings.origins.get(name, "default")) for name, value in values.items()
     )

@@ -167,7 +167,7 @@ class Claims:
         if path.arrows or not isinstance(place.target, doc.Name) or place.each or place.positions:
             raise self._problems.error("C312", f"the other arguments of `{measure.name}` are slots", path.span)
         field = doc.Name(place.port, span=place.span) if place.port else None
-        return self._options.variable(doc.SlotRef(place.target, field, span=place.span))
+        return self._options.variable(doc.SlotRef(place.target, field, span=place.span), measure.signature.features)
 
     def _each(self, claim: doc.Claim, measure: Measure) -> None:
         allowed = measure.signature.each

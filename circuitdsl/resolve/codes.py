@@ -199,6 +199,19 @@ CODES: dict[str, Code] = {
         "wrong kind of unit",
         "The measure exists for some kinds of units only. Attention patterns belong to heads.",
     ),
+    "C340": Code(
+        "evidence that does not say what was looked at",
+        "`found_on` names the evidence of the run that the hypothesis was found with. The file is not evidence, or was written before "
+        "evidence named the prompts that a run looked at.",
+    ),
+    "C341": Code(
+        "verdicts on prompts that were looked at",
+        "A hypothesis that was found by looking at numbers fits the prompts that gave them, by chance as well as in truth. Judged on the "
+        "same prompts it looks better than it is, so its verdicts have to rest on others.\n\n"
+        "A run looks at its exploring part, at the prompts of its verdicts, and at those of its figure. Keep `prompts`, `seed` and "
+        "`explore` of a run that only measured: the verifying part is then the one that it did not look at. Another `seed` helps where "
+        "there are far more prompts than are drawn; where there are few, write other values into the vocabularies.",
+    ),
     "W030": Code("declared for nothing", "Nothing uses this declaration. It may have been forgotten somewhere."),
     "W031": Code(
         "edges that overlap",

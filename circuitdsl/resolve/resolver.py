@@ -4,14 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from circuitdsl.borders import document as doc
-from circuitdsl.borders.hypothesis import Hypothesis, ModelName
+from circuitdsl.borders.hypothesis import Claim, Hypothesis, ModelName
 from circuitdsl.borders.measure import Measure
 from circuitdsl.borders.prompts import Tokenizer
-from circuitdsl.borders.source import CircError, Diagnostic, Severity
+from circuitdsl.borders.source import CircError, Diagnostic, Severity, Span
 from circuitdsl.borders.units import ModelShape
 from circuitdsl.prompts import PromptSpace, build
 from circuitdsl.resolve.claims import Claims, about_circuit
 from circuitdsl.resolve.edges import Edges
+from circuitdsl.resolve.found_on import check_found_on
 from circuitdsl.resolve.graph import check_paths, check_positions
 from circuitdsl.resolve.names import Kind, Scope, slot_declarations
 from circuitdsl.resolve.nodes import Nodes, used_nodes
@@ -96,6 +97,7 @@ class _Resolution:
         found = Claims(program, self.measures, space, scope, paths, options, bool(edge_statements), problems).resolve(claims)
         check_donors(found, settings, space, problems)
         exploring, verifying = self._split(space, settings.explore or 0, settings.seed, claims)
+        self._check_found_on(stated, space, found, verifying)
         if problems.failed or model is None:
             raise _failure(program, problems)
         check_unused(program, scope, space, found, problems)
@@ -120,6 +122,16 @@ class _Resolution:
             all_edges=any(one.all for one in edge_statements),
             warnings=tuple(_placed(program, problems)),
         )
+
+    def _check_found_on(self, stated: Stated, space: PromptSpace, claims: Sequence[Claim], verifying: Sequence[int]) -> None:
+        name = stated.get("found_on", None)
+        if name is None or space.default not in space.distributions:
+            return
+        measured = {claim.options.get("on") or space.default for claim in claims if claim.comparison is not None}
+        judged = [(one, row) for one in measured for row in verifying if row < len(space.distributions[one])]
+        with self.problems.going_on():
+            span = stated.spans.get("found_on", Span())
+            check_found_on(name, span, self.program.source.folder, judged, space.distributions, self.problems)
 
     def _all(self, kind: type[S]) -> list[S]:
         return [one for one in self.program.statements if isinstance(one, kind)]

@@ -76,6 +76,12 @@ KNOWN: Mapping[str, Kind] = {
         "scales of the norms that readers apply: of what they read, or of the clean run",
         "live",
     ),
+    "found_on": Kind(
+        'the name of an evidence file in the file\'s folder, such as `"sweep.evidence.json"`',
+        lambda value: isinstance(value, str) and value.endswith(".json"),
+        "what the hypothesis was found on: prompts that were looked at there may give no verdict here",
+        "nothing",
+    ),
     "ablate": Kind(
         "`resample(NAME)`, `mean(NAME)` or `zero`, NAME the name of prompts",
         lambda value: isinstance(value, Ablation),
@@ -198,6 +204,8 @@ def _flag(name: str, value: Any, stated: Stated, problems: Problems) -> None:
 def _plain(value: object) -> Any:
     if isinstance(value, doc.Number):
         return value.value
+    if isinstance(value, doc.Text):
+        return value.value if value.value.endswith(".json") else None
     name = plain_name(value)
     if name is None:
         return None

@@ -1,14 +1,15 @@
 """Warnings that a careful reader would raise, as pure functions from columns to a coded warning or None."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
-from circuitdsl.borders.measure import Combination, Estimand, MeanOf, RatioOf, draws_needed
+from circuitdsl.borders.measure import Combination, Estimand, MeanOf, PermutedOf, RatioOf, draws_needed
 from circuitdsl.borders.verdict import Estimate, Outcome
 from circuitdsl.statistics.analyses import combine
+from circuitdsl.statistics.decoding import analyse_permuted
 from circuitdsl.statistics.fieller import analyse_ratio
 from circuitdsl.statistics.intervals import analyse_mean, mean_interval
 from circuitdsl.statistics.samples import Sample
@@ -102,6 +103,21 @@ def few_donors(counts: Mapping[str, int], least: int = FEWEST_DONORS) -> Caution
         return None
     name = min(few, key=few.__getitem__)
     return Caution("W057", f"{len(few)} of {len(counts)} classes have fewer than {least} donors; {name} has {few[name]}")
+
+
+def guesses(
+    probe: str, permuted: PermutedOf, selectivity: MeanOf | None, columns: Mapping[str, np.ndarray], sample: Sample, confidence: float
+) -> Iterator[Caution]:
+    """A probe whose fit could be chance, and one that is not surely better at its labels than at labels without meaning."""
+    p = analyse_permuted(permuted, columns, sample).estimate.value or 1.0
+    if p > 1 - confidence:
+        yield Caution("W060", f"{probe} is decoded no better than permuted labels would be (p = {p:.2g})")
+    if selectivity is not None:
+        found = analyse_mean(selectivity, columns, sample, confidence).estimate
+        if found.low is not None and found.low <= 0:
+            yield Caution(
+                "W061", f"{probe}'s probe may do as well on the control task: selectivity {found.value:.3g} ({found.low:.3g} at least)"
+            )
 
 
 def few_draws(draws: int, theta: float, confidence: float) -> Caution | None:

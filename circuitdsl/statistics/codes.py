@@ -62,6 +62,18 @@ CODES: Mapping[str, Code] = {
         "0 of B the upper bound is 1 − (α/2)^(1/B), with α = 1 − confidence.\n\n"
         "Leave the number of random circuits to the default, the smallest that can decide.",
     ),
+    "W060": Code(
+        "A probe that could be guessing",
+        "Labels permuted among the held-out prompts fit what the probe says about as well as the true ones. A score above its bound "
+        "then says little: where most prompts have one label, a constant guess is mostly right.\n\n"
+        "Compare with the share of the commonest label, printed beside the score, or claim the area under the curve: `score = auc`.",
+    ),
+    "W061": Code(
+        "A probe that learns anything",
+        "In the control task every type of prompt has a label drawn at random, and the probe learns those about as well. It then shows "
+        "what a probe can memorise, not what the model represents (Hewitt & Liang 2019).\n\n"
+        "Claim `decodable.selectivity`, use more types, or probe fewer positions and units.",
+    ),
     "W059": Code(
         "The bootstrap disagrees with the interval",
         "The interval is Student's or Fieller's, which lean on the mean being nearly normal. Resampling the prompts gives a clearly "

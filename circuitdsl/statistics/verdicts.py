@@ -6,11 +6,12 @@ from typing import NamedTuple
 import numpy as np
 
 from circuitdsl.borders.hypothesis import Comparison
-from circuitdsl.borders.measure import Estimand, MeanOf, ProportionOf, RankOf, RatioOf, SpreadOf
+from circuitdsl.borders.measure import AucOf, Estimand, MeanOf, PermutedOf, ProportionOf, RankOf, RatioOf, SpreadOf
 from circuitdsl.borders.verdict import ClaimVerdict, Estimate, MemberVerdict, Outcome, Question
 from circuitdsl.statistics.analyses import Analysis, untestable
 from circuitdsl.statistics.cautions import few_draws, of_member
 from circuitdsl.statistics.deciding import prompts_to_decide, why_undecided
+from circuitdsl.statistics.decoding import analyse_auc, analyse_permuted
 from circuitdsl.statistics.families import all_hold, holm, multipliers, some_fails
 from circuitdsl.statistics.fieller import analyse_ratio, analyse_spread
 from circuitdsl.statistics.intervals import analyse_mean
@@ -80,6 +81,10 @@ def analyse(estimand: Estimand, columns: Mapping[str, np.ndarray], these: Sample
             return analyse_ratio(estimand, columns, these, confidence)
         case SpreadOf():
             return analyse_spread(estimand, columns, these, confidence)
+        case AucOf():
+            return analyse_auc(estimand, columns, these, confidence)
+        case PermutedOf():
+            return analyse_permuted(estimand, columns, these)
         case RankOf():
             own = analyse_ratio(estimand.of, columns, these, confidence)
             if own.tails is None or not estimand.among:
@@ -97,6 +102,10 @@ def _columns_of(estimand: Estimand) -> list[str]:
             return [name for of in (estimand.numerator, estimand.denominator) for name, _ in of.terms]
         case SpreadOf():
             return [name for ratio in (estimand.first, estimand.second) for name in _columns_of(ratio)]
+        case AucOf():
+            return [estimand.score, estimand.positive]
+        case PermutedOf():
+            return [estimand.found, estimand.label]
         case RankOf():
             return [name for ratio in (estimand.of, *estimand.among) for name in _columns_of(ratio)]
 

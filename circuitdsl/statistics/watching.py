@@ -6,13 +6,14 @@ import numpy as np
 
 from circuitdsl.borders.measure import Estimand, RatioOf
 from circuitdsl.borders.verdict import Outcome, Question
-from circuitdsl.borders.watches import Backup, Donors, EmptyCircuit, Mechanism, Rivals, SecondAblation
+from circuitdsl.borders.watches import Backup, Donors, EmptyCircuit, Guesses, Mechanism, Rivals, SecondAblation
 from circuitdsl.statistics.analyses import combine
 from circuitdsl.statistics.cautions import (
     Caution,
     backed_up,
     empty_not_chance,
     few_donors,
+    guesses,
     random_as_good,
     shared_mechanism,
     verdict_flips,
@@ -47,6 +48,8 @@ def watched(
                 found = verdict_flips(outcomes)
             case Donors(counts):
                 found = few_donors(counts)
+            case Guesses(probe, permuted, selectivity):
+                yield from guesses(probe, permuted, selectivity, columns, sample, confidence)
         if found is not None:
             yield found
 

@@ -31,6 +31,7 @@ ONLY_IN = {
     "cairosvg": {"figures"},
     "tokenizers": {"models"},
     "typer": {"cli"},
+    "sklearn": {"measures"},
 }
 
 IMPORTED_LATE = {"scipy", "statsmodels", "networkx", "matplotlib", "cairosvg", "transformers", "gguf", "sklearn"}

@@ -222,6 +222,9 @@ class RandomValues:
             query, key = (self.pick([roles for entry in ROLES for roles in entry]) for _ in "qk")
             found.append(Readout("attention", self.value(head), labels, query=query, key=key))
             found.append(Readout("moved", self.value(head), labels, reference=self.value(head), query=query))
+            written = self.algebra.base(Run(self.pick(("clean", "abc"))), self.pick([unit for unit in self.units if unit != LOGITS]))
+            read = self.algebra.base(Run(labels), self.pick([unit for unit in self.units if unit != EMBED]))
+            found += [Readout("written", written, labels, query=query), Readout("read", read, labels, query=key)]
         return found
 
 
