@@ -9,12 +9,11 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import product
 
-import numpy as np
 import pytest
 
 from circuitdsl.borders.hypothesis import Settings
 from circuitdsl.borders.units import Layout, Role, Unit
-from circuitdsl.models.toys import Draft
+from circuitdsl.models.toys import ports
 
 Q, K, V, INDUCTION = Unit("head", 0, 0), Unit("head", 0, 1), Unit("head", 0, 2), Unit("head", 1, 0)
 STRINGS = [s for s in product(range(3), repeat=4) if s[:3].count(s[3]) == 1]
@@ -34,16 +33,7 @@ FEATURES = {
 
 @pytest.fixture(scope="module")
 def model():
-    toy = Draft(2, 3, 5, 5, ["bos", "0", "1", "2"], {"token": 4, "position": 5, "query": 4, "previous": 4, "own": 4, "copied": 4})
-    toy.embed(toy.read("token"), toy.read("position"))
-    here = {"q": toy.read("position"), "k": toy.read("position"), "v": toy.read("token")}
-    before = here | {"q": toy.read("position", np.eye(5, k=-1).T)}
-    toy.head(0, 0, **here, out=toy.write("query"))
-    toy.head(0, 1, **before, out=toy.write("previous"))
-    toy.head(0, 2, **here, out=toy.write("own"))
-    toy.head(1, 0, q=toy.read("query"), k=toy.read("previous"), v=toy.read("own"), out=toy.write("copied"))
-    toy.unembed(toy.read("copied"))
-    return toy.adapter()
+    return ports().adapter()
 
 
 @pytest.fixture(params=[(None, "layout"), (LAYOUTS, "absolute")], ids=["one layout", "three layouts, absolute"])
@@ -110,6 +100,12 @@ def test_a_coarse_hypothesis_that_is_valid(score):
 )
 def test_what_is_missing_costs_what_it_should_while_the_other_ports_are_exact(score, port, carries, wanted):
     assert score(**{port: carries}) == wanted
+
+
+@pytest.mark.parametrize(("port", "wanted"), [("q", Fraction(37, 72)), ("k", Fraction(17, 36)), ("v", Fraction(1, 3))])
+def test_a_port_left_out_of_the_coarse_hypothesis(score, port, wanted):
+    """The numbers of `hypotheses/induction_ports.circ`."""
+    assert score(**{"q": "last", "k": "last_place", "v": "place_label", port: None}) == wanted
 
 
 def test_query_and_key_that_carry_the_place_have_to_be_drawn_together(score):
