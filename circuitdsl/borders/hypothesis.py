@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from circuitdsl.borders.prompts import Distribution, Metric
 from circuitdsl.borders.source import Diagnostic, Source, Span
-from circuitdsl.borders.units import EMBED, LOGITS, ModelShape, Port, Roles, Unit
+from circuitdsl.borders.units import EMBED, LOGITS, Align, ModelShape, Port, Roles, Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Ablation:
     """What units outside the circuit are set to. `str()` gives it as written: `resample(abc)`, `mean(abc)`, `zero`.
 
     `resample` takes the row's own partner in a paired distribution, else a donor of the same layout drawn at random, never
-    the row itself; `mean` averages contributions by template and layout.
+    the row itself; `mean` averages contributions by template and layout. Under `align = absolute` both go by length.
     """
 
     kind: Literal["resample", "mean", "zero"]
@@ -142,7 +142,7 @@ class Settings:
     """Share of the prompts kept for measurements; None: 0.5 if the file has measurements, else 0."""
     bos: bool | None = None
     """None: as the model's own tokenizer does it."""
-    align: Literal["layout", "absolute"] = "layout"
+    align: Align = "layout"
     extra: Mapping[str, Any] = field(default_factory=dict)
     origins: Mapping[str, Literal["default", "file", "flag"]] = field(default_factory=dict)
     """Who set each of them, by name."""

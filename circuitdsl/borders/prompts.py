@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
-from circuitdsl.borders.units import Layout
+from circuitdsl.borders.units import Align, Layout
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,10 +72,14 @@ class Distribution:
 
     def rows_by_layout(self) -> dict[Layout, tuple[int, ...]]:
         """Row numbers of each layout, in order of first appearance."""
-        rows: dict[Layout, list[int]] = {}
+        return {self.prompts[rows[0]].layout: rows for rows in self.rows_alike("layout").values()}
+
+    def rows_alike(self, align: Align) -> dict[Layout | int, tuple[int, ...]]:
+        """Rows that may exchange values, by what they have in common (`Layout.alike`), in order of first appearance."""
+        rows: dict[Layout | int, list[int]] = {}
         for row, prompt in enumerate(self.prompts):
-            rows.setdefault(prompt.layout, []).append(row)
-        return {layout: tuple(found) for layout, found in rows.items()}
+            rows.setdefault(prompt.layout.alike(align), []).append(row)
+        return {common: tuple(found) for common, found in rows.items()}
 
 
 # ---------------------------------------------------------------- metrics, bound to the rows of one distribution

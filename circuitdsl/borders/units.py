@@ -6,6 +6,8 @@ from typing import Literal
 
 Kind = Literal["embed", "head", "mlp", "neuron", "logits"]
 Port = Literal["q", "k", "v", "in"]
+Align = Literal["layout", "absolute"]
+"""Which prompts may exchange values: those of one layout, or all of one length."""
 
 _ORDER = {"embed": 0, "head": 1, "mlp": 2, "neuron": 2, "logits": 3}
 
@@ -134,6 +136,10 @@ class Layout:
     template: int
     length: int
     spans: tuple[tuple[tuple[str, int], tuple[int, int]], ...] = ()
+
+    def alike(self, align: Align) -> "Layout | int":
+        """What prompts that may exchange values have in common: the layout, or under `absolute` its length in tokens."""
+        return self if align == "layout" else self.length
 
     def span(self, slot: str, occurrence: int = 1) -> tuple[int, int]:
         """Token span `[start, end)`. Raises KeyError if this layout has no such occurrence."""

@@ -24,9 +24,10 @@ class Run:
 class Draw:
     """Whose rows stand in for those of `on` in causal scrubbing: for each a row of `pool` in its layout, itself allowed.
 
-    The donor agrees on `feature` with the row that `given` drew (None: with the row of `on` itself); without a feature any row
-    of the layout may be drawn. `path` is the draw's part of the random key. Where `shared`, the class of the feature is a part
-    of it as well, so that draws of one path agree wherever they are given the same class.
+    Under `align = absolute` the donor has the row's length alone. It agrees on `feature` with the row that `given` drew (None: with
+    the row of `on` itself); without a feature any such row may be drawn. `path` is the draw's part of the random key. Where
+    `shared`, the class of the feature is a part of it as well, so that draws of one path agree wherever they are given the same
+    class.
     """
 
     on: str
@@ -78,11 +79,13 @@ class Override:
 
     A mix may hold for one unit an override at every position (`roles` None) beside ones at named roles: there the named ones
     win (a unit that is pinned at some positions and recomputed at the others). Named ones of one unit never overlap.
+    Roles stand where the measured row has them, or where the row has them that `on` drew (`align = absolute`).
     """
 
     unit: Unit
     roles: Roles
     value: "Value"
+    on: Draw | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +101,7 @@ class Mix:
 
     @cached_property
     def digest(self) -> str:
-        parts = [f"{o.unit!r}{o.roles!r}{o.value.digest}" for o in self.overrides]
+        parts = [f"{o.unit!r}{o.roles!r}{o.value.digest}{o.on or ''}" for o in self.overrides]
         return _digest("mix", self.before.digest if self.before else "", *parts)
 
 
@@ -156,7 +159,7 @@ class Algebra:
             if mix is not None and mix.group.key >= group.key:
                 raise ValueError(f"mix out of order: {group} after {mix.group}")
             members = sorted(groups[group], key=lambda o: (o.unit.key, repr(o.roles), o.value.digest))
-            key = ("mix", id(mix), group, tuple((o.unit, o.roles, id(o.value)) for o in members))
+            key = ("mix", id(mix), group, tuple((o.unit, o.roles, id(o.value), o.on) for o in members))
             mix = self._keep(key, lambda mix=mix, group=group, members=members: Mix(mix, group, tuple(members)))
         return mix
 

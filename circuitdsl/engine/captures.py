@@ -65,7 +65,7 @@ class Worlds:
     captures: Captures
     places: Places
     chunk: int
-    _made: dict[World, tuple[Pool, dict[Layout, int]]] = field(default_factory=dict)
+    _made: dict[World, tuple[Pool, dict[Layout | int, int]]] = field(default_factory=dict)
 
     def views(self, rows: tuple[int, ...]) -> dict[World, View]:
         """A distribution is run once a chunk, on all rows that its worlds need there."""
@@ -87,7 +87,7 @@ class Worlds:
                 taken = tuple(place[row] for row in donors[world])
             else:
                 pool, strata = self._average(world)
-                taken = tuple(strata[self._layout(row)] if strata else 0 for row in rows)
+                taken = tuple(strata[self._alike(row)] if strata else 0 for row in rows)
                 captured = tuple(strata.values()) if strata else (0,)
             same = taken == tuple(range(len(captured)))
             views[world] = View(self.adapter, pool, self.places, None if same else self.places.tensor(taken))
@@ -96,28 +96,28 @@ class Worlds:
     def _pool(self, distribution: str, rows: tuple[int, ...], layers: int) -> Pool:
         return CapturedPool(self.adapter, self.captures.run(self.adapter, self.hypothesis, distribution, rows, layers))
 
-    def _layout(self, row: int) -> Layout:
-        return self.hypothesis.distributions[self.panel.labels].prompts[row].layout
+    def _alike(self, row: int) -> Layout | int:
+        return self.hypothesis.distributions[self.panel.labels].prompts[row].layout.alike(self.hypothesis.settings.align)
 
-    def _average(self, world: World) -> tuple[Pool, dict[Layout, int]]:
-        """The pool of a mean (a row a layout of the panel) or of zero, made once a panel."""
+    def _average(self, world: World) -> tuple[Pool, dict[Layout | int, int]]:
+        """The pool of a mean (a row a layout, or length, of the panel) or of zero, made once a panel."""
         if world not in self._made:
             if isinstance(world, Zero):
                 self._made[world] = zeros(self.adapter, self.panel.length), {}
             else:
                 assert isinstance(world, Mean)
                 depth = self.panel.worlds[world]
-                alike = self.hypothesis.distributions[world.distribution].rows_by_layout()
-                layouts = dict.fromkeys(self._layout(row) for row in self.panel.rows)
+                alike = self.hypothesis.distributions[world.distribution].rows_alike(self.hypothesis.settings.align)
+                strata = dict.fromkeys(self._alike(row) for row in self.panel.rows)
                 pool = average(
                     self.adapter,
                     lambda rows: self._pool(world.distribution, rows, depth),
-                    [alike[layout] for layout in layouts],
+                    [alike[common] for common in strata],
                     self.chunk,
                     depth,
                     self._neurons(world),
                 )
-                self._made[world] = pool, {layout: number for number, layout in enumerate(layouts)}
+                self._made[world] = pool, {common: number for number, common in enumerate(strata)}
         return self._made[world]
 
     def _neurons(self, world: World) -> list[tuple[int, int]]:

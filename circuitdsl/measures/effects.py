@@ -7,6 +7,7 @@ from circuitdsl.borders.measure import Lowered, MeanOf, Measure, Member, OptionS
 from circuitdsl.borders.source import CircError, Diagnostic
 from circuitdsl.borders.units import LOGITS, Port
 from circuitdsl.borders.values import Algebra, Mix, Override, Readout, Recomputed, World
+from circuitdsl.measures.aligned import check_source
 from circuitdsl.measures.circuit import OUTPUT
 from circuitdsl.measures.routes import Reads, Routes
 from circuitdsl.measures.worlds import labels, rows_of
@@ -104,6 +105,7 @@ def _lower_effect(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> Low
         hint = "write `from = NAME`, the distribution that the sender's value comes from"
         raise CircError([Diagnostic("C371", "`effect` needs a source", claim.span, hint, source=hypothesis.source)])
     source, clean = rows_of(origin, measured, hypothesis), rows_of(into, measured, hypothesis)
+    check_source(claim, hypothesis, source, measured, claim.paths[0].start)
     metric = claim.options.get("metric") or next(iter(hypothesis.metrics))
     frozen = clean if claim.options.get("norm") == "frozen" else None
     path = claim.paths[0]

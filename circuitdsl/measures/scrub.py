@@ -1,15 +1,13 @@
 """`scrub`: how much of the behaviour is left when every value may be that of any prompt which the hypothesis calls equal."""
 
-from collections import Counter
-from collections.abc import Mapping
 from dataclasses import replace
 
 from circuitdsl.borders.hypothesis import Claim, Hypothesis
 from circuitdsl.borders.measure import Combination, Estimand, Lowered, MeanOf, Measure, Member, OptionSpec, RatioOf, Signature, column
 from circuitdsl.borders.measure import difference as minus
 from circuitdsl.borders.source import CircError, Diagnostic
-from circuitdsl.borders.units import Layout
 from circuitdsl.borders.values import Algebra, Draw, Gather, Readout, Recomputed, Run
+from circuitdsl.measures.aligned import Donors
 from circuitdsl.measures.behaviour import ABLATE, ON, PART
 from circuitdsl.measures.circuit import circuit_logits, within
 from circuitdsl.measures.scrubbing import Apart, Sampling, Scrubbing, tree_size
@@ -35,6 +33,7 @@ class Scrubs:
         apart = tuple(Apart(name, hypothesis.nodes[name].places) for name in options.get("others") or ())
         self.sampling = Sampling(self.measured, options.get("from") or self.measured, options.get("sampling") or "tree", apart=apart)
         self._scrubbed: dict[tuple, tuple[Recomputed, int]] = {}
+        self.donors = Donors(claim, hypothesis, self.sampling)
         self.model = algebra.logits(Run(self.measured))
         self._guard()
 
@@ -49,7 +48,7 @@ class Scrubs:
         return self._scrubbed[key][0]
 
     def base(self, replicate: int) -> Recomputed:
-        """`shuffle` reads a prompt of the layout with the row's own labels: as likely as the row with that prompt's."""
+        """`shuffle` reads a prompt of the layout (or length) with the row's own labels: as likely as the row with that prompt's."""
         match self.baseline:
             case "shuffle":
                 draw = Draw(self.measured, self.measured, f"{replicate}:shuffle")
@@ -67,9 +66,6 @@ class Scrubs:
         return CircError([Diagnostic(code, message, self.claim.span, hint, source=self.hypothesis.source)])
 
     def _guard(self) -> None:
-        if self.hypothesis.settings.align == "absolute":
-            message = "`scrub` exchanges rows of one layout; `align = absolute` is not there yet"
-            raise self._error("C374", message, "leave out `align`, and state what is fixed by the layout as nodes' positions")
         if self.replicates < 1 or self.replicates != (self.claim.options.get("replicates") or 1):
             raise self._error("C375", "`replicates` is a whole number, at least 1", "`replicates = 4` draws four donors for each prompt")
         for feature in self.features():
@@ -77,6 +73,10 @@ class Scrubs:
                 if name not in self.hypothesis.features.get(feature, {}):
                     message = f"the prompts of `{name}` have no `{feature}`, which a node carries"
                     raise self._error("C376", message, "scrub on prompts that have it, with donors that have it")
+        if self.hypothesis.settings.align == "absolute":
+            self.donors.check(self.scrubbing().incoming)
+            if self.baseline == "unconditional":
+                Donors(self.claim, self.hypothesis, replace(self.sampling, free=True)).check_free(self.scrubbing().incoming)
 
     def sizes(self) -> tuple[int, int | None]:
         """Recomputations a prompt and draw: of the tree, and with shared draws (None where that was not asked for)."""
@@ -114,7 +114,7 @@ def _lower_scrub(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> Lowe
         "sampling": sampling.kind,
         "draws": f"{runs.replicates} for each prompt",
         "donors": sampling.pool,
-        "classes": "cut by layout (template, length, spans of the slots)",
+        "classes": runs.donors.classes,
         "on": runs.measured,
     }
     if runs.baseline == "pair":
@@ -125,9 +125,16 @@ def _lower_scrub(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> Lowe
         conditions["circuit"] = ", ".join(claim.options["circuit"])
     sizes = f"{size:,} recomputations in the tree" + (f", {once:,} with shared draws" if once is not None else "")
     conditions["size"] = sizes
+    if hypothesis.settings.align == "absolute":
+        conditions |= runs.donors.elsewhere(runs.scrubbing().incoming)
     warnings = []
     for feature in features:
-        cells = _cells(hypothesis, feature, sampling.pool)
+        cells = runs.donors.cells(feature)
+        if hypothesis.settings.align == "layout" and runs.donors.fixed(feature):
+            warnings.append(
+                f"W066: all prompts of a layout agree on `{feature}`, so its donors are any prompts of the layout; "
+                "`align = absolute` tells it from what else the layout fixes"
+            )
         itself = len(cells) / sum(cells.values())
         if sampling.pool == sampling.on:
             conditions[f"donor is the reference ({feature})"] = f"{itself:.1%} of draws"
@@ -136,8 +143,8 @@ def _lower_scrub(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> Lowe
         few = [count for count in cells.values() if count < FEWEST_DONORS]
         if few:
             warnings.append(
-                f"W057: {len(few)} of {len(cells)} classes of `{feature}`, cut by layout, have fewer than {FEWEST_DONORS} donors; "
-                f"the smallest has {min(few)}"
+                f"W057: {len(few)} of {len(cells)} classes of `{feature}`, cut by {runs.donors.cut}, have fewer than {FEWEST_DONORS} "
+                f"donors; the smallest has {min(few)}"
             )
     return Lowered(
         columns.readouts,
@@ -164,12 +171,6 @@ class _Columns:
             self.readouts[one] = Readout(kind, value, self._runs.measured, self._runs.claim.metric, reference)  # type: ignore[arg-type]
         if len(names) > 1:
             self.replicates[name] = tuple(names)
-
-
-def _cells(hypothesis: Hypothesis, feature: str, pool: str) -> Mapping[tuple[Layout, int], int]:
-    """How many donors there are in each class of a feature, cut by layout."""
-    prompts = hypothesis.distributions[pool].prompts
-    return Counter((prompt.layout, value) for prompt, value in zip(prompts, hypothesis.features[feature][pool], strict=True))
 
 
 def _names(hypothesis: Hypothesis, feature: str, measured: str) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from circuitdsl.borders.hypothesis import Hypothesis, Link, Place
-from circuitdsl.borders.units import EMBED, Port
+from circuitdsl.borders.units import EMBED, Port, Roles, Unit
 from circuitdsl.borders.values import Algebra, Draw, Gather, Override, Recomputed, Run, Value, World
 from circuitdsl.measures.circuit import OUTPUT
 
@@ -89,8 +89,7 @@ class Scrubbing:
                 value = self._call(sender, draw, f"{path}/{group.name}>{_named(sender)}")
                 for link in group.links:
                     if link.sender == sender:
-                        roles = link.roles if link.roles is not None else sender.roles
-                        mixes.setdefault(link.port, []).append(Override(sender.unit, roles, value))
+                        mixes.setdefault(link.port, []).append(self._put(sender.unit, delivered(link), value, draw))
         for left in self.sampling.apart:
             self._leave_out(place, left, path, mixes)
         background = self.world(self._rest(path, "rest"))
@@ -98,6 +97,11 @@ class Scrubbing:
         if shared:
             self._shared[place, given] = value
         return value
+
+    def _put(self, unit: Unit, roles: Roles, value: Value, draw: Draw | None) -> Override:
+        """A value at its donor's own positions. Where donors have the row's layout, those are the row's."""
+        absolute = self.hypothesis.settings.align == "absolute" and roles is not None
+        return Override(unit, roles, value, draw if absolute else None)
 
     def _donor(self, carries: str | None, given: Draw | None, path: str) -> Draw | None:
         """The draw for what carries a feature, given the call's reference; what is not said to carry one carries everything."""
@@ -113,7 +117,7 @@ class Scrubbing:
         return Draw(on, pool, f"{self.sampling.replicate}:{carries}", carries, given, shared=True)
 
     def _rest(self, path: str, name: str) -> Draw:
-        """The draw of any prompt of the layout."""
+        """The draw of any prompt of the layout, or length."""
         path = f"{self.sampling.replicate}:{name or 'rest'}" if self.sampling.kind == "shared" else f"{path}/{name}" if name else path
         return Draw(self.sampling.on, self.sampling.pool, path)
 
@@ -128,7 +132,7 @@ class Scrubbing:
 
     def _leave_out(self, place: Place, left: Apart, path: str, mixes: dict[Port, list[Override]]) -> None:
         """Puts a draw of their own under those of the places that this one reads and no edge delivers."""
-        world = self.world(self._rest(path, f"rest:{left.name}"))
+        draw = self._rest(path, f"rest:{left.name}")
         for other in left.places:
             if not self.hypothesis.shape.reads(place.unit, other.unit):
                 continue
@@ -137,7 +141,8 @@ class Scrubbing:
                 named = {role for roles in delivered for role in roles or ()}
                 roles = None if other.roles is None else tuple(role for role in other.roles if role not in named)
                 if None not in delivered and roles != ():
-                    mixes.setdefault(port, []).append(Override(other.unit, roles, self.algebra.base(world, other.unit)))
+                    value = self.algebra.base(self.world(draw), other.unit)
+                    mixes.setdefault(port, []).append(self._put(other.unit, roles, value, draw))
 
 
 def draw_groups(hypothesis: Hypothesis, links: tuple[Link, ...]) -> dict[Place, tuple[DrawGroup, ...]]:
@@ -151,13 +156,18 @@ def draw_groups(hypothesis: Hypothesis, links: tuple[Link, ...]) -> dict[Place, 
             kept.discard(link)
             node = hypothesis.nodes[link.sender.node]
             units = "+".join(map(str, node.units)) if node.together else str(link.sender.unit)
-            at = ",".join(map(str, link.roles if link.roles is not None else link.sender.roles or ()))
+            at = ",".join(map(str, delivered(link) or ()))
             name = f"{edge.port or '*'}<{units}" + (f"@{at}" if at else "")
             found.setdefault(link.receiver, {}).setdefault(name, []).append(link)
     return {
         place: tuple(DrawGroup(name, hypothesis.nodes[group[0].sender.node].carries, tuple(group)) for name, group in groups.items())
         for place, groups in found.items()
     }
+
+
+def delivered(link: Link) -> Roles:
+    """The positions at which a link delivers its sender's value."""
+    return link.roles if link.roles is not None else link.sender.roles
 
 
 def tree_size(incoming: Mapping[Place, tuple[DrawGroup, ...]]) -> int:

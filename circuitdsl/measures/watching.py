@@ -35,17 +35,22 @@ def mechanism(
 
 
 def donors(hypothesis: Hypothesis, background: World, measured: str) -> tuple[Watch, ...]:
-    """How many donors each layout of the measured prompts has; a row's own partner is no draw."""
+    """How many donors each layout (or length) of the measured prompts has; a row's own partner is no draw."""
     if not isinstance(background, Gather | Mean):
         return ()
-    own = hypothesis.distributions[measured].rows_by_layout()
-    pool = hypothesis.distributions[background.distribution].rows_by_layout()
+    align = hypothesis.settings.align
+    own = hypothesis.distributions[measured].rows_alike(align)
+    pool = hypothesis.distributions[background.distribution].rows_alike(align)
     itself = isinstance(background, Gather) and background.distribution == measured
     return (
         Donors(
             {
-                f"layout {number} (template {layout.template + 1}, {layout.length} tokens)": len(pool.get(layout, ())) - itself
-                for number, layout in enumerate(own, 1)
+                (
+                    f"{alike} tokens"
+                    if isinstance(alike, int)
+                    else f"layout {number} (template {alike.template + 1}, {alike.length} tokens)"
+                ): len(pool.get(alike, ())) - itself
+                for number, alike in enumerate(own, 1)
             }
         ),
     )

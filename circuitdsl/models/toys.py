@@ -1,6 +1,6 @@
 """Models written by hand whose circuits are known: ground truths that can be worked out on paper.
 
-`python -m circuitdsl.models.toys FOLDER` writes the induction transformer as a model folder.
+`python -m circuitdsl.models.toys NAME FOLDER` writes one of `TOYS` as a model folder.
 """
 
 import sys
@@ -161,6 +161,25 @@ def induction(words: Sequence[str] = COLOURS, context: int = 16, twin: bool = Fa
     return toy
 
 
+def ports(words: Sequence[str] = ("red", "blue", "green"), context: int = 5) -> Draft:
+    """Induction with a head for each port of 1.0: 0.0 gives the current token to its queries, 0.1 the token before to its keys, 0.2
+    the current token to its values. Every logit is the attention that its token gets from 1.0.
+    """
+    tokens = [BOS, *words]
+    n = len(tokens)
+    spaces = {"token": n, "position": context, "query": n, "previous": n, "own": n, "copied": n}
+    toy = Draft(2, 3, max(n, context), context, tokens, spaces, bos=BOS)
+    toy.embed(toy.read("token"), toy.read("position"))
+    here = {"q": toy.read("position"), "k": toy.read("position"), "v": toy.read("token")}
+    before = here | {"q": toy.read("position", np.eye(context, k=-1).T)}
+    toy.head(0, 0, **here, out=toy.write("query"))
+    toy.head(0, 1, **before, out=toy.write("previous"))
+    toy.head(0, 2, **here, out=toy.write("own"))
+    toy.head(1, 0, q=toy.read("query"), k=toy.read("previous"), v=toy.read("own"), out=toy.write("copied"))
+    toy.unembed(toy.read("copied"))
+    return toy
+
+
 # ---------------------------------------------------------------- compiled programs, after Lindner et al. 2023 (arXiv 2301.05062)
 
 
@@ -216,8 +235,8 @@ def fraction(words: Sequence[str] = ("x", "y"), longest: int = 4) -> Draft:
     return toy
 
 
-TOYS: Mapping[str, Callable[[], Draft]] = {"induction": induction}
+TOYS: Mapping[str, Callable[[], Draft]] = {"induction": induction, "ports": ports}
 
 
 if __name__ == "__main__":
-    TOYS["induction"]().save(Path(sys.argv[1]))
+    TOYS[sys.argv[1]]().save(Path(sys.argv[2]))

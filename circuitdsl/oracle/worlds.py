@@ -31,7 +31,7 @@ class Worlds:
     hypothesis: Hypothesis
     draws: Mapping[str | Draw, np.ndarray]
     _runs: dict[tuple[int, ...], PlainRun] = field(default_factory=dict)
-    _means: dict[tuple[World, Unit, Layout], Tensor] = field(default_factory=dict)
+    _means: dict[tuple[World, Unit, Layout | int], Tensor] = field(default_factory=dict)
     _values: dict[tuple[int, str, int], tuple[Tensor, Tensor | None]] = field(default_factory=dict)
     _kept: list[Value] = field(default_factory=list)
 
@@ -64,11 +64,14 @@ class Worlds:
             case Zero():
                 return torch.zeros_like(self._run(at.prompt.tokens).embed)
             case Mean(distribution):
-                key = (world, unit, at.prompt.layout)
+                by_length = self.hypothesis.settings.align == "absolute"
+                key = (world, unit, len(at.prompt.tokens) if by_length else at.prompt.layout)
                 if key not in self._means:
-                    alike = [p for p in self.hypothesis.distributions[distribution].prompts if p.layout == at.prompt.layout]
+                    pool = self.hypothesis.distributions[distribution].prompts
+                    same_length = [p for p in pool if len(p.tokens) == len(at.prompt.tokens)]
+                    alike = same_length if by_length else [p for p in pool if p.layout == at.prompt.layout]
                     if not alike:
-                        raise ValueError(f"{distribution} has no prompt in the layout of row {at.row} of {at.distribution}")
+                        raise ValueError(f"{distribution} has no prompt to average for row {at.row} of {at.distribution}")
                     self._means[key] = torch.stack([self.modules.contribution(self._run(p.tokens), unit) for p in alike]).mean(0)
                 return self._means[key]
             case Run(distribution):
@@ -134,12 +137,18 @@ class Worlds:
                     out[:, position] += self.value(override.value, at)[:, position] - own
         return out
 
+    def _layout(self, on: Draw | None, at: Measured) -> Layout:
+        """Where roles are looked up: on the measured prompt, or on its donor."""
+        if on is None:
+            return at.prompt.layout
+        return self.hypothesis.distributions[on.pool].prompts[int(self.draws[on][at.row])].layout
+
     def _placed(self, overrides: list[Override], at: Measured) -> list[tuple[Override, list[int]]]:
         """One unit's overrides with the positions where each holds: named roles win over an override at every position."""
         taken: set[int] = set()
         placed = []
         for override in sorted(overrides, key=lambda o: o.roles is None):
-            positions = set(at.prompt.layout.positions(override.roles))
+            positions = set(self._layout(override.on, at).positions(override.roles))
             if override.roles is not None and positions & taken:
                 raise ValueError(f"two overrides of {override.unit} overlap")
             placed.append((override, sorted(positions - taken)))

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from circuitdsl.borders.units import Role
 from circuitdsl.borders.values import Base, Readout, Value
 from circuitdsl.planning.graph import Graph, Node, State, bits
+from circuitdsl.planning.reach import Spot
 
 
 def demand(graph: Graph, asked: Mapping[Node, int]) -> None:
@@ -42,7 +42,7 @@ def needed(graph: Graph, node: Node, port: str) -> int:
     return queries
 
 
-def attention_node(graph: Graph, readout: Readout, value: Value, positions: Mapping[Role, int]) -> Node:
+def attention_node(graph: Graph, readout: Readout, value: Value, positions: Mapping[Spot, int]) -> Node:
     """A head whose attention a readout reads, marked with the query positions. A base world's is that of its own reads."""
     if value.unit.kind != "head":
         raise ValueError(f"attention is read of a head, not of {value.unit}")

@@ -11,8 +11,11 @@ import numpy as np
 from circuitdsl.borders.hypothesis import Hypothesis
 from circuitdsl.borders.prompts import Distribution
 from circuitdsl.borders.source import CircError, Diagnostic, Span
-from circuitdsl.borders.units import Layout
+from circuitdsl.borders.units import Align, Layout
 from circuitdsl.borders.values import Draw, Gather
+
+_COMMON: dict[Align, str] = {"layout": "layout", "absolute": "length"}
+"""What a donor has in common with its row."""
 
 
 def uniform(seed: int, distribution: str, draw: str, row: int, n: int) -> int:
@@ -27,7 +30,8 @@ class Tape:
     def __init__(self, hypothesis: Hypothesis, rows: Sequence[int], seed: int):
         self._hypothesis, self._rows, self._seed = hypothesis, np.asarray(rows, dtype=np.int64), seed
         self._made: dict[Draw, np.ndarray] = {}
-        self._alike: dict[tuple[str, str | None], dict[tuple[Layout, int], list[int]]] = {}
+        self._align = hypothesis.settings.align
+        self._alike: dict[tuple[str, str | None], dict[tuple[Layout | int, int], list[int]]] = {}
 
     def rows(self, draw: Draw) -> np.ndarray:
         """For every row of `draw.on` the donor's row in `draw.pool`; -1 for rows that nothing measures.
@@ -51,9 +55,9 @@ class Tape:
         found = np.full(len(measured), -1, dtype=np.int64)
         for row, reference in zip(self._rows.tolist(), given.tolist(), strict=True):
             value = 0 if classes is None else classes[reference]
-            same = alike.get((measured[row].layout, value))
+            same = alike.get((measured[row].layout.alike(self._align), value))
             if not same:
-                message = f"`{draw.pool}` has no prompt that agrees on `{draw.feature}` with row {row} and has its layout"
+                message = f"`{draw.pool}` has no prompt that agrees on `{draw.feature}` with row {row} and has its {_COMMON[self._align]}"
                 message = f"{message}: “{measured[row].text}”"
                 raise CircError([Diagnostic("C505", message, Span(), hint="draw from the measured prompts, or from more of them")])
             path = f"{draw.path}={value}" if draw.shared else draw.path
@@ -63,19 +67,21 @@ class Tape:
     def _classes(self, distribution: str, feature: str | None) -> tuple[int, ...] | None:
         return None if feature is None else self._hypothesis.features[feature][distribution]
 
-    def _candidates(self, pool: str, feature: str | None) -> dict[tuple[Layout, int], list[int]]:
-        """Rows of the pool by layout and class."""
+    def _candidates(self, pool: str, feature: str | None) -> dict[tuple[Layout | int, int], list[int]]:
+        """Rows of the pool by layout (or length) and class."""
         if (pool, feature) not in self._alike:
             classes = self._classes(pool, feature)
-            found: dict[tuple[Layout, int], list[int]] = {}
+            found: dict[tuple[Layout | int, int], list[int]] = {}
             for row, prompt in enumerate(self._hypothesis.distributions[pool].prompts):
-                found.setdefault((prompt.layout, 0 if classes is None else classes[row]), []).append(row)
+                found.setdefault((prompt.layout.alike(self._align), 0 if classes is None else classes[row]), []).append(row)
             self._alike[pool, feature] = found
         return self._alike[pool, feature]
 
 
-def donors(world: Gather, measured: Distribution, pool: Distribution, rows: Iterable[int], seed: int, itself: bool) -> np.ndarray:
-    """For each of the measured `rows` a row of `pool` in the same layout; -1 for rows that are not asked for.
+def donors(
+    world: Gather, measured: Distribution, pool: Distribution, rows: Iterable[int], seed: int, itself: bool, align: Align = "layout"
+) -> np.ndarray:
+    """For each of the measured `rows` a row of `pool` in the same layout (or length); -1 for rows that are not asked for.
 
     With `itself` rows of the pool are the measured rows, and a row is never its own donor.
 
@@ -83,14 +89,14 @@ def donors(world: Gather, measured: Distribution, pool: Distribution, rows: Iter
     """
     assert isinstance(world.draw, str), "a draw of causal scrubbing is on a tape"
     found = np.full(len(measured), -1, dtype=np.int64)
-    alike = pool.rows_by_layout()
+    alike = pool.rows_alike(align)
     place = {row: index for same in alike.values() for index, row in enumerate(same)}
     for row in rows:
-        candidates = alike.get(measured.prompts[row].layout, ())
+        candidates = alike.get(measured.prompts[row].layout.alike(align), ())
         n = len(candidates) - itself
         if n < 1:
             prompt = measured.prompts[row]
-            message = f"`{pool.name}` has no {'other ' if itself else ''}prompt in the layout of row {row}: “{prompt.text}”"
+            message = f"`{pool.name}` has no {'other ' if itself else ''}prompt in the {_COMMON[align]} of row {row}: “{prompt.text}”"
             raise CircError([Diagnostic("C501", message, Span(), hint="ask for more prompts, or use a paired counterfactual")])
         index = uniform(seed, pool.name, world.draw, row, n)
         found[row] = candidates[index + (itself and index >= place[row])]

@@ -8,10 +8,10 @@ circuit, with a node or an edge cut, recompute only the positions that the cut c
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from circuitdsl.borders.units import LOGITS, Port, Role, Roles, Unit, WriteGroup
-from circuitdsl.borders.values import Base, Gather, Mix, Override, Run, Value, World
+from circuitdsl.borders.units import LOGITS, Port, Roles, Unit, WriteGroup
+from circuitdsl.borders.values import Base, Draw, Gather, Mix, Override, Run, Value, World
 from circuitdsl.planning.numbers import Numbers, Pieces
-from circuitdsl.planning.reach import Reached
+from circuitdsl.planning.reach import Reached, Spot
 
 
 @dataclass(eq=False, slots=True)
@@ -163,7 +163,7 @@ class Graph:
         return (1 << queries.bit_length()) - 1 if self.causal else (self.everywhere if queries else 0)
 
 
-def build(reached: Reached, length: int, positions: Mapping[Role, int], causal: bool) -> Graph:
+def build(reached: Reached, length: int, positions: Mapping[Spot, int], causal: bool) -> Graph:
     """Goes through the architecture once: each group's values, then the mixes that end in it."""
     graph = Graph(length, causal)
     for group in reached.groups:
@@ -179,7 +179,7 @@ def build(reached: Reached, length: int, positions: Mapping[Role, int], causal: 
     return graph
 
 
-def _terms(graph: Graph, background: World, mix: Mix, positions: Mapping[Role, int]) -> tuple[Term, ...]:
+def _terms(graph: Graph, background: World, mix: Mix, positions: Mapping[Spot, int]) -> tuple[Term, ...]:
     placed = _placed(mix.overrides, positions, graph.everywhere)
     whole = [(at, graph.node(o.value)) for o, at in placed if o.unit.kind == "mlp"]
     terms = []
@@ -199,13 +199,13 @@ def _terms(graph: Graph, background: World, mix: Mix, positions: Mapping[Role, i
     return tuple(terms)
 
 
-def _placed(overrides: tuple[Override, ...], positions: Mapping[Role, int], everywhere: int) -> list[tuple[Override, int]]:
+def _placed(overrides: tuple[Override, ...], positions: Mapping[Spot, int], everywhere: int) -> list[tuple[Override, int]]:
     """Overrides with their positions; one at named roles wins over one of the same unit at every position."""
     named: dict[Unit, int] = {}
     placed = []
     for override in overrides:
         if override.roles is not None:
-            at = bits(override.roles, positions)
+            at = bits(override.roles, positions, override.on)
             if at & named.get(override.unit, 0):
                 raise ValueError(f"two overrides of {override.unit} overlap")
             named[override.unit] = named.get(override.unit, 0) | at
@@ -222,8 +222,8 @@ def _part(graph: Graph, mlp: Node, neuron: Unit) -> Node:
     return graph.recomputed(neuron, mlp.world, mlp.reads, mlp.frozen)
 
 
-def bits(roles: Roles, positions: Mapping[Role, int]) -> int:
+def bits(roles: Roles, positions: Mapping[Spot, int], on: Draw | None = None) -> int:
     found = 0
     for role in roles or ():
-        found |= positions[role]
+        found |= positions[role, on]
     return found

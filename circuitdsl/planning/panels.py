@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from circuitdsl.borders.plan import Request
 from circuitdsl.borders.prompts import Distribution
 from circuitdsl.borders.source import CircError, Diagnostic, Span
-from circuitdsl.borders.units import Layout, Role
-from circuitdsl.borders.values import Mean, Run, World
-from circuitdsl.planning.reach import Reached
+from circuitdsl.borders.units import Align, Layout, Role
+from circuitdsl.borders.values import Draw, Mean, Run, World
+from circuitdsl.planning.reach import Reached, Spot
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +19,8 @@ class Rows:
 
     rows: tuple[int, ...]
     length: int
-    positions: Mapping[Role, int]
-    """Role → bits of its positions."""
+    positions: Mapping[Spot, int]
+    """Role, and whose layout it stands in → bits of its positions."""
     requests: tuple[int, ...]
 
 
@@ -30,7 +32,9 @@ def space(name: str, distributions: Mapping[str, Distribution]) -> str:
     return name
 
 
-def check_rows(measured: str, rows: Iterable[int], worlds: Iterable[World], distributions: Mapping[str, Distribution]) -> None:
+def check_rows(
+    measured: str, rows: Iterable[int], worlds: Iterable[World], distributions: Mapping[str, Distribution], align: Align = "layout"
+) -> None:
     """That runs beside the measured rows are paired with them in one layout, and that means have something to average.
 
     Raises CircError C502, C503 or C504.
@@ -47,29 +51,44 @@ def check_rows(measured: str, rows: Iterable[int], worlds: Iterable[World], dist
                     texts = f"“{own.prompts[row].text}” and “{other.prompts[row].text}”"
                     _refuse("C502", f"row {row} of `{measured}` and of `{other.name}` differ in layout: {texts}")
         elif isinstance(world, Mean):
-            alike = distributions[world.distribution].rows_by_layout()
+            alike = distributions[world.distribution].rows_alike(align)
             for row in rows:
-                if own.prompts[row].layout not in alike:
-                    layout = f"the layout of row {row} of `{measured}`: “{own.prompts[row].text}”"
-                    _refuse("C503", f"`{world.distribution}` has no prompt in {layout}")
+                if own.prompts[row].layout.alike(align) not in alike:
+                    common = "layout" if align == "layout" else "length"
+                    where = f"the {common} of row {row} of `{measured}`: “{own.prompts[row].text}”"
+                    _refuse("C503", f"`{world.distribution}` has no prompt in {where}")
 
 
-def group_rows(requests: tuple[Request, ...], chosen: Iterable[int], measured: Distribution, reached: Reached) -> list[Rows]:
-    """Rows of one space by length, positions of roles, and the requests (numbers in `chosen`) that ask for them."""
+def group_rows(
+    requests: tuple[Request, ...],
+    chosen: Iterable[int],
+    measured: Distribution,
+    reached: Reached,
+    distributions: Mapping[str, Distribution],
+    draws: Mapping[str | Draw, np.ndarray],
+) -> list[Rows]:
+    """Rows of one space by length, positions of roles, and the requests (numbers in `chosen`) that ask for them.
+
+    A role that is resolved on a draw stands where the draw's row of `draws` has it.
+    """
     wanted: dict[int, list[int]] = {}
     for number in chosen:
         for row in dict.fromkeys(requests[number].rows):
             wanted.setdefault(row, []).append(number)
-    roles = tuple(reached.roles)
-    signatures: dict[Layout, tuple[int, ...]] = {}
+    spots = tuple(reached.spots)
+    known: dict[tuple[Layout, Role], int] = {}
     grouped: dict[tuple, list[int]] = {}
     for row in sorted(wanted):
-        layout = measured.prompts[row].layout
-        if layout not in signatures:
-            signatures[layout] = tuple(_bits(layout.positions((role,))) for role in roles)
-        grouped.setdefault((layout.length, signatures[layout], tuple(wanted[row])), []).append(row)
+        own = measured.prompts[row].layout
+        signature = []
+        for role, on in spots:
+            layout = own if on is None else distributions[on.pool].prompts[draws[on][row]].layout
+            if (layout, role) not in known:
+                known[layout, role] = _bits(layout.positions((role,)))
+            signature.append(known[layout, role])
+        grouped.setdefault((own.length, tuple(signature), tuple(wanted[row])), []).append(row)
     return [
-        Rows(tuple(rows), length, dict(zip(roles, signature, strict=True)), numbers)
+        Rows(tuple(rows), length, dict(zip(spots, signature, strict=True)), numbers)
         for (length, signature, numbers), rows in grouped.items()
     ]
 

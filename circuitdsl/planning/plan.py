@@ -51,10 +51,10 @@ def plan(
         tally.values += everything.count
         measured = hypothesis.distributions[requests[numbers[0]].readout.labels]
         reached: dict[tuple[int, ...], Reached] = {}
-        for rows in group_rows(requests, numbers, measured, everything):
+        for rows in group_rows(requests, numbers, measured, everything, hypothesis.distributions, draws):
             mine = reached.setdefault(rows.requests, everything if len(rows.requests) == len(numbers) else _reach(asked, rows.requests))
             for labels in dict.fromkeys(requests[number].readout.labels for number in rows.requests):
-                check_rows(labels, rows.rows, mine.worlds, hypothesis.distributions)
+                check_rows(labels, rows.rows, mine.worlds, hypothesis.distributions, hypothesis.settings.align)
             bench = schedule([asked[number] for number in rows.requests], mine, rows, hypothesis.shape, hypothesis.metrics)
             panels.append(tally.panel(measured.name, rows, bench, mine))
     return Plan(tuple(requests), draws, tuple(panels), tally.cost(), memory, seed, savings=tally.savings())
@@ -88,12 +88,13 @@ def _draw(
     labels = {request.readout.labels for request in chosen}
     measured = hypothesis.distributions[chosen[0].readout.labels]
     tape = Tape(hypothesis, rows, seed)
+    draws.update((on, tape.rows(on)) for _, on in reached.spots if on is not None)
     for world in reached.worlds:
         if isinstance(world, Gather) and isinstance(world.draw, Draw):
             draws[world.draw] = tape.rows(world.draw)
         elif isinstance(world, Gather):
             pool = hypothesis.distributions[world.distribution]
-            found = donors(world, measured, pool, rows, seed, itself=world.distribution in labels)
+            found = donors(world, measured, pool, rows, seed, world.distribution in labels, hypothesis.settings.align)
             if world.draw in draws and not np.array_equal(draws[world.draw], found):
                 raise ValueError(f"draw {world.draw!r} stands for two things: name it after what is measured and what is drawn from")
             draws[world.draw] = found

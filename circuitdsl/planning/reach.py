@@ -5,17 +5,20 @@ from dataclasses import dataclass, field
 
 from circuitdsl.borders.prompts import Divergence, Metric, leaves
 from circuitdsl.borders.units import LOGITS, Role, WriteGroup
-from circuitdsl.borders.values import Base, Mix, Readout, Recomputed, Run, Value, World
+from circuitdsl.borders.values import Base, Draw, Mix, Readout, Recomputed, Run, Value, World
+
+Spot = tuple[Role, Draw | None]
+"""A role where the measured row has it (None), or where a draw's row has it."""
 
 
 @dataclass(slots=True)
 class Reached:
-    """Recomputed values and (background, mix) pairs by write group, and all worlds and roles that occur."""
+    """Recomputed values and (background, mix) pairs by write group, and all worlds and spots that occur."""
 
     values: dict[WriteGroup, list[Recomputed]] = field(default_factory=dict)
     mixes: dict[WriteGroup, list[tuple[World, Mix]]] = field(default_factory=dict)
     worlds: dict[World, None] = field(default_factory=dict)
-    roles: dict[Role, None] = field(default_factory=dict)
+    spots: dict[Spot, None] = field(default_factory=dict)
 
     @property
     def groups(self) -> list[WriteGroup]:
@@ -36,7 +39,7 @@ def reach(readouts: Iterable[Readout], references: Iterable[Value] = ()) -> Reac
         if readout.reference is not None:
             stack.append(readout.reference)
         for roles in (readout.query, readout.key):
-            found.roles.update(dict.fromkeys(roles or ()))
+            found.spots.update(((role, None), None) for role in roles or ())
     seen: set[int | tuple[World, int]] = set()
     while stack:
         item = stack.pop()
@@ -58,7 +61,7 @@ def reach(readouts: Iterable[Readout], references: Iterable[Value] = ()) -> Reac
             if mix.before is not None:
                 stack.append((background, mix.before))
             for override in mix.overrides:
-                found.roles.update(dict.fromkeys(override.roles or ()))
+                found.spots.update(((role, override.on), None) for role in override.roles or ())
                 stack.append(override.value)
     return found
 

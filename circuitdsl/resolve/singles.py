@@ -55,19 +55,20 @@ def check_unused(program: Program, scope: Scope, space: PromptSpace, claims: Seq
 
 
 def check_donors(claims: Sequence[Claim], settings: Settings, space: PromptSpace, problems: Problems) -> None:
-    """Donors from prompts that are not paired must exist in every layout that they are put into."""
+    """Donors from prompts that are not paired must exist in every layout (or length) that they are put into."""
+    common = "layout" if settings.align == "layout" else "length"
     for claim in claims:
         measured = claim.options.get("on") or space.default
         for name, drawn in _donors(claim):
             rows, donors = space.distributions.get(measured), space.distributions.get(name)
             if rows is None or donors is None or (not drawn and name == measured) or (name != measured and _paired(name, measured, space)):
                 continue
-            there = donors.rows_by_layout()
+            there = donors.rows_alike(settings.align)
             needed = 2 if name == measured and drawn else 1
-            for layout, needing in rows.rows_by_layout().items():
-                if len(there.get(layout, ())) < needed:
+            for alike, needing in rows.rows_alike(settings.align).items():
+                if len(there.get(alike, ())) < needed:
                     prompt = rows.prompts[needing[0]].text
-                    message = f"`{name}` has no donor for {len(needing)} prompts of `{measured}`: none has the same layout"
+                    message = f"`{name}` has no donor for {len(needing)} prompts of `{measured}`: none has the same {common}"
                     hint = f"one of them: {prompt}; derive the prompts (`prompts {name} from {measured} {{ … }}`), or draw more"
                     problems.error("C327", message, claim.span, hint)
                     break

@@ -26,6 +26,7 @@ from circuitdsl.borders.source import Source
 from circuitdsl.borders.units import EMBED, LOGITS, Layout, ModelShape, Port, Role, Roles, Unit
 from circuitdsl.borders.values import (
     Algebra,
+    Draw,
     Gather,
     Mean,
     Mix,
@@ -164,10 +165,13 @@ METRICS = ("logit_diff", "share", "margin", "ratio", "loss", "kl")
 
 
 class RandomValues:
-    """Values that no experiment would ask for: any unit over any background, each port with a mix of its own out of what came before."""
+    """Values that no experiment would ask for: any unit over any background, each port with a mix of its own out of what came before.
 
-    def __init__(self, shape: ModelShape, seed: int):
-        self.shape, self.algebra = shape, Algebra()
+    Some overrides stand where the rows of `drawn` have their roles.
+    """
+
+    def __init__(self, shape: ModelShape, seed: int, drawn: Sequence[Draw] = ()):
+        self.shape, self.algebra, self.drawn = shape, Algebra(), drawn
         self.draw = np.random.default_rng(seed)
         neurons = [Unit("neuron", layer, int(self.draw.integers(shape.mlp_width))) for layer in range(shape.layers) for _ in range(2)]
         self.units = sorted({*shape.units(), *(neurons if shape.mlps else [])}, key=lambda unit: unit.key)
@@ -191,7 +195,8 @@ class RandomValues:
             if not self.chance(share):
                 continue
             places = [roles for roles in self.pick(ROLES) if self.chance(0.8)]
-            overrides += [Override(sender, roles, self.value(sender)) for roles in places]
+            on = self.pick((None, *self.drawn)) if self.drawn else None
+            overrides += [Override(sender, roles, self.value(sender), on) for roles in places]
             if places and None not in places and self.chance(0.3):
                 overrides.append(Override(sender, None, self.value(sender)))
         return self.algebra.mix(overrides)
@@ -229,7 +234,7 @@ class RandomValues:
 
 
 @pytest.fixture
-def random_values() -> Callable[[ModelShape, int], RandomValues]:
+def random_values() -> Callable[..., RandomValues]:
     return RandomValues
 
 

@@ -1,8 +1,11 @@
 """The fast engine says what the oracle says, on values that nobody would ask for: every family, world, port, position and readout."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from circuitdsl.borders.plan import Request
+from circuitdsl.borders.values import Draw
 from circuitdsl.engine.executor import execute
 from circuitdsl.models.exact import exact
 from circuitdsl.oracle import evaluate
@@ -51,6 +54,21 @@ def test_random_claims(tiny, family, random_claims):
     assert len(requests) > 15
     with exact():
         agree(*both(requests, made.space, adapter), 1e-9)
+
+
+def test_random_values_under_absolute_alignment(tiny, family, hypothesis, random_values):
+    """Donors and means by length, from layouts that differ; overrides where a donor has their roles."""
+    seed = sum(map(ord, family)) % 7
+    adapter = tiny(family, seed)
+    space = hypothesis(adapter.shape, seed)
+    space = replace(space, settings=replace(space.settings, align="absolute"))
+    drawn = Draw("clean", "pool", "one"), Draw("clean", "pool", "two", given=Draw("clean", "pool", "one"))
+    requests = [Request(readout, EVERY) for readout in random_values(adapter.shape, seed, drawn).readouts(12)]
+    planned = plan(requests, space)
+    layouts = [[prompt.layout for prompt in space.distributions[name].prompts] for name in ("clean", "pool")]
+    assert any(layouts[0][row] != layouts[1][donor] for draw in drawn for row, donor in enumerate(planned.draws[draw]))
+    with exact():
+        agree(*both(requests, space, adapter), 1e-9)
 
 
 def test_memory_and_order_change_nothing(tiny, family, hypothesis, random_values):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -17,11 +18,14 @@ from circuitdsl.borders.values import Algebra, Draw
 from circuitdsl.engine.executor import execute
 from circuitdsl.measures import measures
 from circuitdsl.planning import plan
+from circuitdsl.planning.draws import Tape
 from circuitdsl.planning.reach import reach
 
 
-def tokens_as_prompts(rows: Sequence[Sequence[int]]) -> tuple[Prompt, ...]:
-    return tuple(Prompt(" ".join(map(str, row)), tuple(row), Layout(0, len(row))) for row in rows)
+def tokens_as_prompts(rows: Sequence[Sequence[int]], layouts: Sequence[Layout] | None = None) -> tuple[Prompt, ...]:
+    """Prompts of these tokens, all of one layout unless one is said for each."""
+    laid = layouts or [Layout(0, len(row)) for row in rows]
+    return tuple(Prompt(" ".join(map(str, row)), tuple(row), layout) for row, layout in zip(rows, laid, strict=True))
 
 
 @dataclass
@@ -81,7 +85,9 @@ class Outcome:
 def outcomes(hypothesis: Hypothesis, adapter: Any, still: Callable[[Draw], bool] = lambda draw: False, **options: Any) -> list[Outcome]:
     """Every tape of a scrub claim with its odds and number. Draws that are `still` do not matter: they stay at the reference."""
     readout = lowered(hypothesis, **options).readouts["F(scrub)"]
-    draws = [world.draw for world in reach([readout]).worlds if isinstance(getattr(world, "draw", None), Draw)]
+    reached = reach([readout])
+    draws = [world.draw for world in reached.worlds if isinstance(getattr(world, "draw", None), Draw)]
+    draws += [on for _, on in reached.spots if on is not None]
     draws = list(dict.fromkeys(one for draw in draws for one in chain(draw)))
     draws.sort(key=depth)
     prompts = hypothesis.distributions["clean"].prompts
@@ -94,7 +100,9 @@ def outcomes(hypothesis: Hypothesis, adapter: Any, still: Callable[[Draw], bool]
         draw, rest = left[0], left[1:]
         reference = row if draw.given is None else fallen[draw.given]
         classes = hypothesis.features[draw.feature]["clean"] if draw.feature else [0] * len(prompts)
-        same = [r for r, p in enumerate(prompts) if classes[r] == classes[reference] and p.layout == prompts[row].layout]
+        align = hypothesis.settings.align
+        own = prompts[row].layout.alike(align)
+        same = [r for r, p in enumerate(prompts) if classes[r] == classes[reference] and p.layout.alike(align) == own]
         same = [row] if still(draw) else same
         for donor in same:
             fall(row, odds / len(same), {**fallen, draw: donor}, rest)
@@ -114,10 +122,9 @@ def outcomes(hypothesis: Hypothesis, adapter: Any, still: Callable[[Draw], bool]
             positions={"clean": expression.positions[which]},
         )},
     )  # fmt: skip
-    planned = plan([Request(readout, tuple(range(n, len(which))))], wide)
-    for draw in draws:
-        if draw in planned.draws:
-            planned.draws[draw][n:] = [fallen[draw] for _, _, fallen in tapes]  # type: ignore[index]
+    tape = {draw: np.array([-1] * n + [fallen[draw] for _, _, fallen in tapes]) for draw in draws}
+    with patch.object(Tape, "rows", lambda self, draw: tape[draw]):
+        planned = plan([Request(readout, tuple(range(n, len(which))))], wide)
     found = execute(planned, adapter, wide)[readout.digest]
     return [Outcome(row, odds, float(value)) for (row, odds, _), value in zip(tapes, found, strict=True)]
 

@@ -8,7 +8,7 @@ import pytest
 
 from circuitdsl.borders.hypothesis import Settings
 from circuitdsl.borders.plan import Request
-from circuitdsl.borders.units import Role, Unit
+from circuitdsl.borders.units import Layout, Role, Unit
 from circuitdsl.borders.values import Draw
 from circuitdsl.engine.executor import execute
 from circuitdsl.models.adapter import adapt
@@ -17,6 +17,8 @@ from circuitdsl.oracle import evaluate
 from circuitdsl.planning import plan
 
 UNUSED = [None] * 9
+PLACES = {"A": 1, "B": 3, "END": 3}, {"A": 2, "B": 0, "END": 3}, {"A": 3, "B": 1, "END": 3}
+"""Where the roles stand in each of three layouts."""
 LAYERS, HEADS, WIDTH, INNER, VOCABULARY, LENGTH, ROWS = 3, 2, 7, 3, 11, 4, 9
 
 
@@ -71,11 +73,17 @@ class Model:
 
 
 class Reference:
-    """scrub(v, ref) of semantics.md, line by line. `nodes`: name → (units, position or None, feature, together)."""
+    """scrub(v, ref) of semantics.md, line by line. `nodes`: name → (units, role or None, feature, together).
 
-    def __init__(self, model, prompts, nodes, edges, tape):
-        self.model, self.nodes, self.edges, self.tape = model, nodes, edges, tape
+    `places[row][role]` is where a role stands on a prompt; a value is delivered where its donor has it.
+    """
+
+    def __init__(self, model, prompts, places, nodes, edges, tape):
+        self.model, self.places, self.nodes, self.edges, self.tape = model, places, nodes, edges, tape
         self.runs = [model.run(tokens) for tokens in prompts]
+
+    def where(self, role, row):
+        return slice(None) if role is None else slice(self.places[row][role], self.places[row][role] + 1)
 
     def scrub(self, receiver, unit, ref, row, path):
         """What `unit` of the node `receiver` writes, or what the logits read."""
@@ -87,7 +95,7 @@ class Reference:
                 continue
             if sender == "embed":
                 for one in [port] if port else ports:
-                    values[one]["embed", None] = self.runs[ref]["embed"]
+                    values[one]["embed", None] = self.runs[ref]["embed"], slice(None)
                 continue
             units, at, feature, together = self.nodes[sender]
             for u in units:
@@ -99,15 +107,14 @@ class Reference:
                 x = ref if feature is None else self.tape.get(step, UNUSED)[row]  # unused: nothing before it reads the prompt
                 value = self.scrub(sender, u, x, row, f"{step}>{written(u)}{where}")
                 for one in [port] if port else ports:
-                    values[one][u, at] = value
+                    values[one][u, at] = value, self.where(at, row if x is None else x)
         reads = {}
         for port in ports:
             total = np.zeros((LENGTH, WIDTH))
             for u in ["embed", *self.model.earlier(unit)]:
                 write = self.runs[rest][u].copy()
-                for (other, at), value in values[port].items():
+                for (other, _), (value, where) in values[port].items():
                     if other == u:
-                        where = slice(None) if at is None else slice(int(at[1]), int(at[1]) + 1)
                         write[where] = value[where]
                 total += write
             reads[port] = total
@@ -119,38 +126,49 @@ def written(unit):
     return f"head {layer}.{index}" if kind == "head" else f"mlp {layer}"
 
 
-def random_file(scrub, model, seed):
-    """Nodes at all or single positions, features or none, some together; edges with and without ports; all are connected."""
+def random_file(scrub, model, seed, align="layout"):
+    """Nodes at all or single positions, features or none, some together; edges with and without ports; all are connected.
+
+    With `absolute` alignment prompts have three layouts; a node whose feature does not fix its place feeds keys and values alone.
+    """
     rng = random.Random(seed)
     prompts = [tuple(rng.randrange(VOCABULARY) for _ in range(LENGTH)) for _ in range(ROWS)]
     features = {"f": [rng.randrange(3) for _ in range(ROWS)], "g": [rng.randrange(2) for _ in range(ROWS)]}
-    kinds = {unit: [(f"p{i}" if i is not None else None) for i in rng.choice([[None], [1, 3], [3]])] for unit in rng.sample(model.units, 6)}
-    nodes = {}
+    laid = [0 if align == "layout" else rng.randrange(3) for _ in range(ROWS)]
+    features |= {"layout": laid, "g_layout": [3 * g + at for g, at in zip(features["g"], laid, strict=True)]}
+    kinds = {unit: rng.choice([[None], ["A", "B"], ["B"], ["A"], ["END"]]) for unit in rng.sample(model.units, 6)}
+    nodes, loose = {}, set()
     for unit, positions in kinds.items():
         for at in positions:
-            nodes[f"n{len(nodes)}"] = [[unit], at, rng.choice(["f", "g", None]), False]
+            carries = rng.choice(["f", "g", None] if align == "layout" or len(positions) == 1 else ["layout", "g_layout", None])
+            if align == "absolute" and at in ("A", "B") and carries in ("f", "g"):
+                loose.add(f"n{len(nodes)}")
+            nodes[f"n{len(nodes)}"] = [[unit], at, carries, False]
     heads = [unit for unit in model.units if unit not in kinds and unit[0] == "head"]
     if len(heads) > 1:
         nodes["pair"] = [heads[:2], None, rng.choice("fg"), True]
     edges = [("embed", name, None) for name in nodes if rng.random() < 0.5]
     for name, (units, *_) in nodes.items():
         readers = [other for other, (others, *_) in nodes.items() if all(u in model.earlier(v) for u in units for v in others)]
+        heads_only = [other for other in readers if all(unit[0] == "head" for unit in nodes[other][0])]
+        readers = heads_only if name in loose else readers
         for reader in rng.sample(readers, min(len(readers), 2)):
-            is_head = all(unit[0] == "head" for unit in nodes[reader][0])
-            edges += [(name, reader, port) for port in rng.choice([[None], ["q"], ["k", "v"]] if is_head else [[None]])]
-        if not readers or rng.random() < 0.4:
+            ports = [[None]] if reader not in heads_only else [["k"], ["k", "v"]] if name in loose else [[None], ["q"], ["k", "v"]]
+            edges += [(name, reader, port) for port in rng.choice(ports)]
+        if name not in loose and (not readers or rng.random() < 0.4):
             edges.append((name, "logits", None))
     rng.shuffle(edges)
     made = {
         name: scrub.node(
             name, *(Unit(*unit) for unit in units), carries=feature, together=together,
-            roles=None if at is None else (Role("END", shift=int(at[1]) - LENGTH + 1, text=at),),
+            roles=None if at is None else (Role(at),),
         )
         for name, (units, at, feature, together) in nodes.items()
     }  # fmt: skip
     target = [rng.randrange(VOCABULARY) for _ in range(ROWS)]
-    file = scrub.Graph(model.adapter.shape, scrub.prompts(prompts), target, features, made, edges).hypothesis()
-    return file, nodes, edges
+    layouts = [Layout(at, LENGTH, tuple(((role, 1), (i, i + 1)) for role, i in PLACES[at].items() if role != "END")) for at in laid]
+    file = scrub.Graph(model.adapter.shape, scrub.prompts(prompts, layouts), target, features, made, edges).hypothesis()
+    return replace(file, settings=Settings(align=align)), nodes, edges
 
 
 def measured(model, file, readout, memory=None, seed=None):
@@ -158,14 +176,17 @@ def measured(model, file, readout, memory=None, seed=None):
     return planned, execute(planned, model.adapter, file)[readout.digest]
 
 
+@pytest.mark.parametrize("align", ["layout", "absolute"])
 @pytest.mark.parametrize("seed", range(12))
-def test_engine_and_oracle_are_the_recursion(scrub, seed):
+def test_engine_and_oracle_are_the_recursion(scrub, seed, align):
     model = Model(seed)
-    file, nodes, edges = random_file(scrub, model, seed)
+    file, nodes, edges = random_file(scrub, model, seed, align)
     readout = scrub.lowered(file).readouts["F(scrub)"]
     planned, found = measured(model, file, readout)
     tape = {draw.path: rows for draw, rows in whole_tape(planned, file).items()}
-    reference = Reference(model, [prompt.tokens for prompt in file.distributions["clean"].prompts], nodes, edges, tape)
+    prompts = file.distributions["clean"].prompts
+    places = [PLACES[prompt.layout.template] for prompt in prompts]
+    reference = Reference(model, [prompt.tokens for prompt in prompts], places, nodes, edges, tape)
     target = file.metrics["m"].bound["clean"].ids
     wanted = [(reference.scrub("logits", None, row, row, "0:logits")[-1] @ model.w["unembed.weight"].T)[target[row]] for row in range(ROWS)]
     np.testing.assert_allclose(found, wanted, rtol=1e-9)

@@ -6,7 +6,6 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from circuitdsl.borders.hypothesis import Settings
 from circuitdsl.borders.measure import MeanOf
 from circuitdsl.borders.source import CircError
 from circuitdsl.borders.units import Unit
@@ -24,11 +23,6 @@ def file(scrub):
     prompts = scrub.prompts([[0, 1 + row % 3, 2, 3] for row in range(12)])
     features = {"f": [row % 3 for row in range(12)], "g": [row % 2 for row in range(12)]}
     return scrub.Graph(induction().adapter().shape, prompts, [1] * 12, features, nodes, edges).hypothesis()
-
-
-def test_absolute_alignment_is_refused(scrub, file):
-    with pytest.raises(CircError, match="C374"):
-        scrub.lowered(replace(file, settings=Settings(align="absolute")))
 
 
 @pytest.mark.parametrize("replicates", [-1, 1.5])
