@@ -25,6 +25,9 @@ class Request:
 Index = tuple[int, ...] | None
 """Places along one axis; None: all of them, in order."""
 
+Worlds = tuple[World, ...]
+"""Base worlds of a step: one for all its variants, or one for each. Several are all rows of one distribution's plain run."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -39,13 +42,13 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Contributions put in place of others: from a register, or (`world`) a base world whose units `members` are taken.
+    """Contributions put in place of others: from a register, or from base worlds whose units `members` are taken.
 
     `members` are places along the register's axis of heads or neurons, or, for a world, their numbers in the layer.
     """
 
     register: int | None
-    world: World | None
+    worlds: Worlds
     variants: Index
     positions: Index
     members: Index
@@ -60,7 +63,7 @@ class Normalise:
 
     out: int
     reader: WriteGroup
-    background: World
+    backgrounds: Worlds
     frozen: World | None
     positions: tuple[int, ...]
     variants: int
@@ -100,7 +103,7 @@ class Attend:
 
     out: int
     layer: int
-    background: World
+    backgrounds: Worlds
     heads: tuple[int, ...]
     positions: tuple[int, ...]
     length: int
@@ -152,7 +155,7 @@ class Write:
 
     out: int
     group: WriteGroup
-    background: World
+    backgrounds: Worlds
     positions: tuple[int, ...]
     variants: int
     changes: tuple[Change, ...]

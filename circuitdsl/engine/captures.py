@@ -13,7 +13,7 @@ from circuitdsl.borders.units import Layout
 from circuitdsl.borders.values import Gather, Mean, Run, World, Zero
 from circuitdsl.engine.disk import RunsOnDisk, capture
 from circuitdsl.engine.places import Places
-from circuitdsl.engine.worlds import CapturedPool, Pool, View, average, zeros
+from circuitdsl.engine.worlds import CapturedPool, Pool, View, Views, average, zeros
 
 
 @dataclass
@@ -67,7 +67,7 @@ class Worlds:
     chunk: int
     _made: dict[World, tuple[Pool, dict[Layout | int, int]]] = field(default_factory=dict)
 
-    def views(self, rows: tuple[int, ...]) -> dict[World, View]:
+    def views(self, rows: tuple[int, ...]) -> Views:
         """A distribution is run once a chunk, on all rows that its worlds need there."""
         needed: dict[str, dict[int, None]] = {}
         depths: dict[str, int] = {}
@@ -79,7 +79,7 @@ class Worlds:
                 donors[world] = mine
                 needed.setdefault(world.distribution, {}).update(dict.fromkeys(mine))
         runs = {name: (tuple(some), self._pool(name, tuple(some), depths[name])) for name, some in needed.items()}
-        views = {}
+        views: dict[World, View] = {}
         for world in self.panel.worlds:
             if isinstance(world, Run | Gather):
                 captured, pool = runs[world.distribution]
@@ -90,8 +90,8 @@ class Worlds:
                 taken = tuple(strata[self._alike(row)] if strata else 0 for row in rows)
                 captured = tuple(strata.values()) if strata else (0,)
             same = taken == tuple(range(len(captured)))
-            views[world] = View(self.adapter, pool, self.places, None if same else self.places.tensor(taken))
-        return views
+            views[world] = View(self.adapter, pool, self.places, None if same else torch.tensor([taken], device=self.adapter.device))
+        return Views(views, len(rows))
 
     def _pool(self, distribution: str, rows: tuple[int, ...], layers: int) -> Pool:
         return CapturedPool(self.adapter, self.captures.run(self.adapter, self.hypothesis, distribution, rows, layers))
@@ -126,7 +126,7 @@ class Worlds:
         for step in (step for step in self.panel.steps if isinstance(step, Write)):
             for change in step.changes:
                 if change.kind == "neuron":
-                    taken = [p.members or () for p in (*change.placements, *change.instead) if p.world == world]
-                    for members in [change.members, *taken] if step.background == world else taken:
+                    taken = [p.members or () for p in (*change.placements, *change.instead) if world in p.worlds]
+                    for members in [change.members, *taken] if world in step.backgrounds else taken:
                         found.update(((step.group.layer, index), None) for index in members)
         return list(found)

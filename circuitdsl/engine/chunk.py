@@ -1,6 +1,5 @@
 """The steps of a plan on one chunk of prompts. Each method is a line of semantics.md."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,10 +23,9 @@ from circuitdsl.borders.plan import (
     Write,
 )
 from circuitdsl.borders.units import WriteGroup
-from circuitdsl.borders.values import World
 from circuitdsl.engine import metrics
 from circuitdsl.engine.places import Places
-from circuitdsl.engine.worlds import View
+from circuitdsl.engine.worlds import Views
 
 
 @dataclass
@@ -37,7 +35,7 @@ class Chunk:
     adapter: Adapter
     hypothesis: Hypothesis
     rows: np.ndarray
-    worlds: Mapping[World, View]
+    worlds: Views
     places: Places
     registers: dict[int, Tensor] = field(default_factory=dict)
     numbers: dict[str, Tensor] = field(default_factory=dict)
@@ -68,13 +66,13 @@ class Chunk:
 
     def normalise(self, step: Normalise) -> Tensor:
         """norm(R^b + what the overrides change) [M, B, P, d]; with `frozen` at the scale of that world's own read."""
-        read = self.worlds[step.background].read(step.reader, step.positions)
+        read = self.worlds.of(step.backgrounds).read(step.reader, step.positions)
         stream = self.sum(step.parts, step.variants, read, len(step.positions))
-        scale = None if step.frozen is None else self.worlds[step.frozen].read(step.reader, step.positions).expand_as(stream)
+        scale = None if step.frozen is None else self.worlds.of((step.frozen,)).read(step.reader, step.positions).expand_as(stream)
         return self.adapter.norm(step.reader, stream, scale)
 
     def sum(self, parts: tuple[Part, ...], variants: int, start: Tensor | None, positions: int) -> Tensor:
-        """start [B, P, d] plus the parts [M, B, P, d]."""
+        """start [M or 1, B, P, d] plus the parts [M, B, P, d]."""
         whole = [part for part in parts if part.to_variants is None and part.to_positions is None]
         rest = [part for part in parts if part not in whole]
         if whole:
@@ -87,7 +85,7 @@ class Chunk:
             for part in whole[1:]:
                 out += self.take(part)
         elif start is not None:
-            out = start.expand(variants, *start.shape)
+            out = start.expand(variants, *start.shape[1:])
             out = out.clone() if rest else out
         else:
             like = self.registers[parts[0].register]
@@ -149,11 +147,11 @@ class Chunk:
         """Keys or values [M or 1, B, length, n, h]: the background's, with what is read anew in its place."""
         if source is not None and source.at == tuple(range(step.length)):
             return self.source(source)
-        own = self.worlds[step.background].keys(step.layer, step.heads, step.length, port)[None]
+        own = self.worlds.of(step.backgrounds).keys(step.layer, step.heads, step.length, port)
         if source is None:
             return own
         new = self.source(source)
-        keys = own.expand(len(new), *own.shape[1:]).clone()
+        keys = own.expand(max(len(own), len(new)), *own.shape[1:]).clone()
         self.places.put(keys, None, source.at, None, new)
         return keys
 
@@ -177,7 +175,7 @@ class Chunk:
         changed = changed.expand(step.variants, *changed.shape[1:])  # variants that pruning has made equal are computed as one
         if not self.adapter.shape.post_norm:
             return changed
-        total = self.worlds[step.background].total(step.group, step.positions)
+        total = self.worlds.of(step.backgrounds).total(step.group, step.positions)
         return self.adapter.post(step.group, total + changed) - self.adapter.post(step.group, total)
 
     def contributions(self, step: Write, change: Change, placements: tuple[Placement, ...]) -> Tensor:
@@ -186,8 +184,7 @@ class Chunk:
             only = placements[0]
             if only.to_variants is None and only.to_positions is None and only.to_members is None:
                 return self.placed(step.group, change, only)
-        view = self.worlds[step.background]
-        out = view.contribution(step.group, change.kind, change.members, step.positions)[None]
+        out = self.worlds.of(step.backgrounds).contribution(step.group, change.kind, change.members, step.positions)
         if not placements:
             return out
         out = out.expand(step.variants, *out.shape[1:]).clone()
@@ -197,9 +194,9 @@ class Chunk:
         return out
 
     def placed(self, group: WriteGroup, change: Change, placement: Placement) -> Tensor:
-        if placement.world is not None:
+        if placement.worlds:
             assert placement.positions is not None and placement.members is not None
-            return self.worlds[placement.world].contribution(group, change.kind, placement.members, placement.positions)[None]
+            return self.worlds.of(placement.worlds).contribution(group, change.kind, placement.members, placement.positions)
         assert placement.register is not None
         return self.places.take(self.registers[placement.register], placement.variants, None, placement.positions, placement.members)
 
@@ -214,13 +211,13 @@ class Chunk:
 
     def collect(self, step: Collect) -> Tensor:
         """[B, d]"""
-        world = self.worlds[step.world]
+        world = self.worlds.of((step.world,))
         if step.member is None:
             found = world.read(step.group, step.positions)
         else:
             written = world.contribution(step.group, step.kind, (step.member,), step.positions)
             found = self.to_stream(step.group, step.kind, (step.member,), written)
-        return found.double().mean(1)
+        return found[0].double().mean(1)
 
     def measure(self, step: Measure) -> None:
         labels = self.hypothesis.distributions[step.labels]

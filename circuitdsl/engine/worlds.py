@@ -13,7 +13,9 @@ import torch
 from torch import Tensor
 
 from circuitdsl.borders.adapter import Adapter, Captured
+from circuitdsl.borders.plan import Worlds
 from circuitdsl.borders.units import WriteGroup
+from circuitdsl.borders.values import World
 from circuitdsl.engine.places import Places
 
 
@@ -176,23 +178,24 @@ def average(
 
 @dataclass
 class View:
-    """A pool's rows put beside the prompts of a chunk: row b is row `rows[b]` of the pool (None: the same rows)."""
+    """Rows of a pool put beside the prompts of a chunk, for M worlds at once, or for one: all that it gives has them as first axis."""
 
     adapter: Adapter
     pool: Pool
     places: Places
     rows: Tensor | None = None
+    """[M, B]: row b of world m is this row of the pool. None: one world with the pool's own rows."""
 
     def read(self, reader: WriteGroup, positions: tuple[int, ...]) -> Tensor:
-        """[B, P, d]: the stream that the readers of this group read."""
+        """[M, B, P, d]: the stream that the readers of this group read."""
         return self._pick(self.pool.read(reader), positions)
 
     def keys(self, layer: int, heads: tuple[int, ...], length: int, port: str) -> Tensor:
-        """[B, length, n, h]: keys or values."""
+        """[M, B, length, n, h]: keys or values."""
         return self._pick(self.pool.keys(layer, heads, port), tuple(range(length)))
 
     def contribution(self, group: WriteGroup, kind: str, members: tuple[int, ...], positions: tuple[int, ...]) -> Tensor:
-        """Heads' weighted values [B, P, n, h], neurons [B, P, n], else [B, P, d]."""
+        """Heads' weighted values [M, B, P, n, h], neurons [M, B, P, n], else [M, B, P, d]."""
         if kind == "head":
             return self._pick(self.places.take(self.pool.heads(group.layer), None, None, members), positions)
         if kind == "neuron":
@@ -200,11 +203,28 @@ class View:
         return self._pick(self.pool.mlp(group.layer) if kind == "mlp" else self.pool.embed, positions)
 
     def total(self, group: WriteGroup, positions: tuple[int, ...]) -> Tensor:
-        """[B, P, d]: c_g + Σ x_u of a write group."""
+        """[M, B, P, d]: c_g + Σ x_u of a write group."""
         pool = self.pool
         raw = pool.heads(group.layer) if group.kind == "attention" else pool.mlp(group.layer) if group.kind == "mlp" else pool.embed
         return total(self.adapter, group, self._pick(raw, positions))
 
     def _pick(self, tensor: Tensor, positions: tuple[int, ...]) -> Tensor:
         picked = self.places.take(tensor, None, positions)
-        return picked if self.rows is None else picked.index_select(0, self.rows)
+        return picked[None] if self.rows is None else picked.index_select(0, self.rows.flatten()).unflatten(0, self.rows.shape)
+
+
+@dataclass
+class Views:
+    """The views of a chunk, of single worlds and of several that share a pool."""
+
+    single: Mapping[World, View]
+    prompts: int
+
+    def of(self, worlds: Worlds) -> View:
+        if len(worlds) == 1:
+            return self.single[worlds[0]]
+        views = [self.single[world] for world in worlds]
+        first = views[0]
+        own = torch.arange(self.prompts, device=first.adapter.device)
+        rows = torch.stack([own if view.rows is None else view.rows[0] for view in views])
+        return View(first.adapter, first.pool, first.places, rows)

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from circuitdsl.borders.plan import Index, Normalise, Part, Step
+from circuitdsl.borders.plan import Index, Normalise, Part, Step, Worlds
 from circuitdsl.borders.units import ModelShape, WriteGroup
-from circuitdsl.borders.values import World
+from circuitdsl.borders.values import Gather, Run, World
 from circuitdsl.planning.graph import Graph, Node, State
 from circuitdsl.planning.numbers import places
 
@@ -32,6 +33,13 @@ class Found:
 
     register: Register
     variant: int
+
+
+class Stream(NamedTuple):
+    """What is read: a background, and what is changed in it (None: nothing)."""
+
+    world: World
+    state: State | None
 
 
 @dataclass(slots=True)
@@ -83,15 +91,27 @@ class Bench:
                 parts.append(Part(number, every, positions, index(to, len(states)), to_positions))
         return tuple(parts)
 
-    def read(self, reader: WriteGroup, world: World, frozen: World | None, at: int, states: Sequence[State | None]) -> Register:
-        """A register of normalised reads, one variant a state; made once."""
-        key = (reader, world, frozen, at, *map(id, states))
+    def read(self, reader: WriteGroup, frozen: World | None, at: int, streams: Sequence[Stream]) -> Register:
+        """A register of normalised reads, one variant a stream; made once."""
+        worlds, states = together(stream.world for stream in streams), [stream.state for stream in streams]
+        key = (reader, worlds, frozen, at, *map(id, states))
         if key not in self.reads:
             positions = places(at)
             made = self.reads[key] = self.register(len(states), positions, self.shape.width)
             parts = self.parts(states, positions)
-            self.steps.append(Normalise(made.number, reader, world, frozen, positions, len(states), parts))
+            self.steps.append(Normalise(made.number, reader, worlds, frozen, positions, len(states), parts))
         return self.reads[key]
+
+
+def source(world: World) -> str | World:
+    """What a world's rows are taken from: variants over rows of one plain run are batched along one axis."""
+    return world.distribution if isinstance(world, Run | Gather) else world
+
+
+def together(worlds: Iterable[World]) -> Worlds:
+    """The worlds of a step's variants; the one world of all of them where they have but one."""
+    several = tuple(worlds)
+    return several[:1] if len(set(several)) == 1 else several
 
 
 def index(taken: Iterable[int], size: int) -> Index:

@@ -1,4 +1,4 @@
-"""Heads of one layer over one background: each distinct read normalised once, multiplied by all its readers' weights together.
+"""Heads of one layer over the rows of one run: each distinct read normalised once, multiplied by all its readers' weights together.
 
 Heads that read the same run together; several variants of the same heads are batched along one axis. Keys and values that
 nothing changes are the background's own, and of the others only the changed positions are made again.
@@ -10,17 +10,17 @@ from typing import NamedTuple
 from circuitdsl.borders.plan import Attend, PatternReadout, Project, Source
 from circuitdsl.borders.units import Port, WriteGroup
 from circuitdsl.borders.values import World
-from circuitdsl.planning.bench import Bench, Found, Register, index, meet
+from circuitdsl.planning.bench import Bench, Found, Register, Stream, index, meet, together
 from circuitdsl.planning.demand import needed
-from circuitdsl.planning.graph import Node, State
+from circuitdsl.planning.graph import Node
 from circuitdsl.planning.numbers import places
 
 
 class PortRead(NamedTuple):
-    """What a port reads anew: a state (None: the background's stream) at positions; at none, the captured keys or values serve."""
+    """What a port reads anew: a stream at positions; at none, the background's captured keys or values serve."""
 
     port: Port
-    state: State | None
+    stream: Stream
     at: int
 
 
@@ -39,19 +39,19 @@ Patterns = dict[Node, list[tuple[str, tuple[int, ...], tuple[int, ...] | None]]]
 """Readouts of a head's attention: their name, query positions, key positions (None: the whole of it is compared)."""
 
 
-def lay_heads(bench: Bench, group: WriteGroup, world: World, frozen: World | None, nodes: Iterable[Node], patterns: Patterns) -> None:
+def lay_heads(bench: Bench, group: WriteGroup, frozen: World | None, nodes: Iterable[Node], patterns: Patterns) -> None:
     variants: dict[Variant, list[Node]] = {}
     for node in nodes:
         variants.setdefault(_variant(bench, node), []).append(node)
-    together = {tuple(sorted(node.unit.index for node in same)) for same in variants.values()}
-    apart = len(together) > len({head for heads in together for head in heads})  # too many different sets of heads to run as sets
-    projected = _project(bench, group, world, frozen, variants, apart)
+    sets = {tuple(sorted(node.unit.index for node in same)) for same in variants.values()}
+    apart = len(sets) > len({head for heads in sets for head in heads})  # too many different sets of heads to run as sets
+    projected = _project(bench, group, frozen, variants, apart)
     batches: dict[tuple, list[tuple[Variant, list[Node]]]] = {}
     for variant, same in variants.items():
         for members in [[node] for node in same] if apart else [sorted(same, key=lambda node: node.unit.index)]:
             heads = tuple(node.unit.index for node in members)
             ports = variant.ports
-            registers = tuple(projected[port.port, port.state, heads[0]][0].number if port.at else None for port in ports)
+            registers = tuple(projected[port.port, port.stream, heads[0]][0].number if port.at else None for port in ports)
             batches.setdefault((heads, variant.queries, variant.k.at, variant.v.at, registers), []).append((variant, members))
     for (heads, queries, *_), batch in batches.items():
         at = places(queries)
@@ -65,7 +65,8 @@ def lay_heads(bench: Bench, group: WriteGroup, world: World, frozen: World | Non
         q, k, v = (_source(projected, [variant.ports[port] for variant, _ in batch], heads) for port in range(3))
         assert q is not None
         length = bench.graph.seen_by(queries).bit_length()
-        bench.steps.append(Attend(out.number, group.layer, world, heads, at, length, len(batch), q, k, v, tuple(weights)))
+        worlds = together(variant.q.stream.world for variant, _ in batch)
+        bench.steps.append(Attend(out.number, group.layer, worlds, heads, at, length, len(batch), q, k, v, tuple(weights)))
 
 
 def _variant(bench: Bench, node: Node) -> Variant:
@@ -74,40 +75,39 @@ def _variant(bench: Bench, node: Node) -> Variant:
         need, state = needed(bench.graph, node, name), node.reads[name]
         if state is not None and not state.support & need:
             state = None
+        stream = Stream(node.world, state)
         if name == "q" or not node.plain:
-            return PortRead(name, state, need)
-        return PortRead(name, state, state.support & need if state else 0)
+            return PortRead(name, stream, need)
+        return PortRead(name, stream, state.support & need if state else 0)
 
     return Variant(port("q"), port("k"), port("v"), node.demand | node.pattern)
 
 
-Projected = dict[tuple[Port, State | None, int], tuple[Register, int]]
-"""Port, state and head → register and variant."""
+Projected = dict[tuple[Port, Stream, int], tuple[Register, int]]
+"""Port, stream and head → register and variant."""
 
 
-def _project(
-    bench: Bench, group: WriteGroup, world: World, frozen: World | None, variants: dict[Variant, list[Node]], apart: bool
-) -> Projected:
+def _project(bench: Bench, group: WriteGroup, frozen: World | None, variants: dict[Variant, list[Node]], apart: bool) -> Projected:
     """Projects each port of each distinct read once, for all heads that read it."""
-    heads: dict[tuple[Port, State | None], dict[int, None]] = {}
-    at: dict[tuple[Port, State | None], int] = {}
+    heads: dict[tuple[Port, Stream], dict[int, None]] = {}
+    at: dict[tuple[Port, Stream], int] = {}
     for variant, nodes in variants.items():
         for read in variant.ports:
             if read.at:
-                key = (read.port, read.state)
+                key = (read.port, read.stream)
                 heads.setdefault(key, {}).update((node.unit.index, None) for node in nodes)
                 at[key] = at.get(key, 0) | read.at
-    batches: dict[tuple[Port, int, tuple[int, ...]], list[State | None]] = {}
-    for (port, state), readers in heads.items():
+    batches: dict[tuple[Port, int, tuple[int, ...]], list[Stream]] = {}
+    for (port, stream), readers in heads.items():
         for some in [(head,) for head in sorted(readers)] if apart else [tuple(sorted(readers))]:
-            batches.setdefault((port, at[port, state], some), []).append(state)
+            batches.setdefault((port, at[port, stream], some), []).append(stream)
     found: Projected = {}
-    for (port, positions, some), states in batches.items():
-        normalised = bench.read(group, world, frozen, positions, states)
-        out = bench.register(len(states), normalised.at, bench.shape.head_width, some)
+    for (port, positions, some), streams in batches.items():
+        normalised = bench.read(group, frozen, positions, streams)
+        out = bench.register(len(streams), normalised.at, bench.shape.head_width, some)
         bench.steps.append(Project(out.number, normalised.number, group.layer, port, some, normalised.at))
-        for number, state in enumerate(states):
-            found.update({(port, state, head): (out, number) for head in some})
+        for number, stream in enumerate(streams):
+            found.update({(port, stream, head): (out, number) for head in some})
     return found
 
 
@@ -115,9 +115,9 @@ def _source(projected: Projected, ports: list[PortRead], heads: tuple[int, ...])
     first = ports[0]
     if not first.at:
         return None
-    register, _ = projected[first.port, first.state, heads[0]]
+    register, _ = projected[first.port, first.stream, heads[0]]
     assert register.members is not None
-    taken = [projected[port.port, port.state, heads[0]][1] for port in ports]
+    taken = [projected[port.port, port.stream, heads[0]][1] for port in ports]
     if len(set(taken)) == 1:
         taken = taken[:1]
     members = index((register.members.index(head) for head in heads), len(register.members))

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from circuitdsl.borders.plan import Attend, Collect, Measure, Normalise, Project, Request, Step, Sum, Transform, Write
+from circuitdsl.borders.plan import Attend, Collect, Measure, Normalise, Project, Request, Step, Sum, Transform, Worlds, Write
 from circuitdsl.borders.prompts import Constant, Metric, SpanLoss, leaves
 from circuitdsl.borders.units import LOGITS, ModelShape, WriteGroup
 from circuitdsl.borders.values import Base, Readout, Recomputed, Run, Value, World
-from circuitdsl.planning.bench import Bench, Found, Register
+from circuitdsl.planning.bench import Bench, Found, Register, Stream, source
 from circuitdsl.planning.demand import attention_node, demand, needed
 from circuitdsl.planning.graph import Graph, Node, State, bits, build
 from circuitdsl.planning.heads import Patterns, lay_heads
@@ -107,48 +107,48 @@ def _uses(graph: Graph) -> dict[State, int]:
 
 
 def _lay_nodes(bench: Bench, group: WriteGroup, patterns: Patterns) -> None:
-    alive: dict[tuple[str, World, World | None], list[Node]] = {}
+    alive: dict[tuple[str, str | World, World | None], list[Node]] = {}
     for node in bench.graph.nodes.get(group, ()):
         if node.demand or node.pattern:
-            alive.setdefault((node.unit.kind, node.world, node.frozen), []).append(node)
-    for (kind, world, frozen), nodes in alive.items():
+            alive.setdefault((node.unit.kind, source(node.world), node.frozen), []).append(node)
+    for (kind, _, frozen), nodes in alive.items():
         if kind == "head":
-            lay_heads(bench, group, world, frozen, nodes, patterns)
+            lay_heads(bench, group, frozen, nodes, patterns)
         elif kind == "neuron":
-            _lay_neurons(bench, group, world, frozen, nodes)
+            _lay_neurons(bench, group, frozen, nodes)
         else:
-            _lay_streams(bench, group, world, frozen, nodes)
+            _lay_streams(bench, group, frozen, nodes)
 
 
-def _state(node: Node, at: int) -> State | None:
+def _stream(node: Node, at: int) -> Stream:
     state = (node.reads or {})["in"]
-    return state if state is not None and state.support & at else None
+    return Stream(node.world, state if state is not None and state.support & at else None)
 
 
-def _lay_streams(bench: Bench, group: WriteGroup, world: World, frozen: World | None, nodes: list[Node]) -> None:
+def _lay_streams(bench: Bench, group: WriteGroup, frozen: World | None, nodes: list[Node]) -> None:
     """MLPs and logits: the variants of one positions set are one batch. Logits stay normalised reads until they are measured."""
-    batches: dict[int, dict[State | None, list[Node]]] = {}
+    batches: dict[int, dict[Stream, list[Node]]] = {}
     for node in nodes:
-        batches.setdefault(node.demand, {}).setdefault(_state(node, node.demand), []).append(node)
-    for at, states in batches.items():
-        read = bench.read(group, world, frozen, at, list(states))
+        batches.setdefault(node.demand, {}).setdefault(_stream(node, node.demand), []).append(node)
+    for at, streams in batches.items():
+        read = bench.read(group, frozen, at, list(streams))
         out: Register = read
         if group.kind == "mlp":
-            out = bench.register(len(states), read.at, bench.shape.width)
+            out = bench.register(len(streams), read.at, bench.shape.width)
             bench.steps.append(Transform(out.number, read.number, group.layer, None, read.at))
-        for number, same in enumerate(states.values()):
+        for number, same in enumerate(streams.values()):
             bench.values.update((node, Found(out, number)) for node in same)
 
 
-def _lay_neurons(bench: Bench, group: WriteGroup, world: World, frozen: World | None, nodes: list[Node]) -> None:
-    readers: dict[tuple[int, State | None], list[Node]] = {}
+def _lay_neurons(bench: Bench, group: WriteGroup, frozen: World | None, nodes: list[Node]) -> None:
+    readers: dict[tuple[int, Stream], list[Node]] = {}
     for node in nodes:
-        readers.setdefault((node.demand, _state(node, node.demand)), []).append(node)
-    batches: dict[tuple[int, tuple[int, ...]], list[tuple[State | None, list[Node]]]] = {}
-    for (at, state), same in readers.items():
-        batches.setdefault((at, tuple(sorted({node.unit.index for node in same}))), []).append((state, same))
+        readers.setdefault((node.demand, _stream(node, node.demand)), []).append(node)
+    batches: dict[tuple[int, tuple[int, ...]], list[tuple[Stream, list[Node]]]] = {}
+    for (at, stream), same in readers.items():
+        batches.setdefault((at, tuple(sorted({node.unit.index for node in same}))), []).append((stream, same))
     for (at, indices), batch in batches.items():
-        read = bench.read(group, world, frozen, at, [state for state, _ in batch])
+        read = bench.read(group, frozen, at, [stream for stream, _ in batch])
         out = bench.register(len(batch), read.at, 1, indices)
         bench.steps.append(Transform(out.number, read.number, group.layer, indices, read.at))
         for number, (_, same) in enumerate(batch):
@@ -193,27 +193,27 @@ def depths(steps: Sequence[Step], layers: int) -> dict[World, int]:
     """How many layers of each base world the steps read: what comes later need not be run."""
     found: dict[World, int] = {}
 
-    def need(world: World | None, depth: int) -> None:
-        if world is not None:
+    def need(worlds: Worlds, depth: int) -> None:
+        for world in worlds:
             found[world] = max(found.get(world, 0), depth)
 
     for step in steps:
         match step:
             case Normalise(reader=reader):
                 depth = {"attention": reader.layer, "mlp": reader.layer + 1}.get(reader.kind, layers)
-                need(step.background, depth)
-                need(step.frozen, depth)
+                need(step.backgrounds, depth)
+                need((step.frozen,) if step.frozen is not None else (), depth)
             case Attend():
-                need(step.background, step.layer + 1)
+                need(step.backgrounds, step.layer + 1)
             case Collect(world=world, group=group, member=member):
                 own = group.layer + (member is not None or group.kind == "mlp")
-                need(world, layers if group.kind == "logits" else 0 if group.kind == "embed" else own)
+                need((world,), layers if group.kind == "logits" else 0 if group.kind == "embed" else own)
             case Write(group=group):
                 depth = 0 if group.kind == "embed" else group.layer + 1
-                need(step.background, depth)
+                need(step.backgrounds, depth)
                 for change in step.changes:
                     for placement in (*change.placements, *change.instead):
-                        need(placement.world, depth)
+                        need(placement.worlds, depth)
     return found
 
 

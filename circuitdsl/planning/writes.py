@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from circuitdsl.borders.plan import Change, Placement, Sum, Write
 from circuitdsl.borders.units import Unit, WriteGroup
 from circuitdsl.borders.values import World
-from circuitdsl.planning.bench import Bench, Found, index, meet
+from circuitdsl.planning.bench import Bench, Found, index, meet, source, together
 from circuitdsl.planning.graph import State, Term
 from circuitdsl.planning.numbers import places
 
@@ -19,7 +19,7 @@ def lay_changes(bench: Bench, group: WriteGroup, states: Iterable[State]) -> Non
         if any(term.positions & state.demand for term in state.terms):
             key = (state.background, *((t.unit, t.positions, id(t.node), id(t.instead)) for t in state.terms))
             shared.setdefault(key, []).append(state)
-    batches: dict[tuple[World, int, tuple[Unit, ...]], list[tuple[list[Term], list[State]]]] = {}
+    batches: dict[tuple[str | World, int, tuple[Unit, ...]], list[tuple[list[Term], list[State]]]] = {}
     for same in shared.values():
         demand = 0
         for state in same:
@@ -29,15 +29,16 @@ def lay_changes(bench: Bench, group: WriteGroup, states: Iterable[State]) -> Non
         for term in terms:
             at |= term.positions
         units = tuple(sorted({term.unit for term in terms}, key=lambda unit: unit.key))
-        batches.setdefault((same[0].background, at, units), []).append((terms, same))
-    for (background, at, units), batch in batches.items():
+        batches.setdefault((source(same[0].background), at, units), []).append((terms, same))
+    for (_, at, units), batch in batches.items():
         positions = places(at)
         out = bench.register(len(batch), positions, bench.shape.width)
         variants = [terms for terms, _ in batch]
         changes = tuple(
             change for kind in _KINDS if (change := _change(bench, kind, [u for u in units if u.kind == kind], variants, positions))
         )
-        bench.steps.append(Write(out.number, group, background, positions, len(batch), changes))
+        worlds = together(same[0].background for _, same in batch)
+        bench.steps.append(Write(out.number, group, worlds, positions, len(batch), changes))
         for number, (_, same) in enumerate(batch):
             bench.changes.update((state, Found(out, number)) for state in same)
 
@@ -56,30 +57,31 @@ def _placements(bench: Bench, entries: list, variants: int, at: tuple[int, ...],
     """Entries (variant, term, node) as blocks: first the members that come from one place, then the variants that agree in that."""
     blocks: dict[tuple, list[tuple[int, int]]] = {}
     for variant, term, node in entries:
-        unit, source, from_ = node.unit, node.world, 0
-        place = unit.index
+        unit, place = node.unit, node.unit.index
+        whence: int | str | World = source(node.world)
+        from_: int | World = node.world
         if node.reads is not None:
             found = bench.values[node]
-            source, from_ = found.register.number, found.variant
+            whence, from_ = found.register.number, found.variant
             place = found.register.members.index(unit.index) if found.register.members else 0
-        blocks.setdefault((source, from_, variant, term.positions), []).append((place, members.index(unit.index)))
-    merged: dict[tuple, tuple[list[int], list[int]]] = {}
-    for (source, from_, variant, positions), pairs in blocks.items():
-        taken, to = merged.setdefault((source, positions, tuple(pairs)), ([], []))
+        blocks.setdefault((whence, from_, variant, term.positions), []).append((place, members.index(unit.index)))
+    merged: dict[tuple, tuple[list, list[int]]] = {}
+    for (whence, from_, variant, positions), pairs in blocks.items():
+        taken, to = merged.setdefault((whence, positions, tuple(pairs)), ([], []))
         taken.append(from_)
         to.append(variant)
     placements = []
-    for (source, positions, pairs), (taken, to) in merged.items():
+    for (whence, positions, pairs), (taken, to) in merged.items():
         wanted = places(positions)
         mine, theirs = (tuple(pair[side] for pair in pairs) for side in (0, 1))
         target = (index(to, variants), meet(wanted, at)[1], index(theirs, len(members)))
-        if isinstance(source, int):
-            register = bench.registers[source]
+        if isinstance(whence, int):
+            register = bench.registers[whence]
             from_members = index(mine, len(register.members)) if register.members else None
             taken_from = (index(taken, register.variants), meet(register.at, wanted)[0], from_members)
-            placements.append(Placement(source, None, *taken_from, *target))
+            placements.append(Placement(whence, (), *taken_from, *target))
         else:
-            placements.append(Placement(None, source, None, wanted, mine, *target))
+            placements.append(Placement(None, together(taken), None, wanted, mine, *target))
     return tuple(placements)
 
 
