@@ -130,7 +130,7 @@ def fmt(
 
 @app.command()
 def explain(
-    name: Annotated[str | None, typer.Argument(help="A code such as C012 or W003, or a measure such as faithfulness.")] = None,
+    name: Annotated[str | None, typer.Argument(help="A code such as C012 or W022, or a measure such as faithfulness.")] = None,
 ) -> int:
     """Tell what a code or a measure means; without a name, list both."""
     from circuitdsl.cli.explanations import catalogue, explanation

@@ -103,4 +103,4 @@ def _check(plan: Plan, columns: dict[str, np.ndarray], adapter: Adapter, hypothe
             message = f"{name} of {readout.value.unit} is not finite on {len(bad)} of {len(request.rows)} prompts, first on “{text}”"
             found.append(Diagnostic("C510", message, Span(), hint=hint))
     if found:
-        raise CircError(found)
+        raise CircError(list(dict.fromkeys(found)))  # replicates of one readout say the same

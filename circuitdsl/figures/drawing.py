@@ -1,6 +1,7 @@
 """`draw`: a graph record in, the bytes of a figure out."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, cast, get_args
 
@@ -68,7 +69,8 @@ def _write(path: Path, body: bytes) -> None:
         temporary.write_bytes(body)
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
         reason = (error.strerror or str(error)).lower()
         raise _problem("C606", f"the figure cannot be written to {path}: {reason}", "name another place with --output") from error
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from circuitdsl.borders.adapter import Captured, LayerParts
 from circuitdsl.borders.units import ModelShape, WriteGroup
-from circuitdsl.models.errors import model_error
+from circuitdsl.models.errors import model_error, too_long
 from circuitdsl.models.family import Family, discover
 
 BLOCK = 1024
@@ -44,8 +44,7 @@ class TransformerAdapter:
     def capture(self, tokens: Tensor, layers: int | None = None) -> Captured:
         """See `Adapter.capture`. Raises CircError C415 for prompts longer than the model's context, C418 for ids that it does not have."""
         if tokens.shape[1] > self.shape.context:
-            message = f"a prompt has {tokens.shape[1]} tokens, but {self.shape.name or 'the model'} reads at most {self.shape.context}"
-            raise model_error("C415", message, "use shorter prompts, or a model with a longer context")
+            raise too_long(tokens.shape[1], self.shape)
         if bool((tokens >= self.shape.vocabulary).any()):
             message = f"token id {int(tokens.max())} is outside the model's vocabulary of {self.shape.vocabulary}"
             raise model_error("C418", message, "the tokenizer knows tokens that the model was not given: avoid them in the prompts")

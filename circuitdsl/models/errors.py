@@ -1,8 +1,15 @@
 """One way to say what is wrong with a model."""
 
 from circuitdsl.borders.source import CircError, Diagnostic, Span
+from circuitdsl.borders.units import ModelShape
 
 
 def model_error(code: str, message: str, hint: str = "") -> CircError:
     """A `CircError` with one diagnostic. It has no span: whoever knows where the file names its model adds that."""
     return CircError([Diagnostic(code, message, Span(), hint=hint)])
+
+
+def too_long(tokens: int, shape: ModelShape) -> CircError:
+    """C415: a prompt that the model cannot read."""
+    message = f"a prompt has {tokens} tokens, but {shape.name or 'the model'} reads at most {shape.context}"
+    return model_error("C415", message, "use shorter prompts, or a model with a longer context")

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from circuitdsl.borders.source import GuardError
 from circuitdsl.borders.units import WriteGroup
+from circuitdsl.models.errors import too_long
 from circuitdsl.models.exact import exact
 
 if TYPE_CHECKING:
@@ -45,10 +46,13 @@ def check_parity(adapter: "Adapter", tokens: Tensor | Sequence[Sequence[int]]) -
     """Compares on tokens [B, T] of one length. A float64 model is compared in float64 throughout.
 
     Raises GuardError beyond 1e-4 of the scale in float32, 1e-9 in float64, 5e-2 in bfloat16, 5e-3 in float16:
-    C420 logits, C421 the sum of writes, C422 a piece; and C424 if transformers itself cannot run the model.
+    C420 logits, C421 the sum of writes, C422 a piece; and C424 if transformers itself cannot run the model. Raises CircError
+    C415 for prompts longer than its context.
     """
     bound = _BOUNDS[adapter.dtype]
     tokens = torch.as_tensor(tokens, device=adapter.device)
+    if tokens.shape[1] > adapter.shape.context:
+        raise too_long(tokens.shape[1], adapter.shape)
     with exact() if adapter.dtype is torch.float64 else nullcontext():
         own = _own_logits(adapter, tokens)
         captured = adapter.capture(tokens)

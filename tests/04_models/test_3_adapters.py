@@ -1,5 +1,7 @@
 """The algebra's pieces of every family against the model's own modules, in float64."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -231,6 +233,13 @@ def test_a_family_file_that_is_wrong_does_not_pass_the_guards(tiny, tokens, what
     family = type("Wrong", (type(adapter.family),), wrong)()
     with pytest.raises(GuardError, match=code):
         check_parity(TransformerAdapter(adapter.model, adapter.shape, family), tokens)
+
+
+def test_blocks_in_another_order_do_not_pass_the_guards(tiny, tokens):
+    """The writes sum to the logits' stream, but not to what each MLP reads: C421."""
+    adapter = tiny("neox")
+    with pytest.raises(GuardError, match="C421"):
+        check_parity(TransformerAdapter(adapter.model, replace(adapter.shape, parallel=False), adapter.family), tokens)
 
 
 def test_a_nan_does_not_pass_the_guards(tiny, tokens):

