@@ -21,7 +21,7 @@ from circuitdsl.borders.measure import (
 from circuitdsl.borders.values import Algebra, Readout
 from circuitdsl.borders.watches import Backup, Watch
 from circuitdsl.measures.circuits import NEEDED, OPTIONS, CircuitRuns
-from circuitdsl.measures.knockouts import FAMILIES, GREEDY_ROUNDS, NOTHING, Knockout, classes, largest, random_sets, units
+from circuitdsl.measures.knockouts import FAMILIES, GREEDY_ROUNDS, NOTHING, PATIENCE, Knockout, classes, largest, random_sets, units
 from circuitdsl.measures.routes import knocked_out
 
 FAMILY = OptionSpec(
@@ -66,19 +66,19 @@ def _lower_completeness(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) 
     def pair(k: Knockout) -> dict[str, Readout]:
         return {f"F(C∖K) {k.label}": runs.circuit_without(k), f"F(M∖K) {k.label}": runs.model_without(k)}
 
-    def look(sets: list[Knockout], base: Knockout, best: tuple[float, Knockout] | None, rounds: int) -> Search:
+    def look(sets: list[Knockout], best: tuple[float, Knockout], rounds: int, idle: int = 0) -> Search:
         def then(columns: Mapping[str, np.ndarray]) -> Lowered | Search:
-            gaps = {k: columns[f"F(C∖K) {k.label}"] - columns[f"F(M∖K) {k.label}"] for k in sets}
-            found = largest(gaps)
-            size = abs(float(np.mean(gaps[found])))
-            if best and size <= best[0]:
-                return score(best[1])
+            without = {k: columns[f"F(C∖K) {k.label}"] for k in sets}
+            size, found = largest({k: without[k] - columns[f"F(M∖K) {k.label}"] for k in sets}, without, columns["F(C)"])
+            grown = size > best[0]
+            kept = (size, found) if grown else best
             more = [found.with_(one) for one in runs.singles if not one.places <= found.places]
-            if runs.family == "greedy" and rounds > 1 and more:
-                return look(more, found, (size, found), rounds - 1)
-            return score(found)
+            if runs.family == "greedy" and rounds > 1 and more and (grown or idle < PATIENCE):
+                return look(more, kept, rounds - 1, 0 if grown else idle + 1)
+            return score(kept[1])
 
-        return Search({name: readout for k in sets for name, readout in pair(k).items()}, then)
+        readouts = {"F(C)": runs.circuit_without(NOTHING)}
+        return Search(readouts | {name: readout for k in sets for name, readout in pair(k).items()}, then)
 
     def score(k: Knockout) -> Lowered:
         gap = difference("F(C∖K)", "F(M∖K)")
@@ -88,7 +88,7 @@ def _lower_completeness(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) 
         return Lowered(readouts, (member,), runs.conditions | {"K": k.label}, watches=runs.watches())
 
     sets = runs.sets()
-    return look(sets, NOTHING, None, GREEDY_ROUNDS) if sets else score(NOTHING)
+    return look(sets, (-1.0, NOTHING), GREEDY_ROUNDS) if sets else score(NOTHING)
 
 
 def _lower_minimality(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> Lowered | Search:
@@ -105,26 +105,31 @@ def _lower_minimality(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) ->
             found.setdefault(k.places, k)
         return list(found.values())
 
-    def look(sets: dict[str, list[Knockout]], best: dict[str, tuple[float, Knockout]], rounds: int) -> Search:
-        readouts: dict[str, Readout] = {}
+    def look(sets: dict[str, list[Knockout]], best: dict[str, tuple[float, Knockout]], rounds: int, idle: Mapping[str, int]) -> Search:
+        readouts = {name(NOTHING): runs.circuit_without(NOTHING)}
         for v in parts:
             for k in sets.get(v.label, ()):
                 readouts |= {name(k): runs.circuit_without(k), name(k.with_(v)): runs.circuit_without(k.with_(v))}
 
         def then(columns: Mapping[str, np.ndarray]) -> Lowered | Search:
-            chosen, further = dict(best), dict[str, list[Knockout]]()
+            chosen, further, waited = dict(best), dict[str, list[Knockout]](), dict(idle)
             for v in parts:
                 if not sets.get(v.label):
                     continue
                 changes = {k: columns[name(k)] - columns[name(k.with_(v))] for k in sets[v.label]}
-                found = largest(changes)
-                size = abs(float(np.mean(changes[found])))
-                if v.label not in chosen or size > chosen[v.label][0]:
+                without = {k: columns[name(k)] for k in changes}
+                size, found = largest(changes, without, columns[name(NOTHING)])
+                grown = v.label not in chosen or size > chosen[v.label][0]
+                waited[v.label] = 0 if grown else waited.get(v.label, 0) + 1
+                if grown:
                     chosen[v.label] = (size, found)
-                    if runs.family == "greedy":
-                        further[v.label] = [found.with_(one) for one in runs.singles if not one.places <= found.places | v.places]
+                if runs.family == "greedy" and waited[v.label] <= PATIENCE:
+                    if found == NOTHING and len(changes) > 1:  # its own additions have just been tried
+                        _, found = largest({k: changes[k] for k in changes if k != NOTHING}, without, columns[name(NOTHING)])
+                    more = [found.with_(one) for one in runs.singles if not one.places <= found.places | v.places]
+                    further |= {v.label: more} if more else {}
             if further and rounds > 1:
-                return look(further, chosen, rounds - 1)
+                return look(further, chosen, rounds - 1, waited)
             return score({label: k for label, (_, k) in chosen.items()})
 
         return Search(readouts, then)
@@ -146,7 +151,7 @@ def _lower_minimality(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) ->
                 watches.append(Backup(v.label, alone, needed, least))
         return Lowered(readouts, tuple(members), runs.conditions | {"each": each}, watches=(*runs.watches(), *watches))
 
-    return look({v.label: candidates(v) for v in parts}, {}, GREEDY_ROUNDS)
+    return look({v.label: candidates(v) for v in parts}, {}, GREEDY_ROUNDS, {})
 
 
 def _lower_complement(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> Lowered:
