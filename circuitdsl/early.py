@@ -6,6 +6,7 @@ judged at the end, on all prompts.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -56,23 +57,24 @@ def bounded(one: "Asked") -> bool:
     return one.claim.comparison is not None and not one.lowered.replicates and all(has_bounds(m.estimand) for m in one.lowered.members)
 
 
-def measure_early(hypothesis: Hypothesis, asked: "Sequence[Asked]", measure: Measure) -> Stopped:
+def measure_early(hypothesis: Hypothesis, asked: "Sequence[Asked]", measure: Measure, judged: int) -> Stopped:
     """Measures bounded claims block by block until all are decided or prompts are used up; one look after each.
 
-    Blocks hold the same number of prompts of each layout. Claims of one distribution share theirs. The verdicts of all bounded
-    claims are those of the last look, where e-BH corrects for their number; a claim's reason says when it was first decided.
+    Blocks hold the same number of prompts of each layout. Claims of one distribution share theirs, and stop together; their verdicts
+    are those of the last look, where e-BH corrects for their number; a claim's reason says when it was first decided. The claims of
+    each distribution have the part of α that is theirs among the `judged` claims of the file.
     """
     found: dict[int, tuple[Asked, ClaimVerdict]] = {}
     numbers: Numbers = {}
     for rows in dict.fromkeys((one.measured, one.rows) for one in asked):
         mine = [number for number, one in enumerate(asked) if (one.measured, one.rows) == rows]
-        stopped = _one_distribution(hypothesis, [asked[number] for number in mine], measure, numbers)
+        stopped = _one_distribution(hypothesis, [asked[number] for number in mine], measure, numbers, len(mine) / judged)
         found |= dict(zip(mine, stopped, strict=True))
     return Stopped(tuple(found[n][0] for n in sorted(found)), tuple(found[n][1] for n in sorted(found)), numbers)
 
 
 def _one_distribution(
-    hypothesis: Hypothesis, asked: "Sequence[Asked]", measure: Measure, numbers: Numbers
+    hypothesis: Hypothesis, asked: "Sequence[Asked]", measure: Measure, numbers: Numbers, share: float
 ) -> "list[tuple[Asked, ClaimVerdict]]":
     from circuitdsl.statistics import all_decided, balanced_blocks, judge_sequentially
 
@@ -92,7 +94,9 @@ def _one_distribution(
             numbers.setdefault(digest, {}).update(column)
         seen = blocks.first(count)
         sofar = [replace(one, rows=tuple(rows[place] for place in seen.rows.ravel()), whole=False) for one in asked]
-        verdicts = _look(sofar, _in_order(seen), known, numbers, hypothesis.settings.confidence, judge_sequentially)
+        verdicts = _look(
+            sofar, _in_order(seen), known, numbers, partial(judge_sequentially, confidence=hypothesis.settings.confidence, share=share)
+        )
         for number, verdict in enumerate(verdicts):
             if verdict.outcome in ("supported", "refuted"):
                 decided.setdefault(number, seen.rows.size)
@@ -115,13 +119,12 @@ def _look(
     blocks: "Blocks",
     known: Mapping[str, tuple[float, float]],
     numbers: Numbers,
-    confidence: float,
     judge: Callable[..., tuple[ClaimVerdict, ...]],
 ) -> tuple[ClaimVerdict, ...]:
     questions = [
         Question(one.claim.label, one.claim.comparison, one.lowered.members, one.columns(numbers), np.zeros(len(one.rows))) for one in asked
     ]
-    return judge(questions, blocks, bounds=known, confidence=confidence)
+    return judge(questions, blocks, bounds=known)
 
 
 def _told(verdict: ClaimVerdict, prompts: int | None, every: int) -> ClaimVerdict:

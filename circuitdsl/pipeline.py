@@ -225,8 +225,10 @@ def settle(
     return tuple(one for one in found if not isinstance(one, Looking))
 
 
-def judge(hypothesis: Hypothesis, asked: "Sequence[Asked]", numbers: Mapping[str, Mapping[int, float]]) -> "tuple[ClaimVerdict, ...]":
-    """Columns to verdicts, corrected over the claims of the file."""
+def judge(
+    hypothesis: Hypothesis, asked: "Sequence[Asked]", numbers: Mapping[str, Mapping[int, float]], share: float = 1.0
+) -> "tuple[ClaimVerdict, ...]":
+    """Columns to verdicts, corrected over these claims, which have a share of what all verdicts of the file may err."""
     import numpy as np
 
     from circuitdsl.borders.verdict import Question
@@ -241,7 +243,7 @@ def judge(hypothesis: Hypothesis, asked: "Sequence[Asked]", numbers: Mapping[str
         questions.append(
             Question(one.claim.label, one.claim.comparison, one.lowered.members, columns, clusters, classes, one.lowered.watches)
         )
-    verdicts = judge_questions(questions, confidence=hypothesis.settings.confidence, seed=hypothesis.settings.seed)
+    verdicts = judge_questions(questions, confidence=hypothesis.settings.confidence, seed=hypothesis.settings.seed, share=share)
     return tuple(
         verdict.model_copy(update={"warnings": (*one.lowered.warnings, *verdict.warnings)})
         for one, verdict in zip(asked, verdicts, strict=True)
@@ -289,7 +291,9 @@ def verify(path: Path, flags: Flags, progress: Progress = quiet) -> "Evidence":
     asked = settle(hypothesis, lowered, run, flags.memory)
     progress("planning", 0.0)
     if flags.sequential:
-        asked, verdicts, numbers = _early(hypothesis, asked, figure, lambda some: run(plan(hypothesis, some, flags.memory), "measuring"))
+        asked, figure, verdicts, numbers = _early(
+            hypothesis, asked, figure, lambda some: run(plan(hypothesis, some, flags.memory), "measuring")
+        )
     else:
         numbers = run(plan(hypothesis, [*asked, *figure], flags.memory), "measuring")
         verdicts = judge(hypothesis, asked, numbers)
@@ -316,25 +320,33 @@ def verify(path: Path, flags: Flags, progress: Progress = quiet) -> "Evidence":
 
 def _early(
     hypothesis: Hypothesis, asked: "Sequence[Asked]", figure: "Sequence[Asked]", run: "Callable[[Sequence[Asked]], Numbers]"
-) -> "tuple[tuple[Asked, ...], tuple[ClaimVerdict, ...], Numbers]":
-    """Claims with known bounds block by block, the others and the figure at the end."""
+) -> "tuple[tuple[Asked, ...], tuple[Asked, ...], tuple[ClaimVerdict, ...], Numbers]":
+    """Claims with known bounds block by block, the others at the end, on all prompts; each kind has its share of α.
+
+    The figure too is of all prompts then, else of those that the first claim about them came to. Claims, figure, verdicts, numbers.
+    """
     from circuitdsl.early import LATE, bounded, measure_early
 
     soon = [number for number, one in enumerate(asked) if bounded(one)]
     late = [number for number in range(len(asked)) if number not in soon]
-    stopped = measure_early(hypothesis, [asked[number] for number in soon], run)
+    judged = sum(one.claim.comparison is not None for one in asked)
+    stopped = measure_early(hypothesis, [asked[number] for number in soon], run, judged)
     rest = [asked[number] for number in late]
+    if not rest:
+        seen = {early.measured: early.rows for early in reversed(stopped.asked)}
+        figure = [replace(one, rows=seen[one.measured], whole=False) if one.measured in seen else one for one in figure]
     numbers = {digest: dict(column) for digest, column in stopped.numbers.items()}
     for digest, column in run([*rest, *figure]).items() if rest or figure else ():
         numbers.setdefault(digest, {}).update(column)
-    judged = [
+    share = (judged - len(soon)) / judged if judged > len(soon) else 1.0
+    late_verdicts = [
         verdict.model_copy(update={"warnings": (*verdict.warnings, LATE)}) if one.claim.comparison else verdict
-        for one, verdict in zip(rest, judge(hypothesis, rest, numbers), strict=True)
+        for one, verdict in zip(rest, judge(hypothesis, rest, numbers, share), strict=True)
     ]
     found = dict(zip(soon, zip(stopped.asked, stopped.verdicts, strict=True), strict=True))
-    found |= dict(zip(late, zip(rest, judged, strict=True), strict=True))
+    found |= dict(zip(late, zip(rest, late_verdicts, strict=True), strict=True))
     in_order = [found[number] for number in range(len(asked))]
-    return tuple(one for one, _ in in_order), tuple(verdict for _, verdict in in_order), numbers
+    return tuple(one for one, _ in in_order), tuple(figure), tuple(verdict for _, verdict in in_order), numbers
 
 
 def graph_of(path: Path, flags: Flags) -> "GraphRecord":

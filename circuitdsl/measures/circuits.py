@@ -1,9 +1,8 @@
 """Measures of a whole circuit: `faithfulness`, `minimality.single`, and what the figure shows of each node and edge."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
-from circuitdsl.borders.hypothesis import Ablation, Claim, Hypothesis, Link, Place
+from circuitdsl.borders.hypothesis import Claim, Hypothesis, Link, Place
 from circuitdsl.borders.measure import (
     Estimand,
     Lowered,
@@ -14,22 +13,23 @@ from circuitdsl.borders.measure import (
     ProportionOf,
     RatioOf,
     Signature,
-    SpreadOf,
     column,
     difference,
 )
 from circuitdsl.borders.units import EMBED, LOGITS
 from circuitdsl.borders.values import Algebra, Readout, Recomputed, Run
-from circuitdsl.borders.watches import Backup, SecondAblation, Watch
+from circuitdsl.borders.watches import Backup, Watch
 from circuitdsl.measures.behaviour import ABLATE, KEEP, ON, PART
 from circuitdsl.measures.circuit import circuit_logits, with_live, within, without_links, without_senders
 from circuitdsl.measures.routes import knocked_out
+from circuitdsl.measures.second import second_ablation
 from circuitdsl.measures.watching import donors, empty_circuit, mechanism
 from circuitdsl.measures.worlds import ablation, background, labels
 
 NEEDED = 0.05
 """The share of the model's effect from which a part counts as needed, where a claim does not say."""
 NORM = OptionSpec("word", default="live", words=("live", "frozen"), help="the readers' norm scales: live, or those of the clean run")
+SECOND = OptionSpec("word", default="yes", words=("yes", "no"), help="whether a second ablation is run beside the first")
 OPTIONS = {
     "on": ON,
     "ablate": OptionSpec("ablation", required=True, help=ABLATE.help),
@@ -88,6 +88,10 @@ class CircuitRuns:
     @property
     def empty(self) -> Recomputed:
         return self.of_links(())
+
+    def ends(self) -> dict[str, Recomputed]:
+        """What a share of the model's effect is taken of."""
+        return {"F(M)": self.model, "F(∅)": self.empty}
 
     def watches(self) -> tuple[Watch, ...]:
         """What every measure against F(∅) watches: that it is near chance, and that there are donors enough."""
@@ -151,29 +155,14 @@ def _lower_faithfulness(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) 
     ratio = RatioOf(difference("F(C)", "F(∅)"), difference("F(M)", "F(∅)"))
     attention, watched = mechanism(hypothesis, algebra, runs.links, runs.chosen, runs.measured)
     readouts |= attention
-    watches = [*runs.watches(), *watched]
-    if (other := _other_ablation(claim, hypothesis)) is not None:
-        second = CircuitRuns(replace(claim, options={**claim.options, "ablate": other}), hypothesis, algebra)
-        here, nothing = f"F(C) under {other}", f"F(∅) under {other}"
-        readouts |= {here: second.readout(second.circuit), nothing: second.readout(second.empty)}
-        again = RatioOf(difference(here, nothing), difference("F(M)", nothing))
-        beside |= {f"under {other}": again, "spread": SpreadOf(ratio, again)}
-        watches += [SecondAblation(str(runs.chosen), str(other), again), *donors(hypothesis, second.background, runs.measured)]
-    return Lowered(readouts, (Member(claim.label, ratio, beside),), runs.conditions, watches=tuple(watches))
 
+    def both(stated: Claim) -> dict[str, Recomputed]:
+        one = CircuitRuns(stated, hypothesis, algebra)
+        return {"F(C)": one.circuit} | one.ends()
 
-def _other_ablation(claim: Claim, hypothesis: Hypothesis) -> Ablation | None:
-    """A second ablation, to see whether the answer hangs on the first: the mean for resampling and the other way round.
-
-    For `zero`, the one of the settings.
-    """
-    chosen = ablation(claim, hypothesis)
-    if claim.options.get("second") == "no":
-        return None
-    if chosen.distribution is None:
-        stated = hypothesis.settings.ablate
-        return stated if stated is not None and stated.distribution is not None else None
-    return Ablation("mean" if chosen.kind == "resample" else "resample", chosen.distribution)
+    again = second_ablation(claim, hypothesis, algebra, ratio, both)
+    watches = (*runs.watches(), *watched, *again.watches)
+    return Lowered(readouts | again.readouts, (Member(claim.label, ratio, beside | again.beside),), runs.conditions, watches=watches)
 
 
 def _lower_minimality_single(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> Lowered:
@@ -224,10 +213,7 @@ FAITHFULNESS = Measure(
     baseline="the empty circuit: every unit at the ablation",
     signature=Signature(
         subject="metric",
-        options={
-            **OPTIONS,
-            "second": OptionSpec("word", default="yes", words=("yes", "no"), help="whether a second ablation is run beside the first"),
-        },
+        options={**OPTIONS, "second": SECOND},
     ),
     lower=_lower_faithfulness,
     details=(

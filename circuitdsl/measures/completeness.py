@@ -17,11 +17,12 @@ from circuitdsl.borders.measure import (
     column,
     difference,
 )
-from circuitdsl.borders.values import Algebra, Readout
+from circuitdsl.borders.values import Algebra, Readout, Recomputed
 from circuitdsl.borders.watches import Backup, Watch
-from circuitdsl.measures.circuits import NEEDED, OPTIONS, CircuitRuns
-from circuitdsl.measures.knockouts import FAMILIES, GREEDY_ROUNDS, NOTHING, Knockout, classes, largest, random_sets, units
+from circuitdsl.measures.circuits import NEEDED, OPTIONS, SECOND, CircuitRuns
+from circuitdsl.measures.knockouts import FAMILIES, GREEDY_ROUNDS, NOTHING, PATIENCE, Knockout, classes, largest, random_sets, units
 from circuitdsl.measures.routes import knocked_out
+from circuitdsl.measures.second import second_ablation
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,9 +45,6 @@ class _Runs(CircuitRuns):
         self.family = claim.options.get("family") or "class"
         self.conditions["family"] = self.family
 
-    def ends(self) -> dict[str, Readout]:
-        return {"F(M)": self.readout(self.model), "F(∅)": self.readout(self.empty)}
-
     def circuit_without(self, k: Knockout) -> Readout:
         return self.readout(self.of_links(self.links, k.places))
 
@@ -68,29 +66,36 @@ def _lower_completeness(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) 
     def pair(k: Knockout) -> dict[str, Readout]:
         return {f"F(C∖K) {k.label}": runs.circuit_without(k), f"F(M∖K) {k.label}": runs.model_without(k)}
 
-    def look(sets: list[Knockout], base: Knockout, best: tuple[float, Knockout] | None, rounds: int) -> Search:
+    def look(sets: list[Knockout], best: tuple[float, Knockout], rounds: int, idle: int = 0) -> Search:
         def then(columns: "Mapping[str, np.ndarray]") -> Lowered | Search:
-            gaps = {k: columns[f"F(C∖K) {k.label}"] - columns[f"F(M∖K) {k.label}"] for k in sets}
-            found = largest(gaps)
-            size = abs(float(gaps[found].mean()))
-            if best and size <= best[0]:
-                return score(best[1])
+            without = {k: columns[f"F(C∖K) {k.label}"] for k in sets}
+            size, found = largest({k: without[k] - columns[f"F(M∖K) {k.label}"] for k in sets}, without, columns["F(C)"])
+            grown = size > best[0]
+            kept = (size, found) if grown else best
             more = [found.with_(one) for one in runs.singles if not one.places <= found.places]
-            if runs.family == "greedy" and rounds > 1 and more:
-                return look(more, found, (size, found), rounds - 1)
-            return score(found)
+            if runs.family == "greedy" and rounds > 1 and more and (grown or idle < PATIENCE):
+                return look(more, kept, rounds - 1, 0 if grown else idle + 1)
+            return score(kept[1])
 
-        return Search({name: readout for k in sets for name, readout in pair(k).items()}, then)
+        readouts = {"F(C)": runs.circuit_without(NOTHING)}
+        return Search(readouts | {name: readout for k in sets for name, readout in pair(k).items()}, then)
 
     def score(k: Knockout) -> Lowered:
-        gap = difference("F(C∖K)", "F(M∖K)")
-        readouts = runs.ends() | {"F(C∖K)": runs.circuit_without(k), "F(M∖K)": runs.model_without(k)}
+        """The K that was found under the claim's ablation is knocked out under the second as well."""
+
+        def scored(stated: Claim) -> dict[str, Recomputed]:
+            one = CircuitRuns(stated, hypothesis, algebra)
+            return {"F(C∖K)": one.of_links(one.links, k.places), "F(M∖K)": one.model_less(k.places)} | one.ends()
+
+        ratio = RatioOf(difference("F(C∖K)", "F(M∖K)"), _WHOLE, absolute=True)
+        again = second_ablation(claim, hypothesis, algebra, ratio, scored)
+        readouts = {name: runs.readout(logits) for name, logits in scored(claim).items()} | again.readouts
         beside: dict[str, Estimand] = {"F(C∖K)": MeanOf(column("F(C∖K)")), "F(M∖K)": MeanOf(column("F(M∖K)"))}
-        member = Member(claim.label, RatioOf(gap, _WHOLE, absolute=True), beside)
-        return Lowered(readouts, (member,), runs.conditions | {"K": k.label}, watches=runs.watches())
+        member = Member(claim.label, ratio, beside | again.beside)
+        return Lowered(readouts, (member,), runs.conditions | {"K": k.label}, watches=(*runs.watches(), *again.watches))
 
     sets = runs.sets()
-    return look(sets, NOTHING, None, GREEDY_ROUNDS) if sets else score(NOTHING)
+    return look(sets, (-1.0, NOTHING), GREEDY_ROUNDS) if sets else score(NOTHING)
 
 
 def _lower_minimality(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> Lowered | Search:
@@ -107,32 +112,37 @@ def _lower_minimality(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) ->
             found.setdefault(k.places, k)
         return list(found.values())
 
-    def look(sets: dict[str, list[Knockout]], best: dict[str, tuple[float, Knockout]], rounds: int) -> Search:
-        readouts: dict[str, Readout] = {}
+    def look(sets: dict[str, list[Knockout]], best: dict[str, tuple[float, Knockout]], rounds: int, idle: Mapping[str, int]) -> Search:
+        readouts = {name(NOTHING): runs.circuit_without(NOTHING)}
         for v in parts:
             for k in sets.get(v.label, ()):
                 readouts |= {name(k): runs.circuit_without(k), name(k.with_(v)): runs.circuit_without(k.with_(v))}
 
         def then(columns: "Mapping[str, np.ndarray]") -> Lowered | Search:
-            chosen, further = dict(best), dict[str, list[Knockout]]()
+            chosen, further, waited = dict(best), dict[str, list[Knockout]](), dict(idle)
             for v in parts:
                 if not sets.get(v.label):
                     continue
                 changes = {k: columns[name(k)] - columns[name(k.with_(v))] for k in sets[v.label]}
-                found = largest(changes)
-                size = abs(float(changes[found].mean()))
-                if v.label not in chosen or size > chosen[v.label][0]:
+                without = {k: columns[name(k)] for k in changes}
+                size, found = largest(changes, without, columns[name(NOTHING)])
+                grown = v.label not in chosen or size > chosen[v.label][0]
+                waited[v.label] = 0 if grown else waited.get(v.label, 0) + 1
+                if grown:
                     chosen[v.label] = (size, found)
-                    if runs.family == "greedy":
-                        further[v.label] = [found.with_(one) for one in runs.singles if not one.places <= found.places | v.places]
+                if runs.family == "greedy" and waited[v.label] <= PATIENCE:
+                    if found == NOTHING and len(changes) > 1:  # its own additions have just been tried
+                        _, found = largest({k: changes[k] for k in changes if k != NOTHING}, without, columns[name(NOTHING)])
+                    more = [found.with_(one) for one in runs.singles if not one.places <= found.places | v.places]
+                    further |= {v.label: more} if more else {}
             if further and rounds > 1:
-                return look(further, chosen, rounds - 1)
+                return look(further, chosen, rounds - 1, waited)
             return score({label: k for label, (_, k) in chosen.items()})
 
         return Search(readouts, then)
 
     def score(chosen: dict[str, Knockout]) -> Lowered:
-        readouts, members = runs.ends(), []
+        readouts, members = {name: runs.readout(logits) for name, logits in runs.ends().items()}, []
         watches: list[Watch] = []
         least = claim.comparison.value if claim.comparison and 0 < claim.comparison.value < 1 else NEEDED
         for v in parts:
@@ -148,23 +158,31 @@ def _lower_minimality(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) ->
                 watches.append(Backup(v.label, alone, needed, least))
         return Lowered(readouts, tuple(members), runs.conditions | {"each": each}, watches=(*runs.watches(), *watches))
 
-    return look({v.label: candidates(v) for v in parts}, {}, GREEDY_ROUNDS)
+    return look({v.label: candidates(v) for v in parts}, {}, GREEDY_ROUNDS, {})
 
 
 def _lower_complement(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> Lowered:
     runs = CircuitRuns(claim, hypothesis, algebra)
-    if hypothesis.all_edges:
-        rest = runs.model_less({link.sender for link in runs.links if link.sender.unit.kind != "embed"} - runs.live)
-        runs.conditions["knocked out"] = "the circuit's nodes"
-    else:
-        cut = [link for link in runs.links if link.sender not in runs.live and link.receiver not in runs.live]
-        rest = knocked_out(algebra, hypothesis.shape, runs.clean, runs.background, runs.gone, cut, runs.frozen)
-        runs.conditions["knocked out"] = "the circuit's edges"
-    readouts = {"F(M∖C)": runs.readout(rest), "F(M)": runs.readout(runs.model), "F(∅)": runs.readout(runs.empty)}
+
+    def scored(stated: Claim) -> dict[str, Recomputed]:
+        one = CircuitRuns(stated, hypothesis, algebra)
+        return {"F(M∖C)": _rest(one)} | one.ends()
+
+    ratio = RatioOf(difference("F(M∖C)", "F(∅)"), _WHOLE, absolute=True)
+    again = second_ablation(claim, hypothesis, algebra, ratio, scored)
+    readouts = {name: runs.readout(logits) for name, logits in scored(claim).items()}
     beside: dict[str, Estimand] = {name: MeanOf(column(name)) for name in readouts}
-    left = difference("F(M∖C)", "F(∅)")
-    member = Member(claim.label, RatioOf(left, _WHOLE, absolute=True), beside)
-    return Lowered(readouts, (member,), runs.conditions, watches=runs.watches())
+    conditions = runs.conditions | {"knocked out": f"the circuit's {'nodes' if hypothesis.all_edges else 'edges'}"}
+    member = Member(claim.label, ratio, beside | again.beside)
+    return Lowered(readouts | again.readouts, (member,), conditions, watches=(*runs.watches(), *again.watches))
+
+
+def _rest(runs: CircuitRuns) -> Recomputed:
+    """M∖C: the model without the circuit's edges or, for `edges all`, without its nodes."""
+    if runs.hypothesis.all_edges:
+        return runs.model_less({link.sender for link in runs.links if link.sender.unit.kind != "embed"} - runs.live)
+    cut = [link for link in runs.links if link.sender not in runs.live and link.receiver not in runs.live]
+    return knocked_out(runs.algebra, runs.hypothesis.shape, runs.clean, runs.background, runs.gone, cut, runs.frozen)
 
 
 COMPLETENESS = Measure(
@@ -175,7 +193,7 @@ COMPLETENESS = Measure(
     range="0 and up; 0 is complete",
     source="Wang et al. 2022 (arXiv 2211.00593), section 4.2, there not normalised",
     baseline="the empty circuit: every unit at the ablation",
-    signature=Signature(subject="metric", options={**OPTIONS, "family": FAMILY}, searches=True),
+    signature=Signature(subject="metric", options={**OPTIONS, "family": FAMILY, "second": SECOND}, searches=True),
     lower=_lower_completeness,
     details="K is chosen on the exploring part of the prompts and scored on the rest; the K found is named in the report.",
 )
@@ -201,7 +219,7 @@ COMPLEMENT = Measure(
     range="0 and up; 0: nothing is left",
     source="semantics: measures of a circuit; not the independence test of Shi et al. 2024 (arXiv 2410.13032)",
     baseline="the empty circuit: every unit at the ablation",
-    signature=Signature(subject="metric", options=OPTIONS),
+    signature=Signature(subject="metric", options={**OPTIONS, "second": SECOND}),
     lower=_lower_complement,
     details="For a hypothesis with edges, the circuit's edges are cut; with `edges all`, its nodes are knocked out. The report says which.",
 )

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 FAMILIES = ("class", "single", "random", "greedy")
 RANDOM_SETS = 10
 GREEDY_ROUNDS = 10
+PATIENCE = 2
+"""Rounds that a greedy search goes on without a larger gap: redundant parts show none until all but one of them are gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,14 @@ def random_sets(singles: list[Knockout], seed: int, count: int = RANDOM_SETS) ->
     return [found for found in sets if found.places]
 
 
-def largest(gaps: "Mapping[Knockout, np.ndarray]") -> Knockout:
-    """The K whose mean gap is largest in size; the first of equals."""
-    return max(gaps, key=lambda k: abs(float(gaps[k].mean())))
+def largest(gaps: "Mapping[Knockout, np.ndarray]", without: "Mapping[Knockout, np.ndarray]", whole: "np.ndarray") -> tuple[float, Knockout]:
+    """The K whose mean gap is largest in size, and that size.
+
+    Of equals, up to rounding, the one `without` which the circuit still does most nearly what the `whole` one does, for what breaks
+    the circuit hides whatever else it needs; then the first.
+    """
+    sizes = {k: abs(float(gap.mean())) for k, gap in gaps.items()}
+    slack = 1e-6 * float(abs(whole).max(initial=0.0))
+    tied = [k for k, size in sizes.items() if size >= max(sizes.values()) - slack]
+    best = min(tied, key=lambda k: round(abs(float((without[k] - whole).mean())), 9))
+    return sizes[best], best

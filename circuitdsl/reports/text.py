@@ -229,6 +229,8 @@ def _footer(console: "Console", evidence: Evidence, files: Sequence[Path]) -> No
     if any(counts.values()):
         confidence = next((c.value for c in evidence.conditions if c.name == "confidence"), "0.95")
         _line(console, f"Verdicts follow Holm-adjusted p-values over the claims; intervals are unadjusted, at confidence {confidence}.")
+        if any(member.estimate.method.startswith("betting") for claim in evidence.claims for member in claim.verdict.members):
+            _line(console, "Claims that may be decided early follow e-BH instead; they and the others share what all verdicts may err.")
     for path in files:
         _field(console, "written", str(path), indent=0)
 

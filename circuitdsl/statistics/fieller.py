@@ -68,7 +68,7 @@ def fieller(of: Paired, confidence: float) -> tuple[float | None, float | None]:
 def fold(low: float, high: float) -> tuple[float, float]:
     """The absolute values of an interval's numbers: an interval that covers the absolute value at least as often."""
     if low <= 0 <= high:
-        return 0.0, max(-low, high)
+        return 0.0, max(abs(low), high)
     return min(abs(low), abs(high)), max(abs(low), abs(high))
 
 

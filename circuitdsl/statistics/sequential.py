@@ -20,7 +20,9 @@ Bounds = Mapping[str, tuple[float, float]]
 CERTAIN = float(np.exp(700.0))
 
 
-def judge_sequentially(questions: Sequence[Question], blocks: Blocks, *, bounds: Bounds, confidence: float) -> tuple[ClaimVerdict, ...]:
+def judge_sequentially(
+    questions: Sequence[Question], blocks: Blocks, *, bounds: Bounds, confidence: float, share: float = 1.0
+) -> tuple[ClaimVerdict, ...]:
     """Verdicts from the blocks measured so far. Columns [N]; only rows of the blocks are read.
 
     Columns are clipped to their bounds, and the answer is about the clipped numbers, on these templates in their shares. Evidence
@@ -28,17 +30,22 @@ def judge_sequentially(questions: Sequence[Question], blocks: Blocks, *, bounds:
     which are refuted. Whenever one stops, and however claims depend on each other, the expected share of wrong ones among the
     supported is at most α/2, and among the refuted too. For a claim of several members the e-value of support is the smallest, the
     e-value of refutation the mean. A claim with a column without bounds is not testable this way.
+
+    Where other claims of the file are judged apart, these have a `share` of α. **Families whose shares add up to 1 keep the guarantee
+    together**, whether e-BH judges them or Holm, and whenever each stops: with V wrong ones of R supported in a family, the wrong
+    share of all is ΣV / ΣR ≤ Σ V/R, e-BH keeps the expectation of V/R at its share of α/2, and so does Holm, which keeps the chance
+    of V > 0 there.
     """
     judged = [question for question in questions if question.comparison is not None]
     evidence = [[_evidence(member.estimand, question, blocks, bounds) for member in question.members] for question in judged]
-    level = (1 - confidence) / 2
+    level = share * (1 - confidence) / 2
     support = e_bh([min((e.support for e in members), default=0.0) for members in evidence], level)
     refute = e_bh([float(np.mean([e.refute for e in members])) if members else 0.0 for members in evidence], level)
     decisions = iter(zip(evidence, support.tolist(), refute.tolist(), strict=True))
     return tuple(
         _measured(question, blocks, bounds, confidence)
         if question.comparison is None
-        else _judged(question, blocks, bounds, confidence, *next(decisions))
+        else _judged(question, blocks, bounds, confidence, level, *next(decisions))
         for question in questions
     )
 
@@ -206,10 +213,16 @@ def _measured(question: Question, blocks: Blocks, bounds: Bounds, confidence: fl
 
 
 def _judged(
-    question: Question, blocks: Blocks, bounds: Bounds, confidence: float, evidence: Sequence[_Evidence], supported: bool, refuted: bool
+    question: Question,
+    blocks: Blocks,
+    bounds: Bounds,
+    confidence: float,
+    level: float,
+    evidence: Sequence[_Evidence],
+    supported: bool,
+    refuted: bool,
 ) -> ClaimVerdict:
     """Members of a refuted claim are refuted by e-BH among themselves, or else the one with the most evidence is."""
-    level = (1 - confidence) / 2
     failing = e_bh([e.refute for e in evidence], level)
     if refuted and not failing.any():
         failing[int(np.argmax([e.refute for e in evidence]))] = True

@@ -25,7 +25,7 @@ RESAMPLES = 999
 MOST_WEIGHTS = 20_000_000
 
 
-def judge(questions: Sequence[Question], *, confidence: float, seed: int) -> tuple[ClaimVerdict, ...]:
+def judge(questions: Sequence[Question], *, confidence: float, seed: int, share: float = 1.0) -> tuple[ClaimVerdict, ...]:
     """Verdicts of the claims of a file, in the order of the questions. Pure: the same columns and seed give the same answer.
 
     With confidence 1 − α, a claim is *supported* (*refuted*) when its Holm-adjusted p-value in that direction is at most α/2, so
@@ -40,13 +40,15 @@ def judge(questions: Sequence[Question], *, confidence: float, seed: int) -> tup
     members) times what Holm multiplied the claim's by is at most α/2; so a claim is supported exactly when all members are, and
     refuted exactly when some are. The `p_adjusted` shown are doubled, to be read against α.
 
+    Where other claims of the file are judged apart, these have a `share` of α: every multiplier of Holm's is divided by it.
+
     Claims that turn out not testable stay in the family with p = 1; measurements are in no family. Intervals are unadjusted.
     """
     examined = [_examine(question, confidence) for question in questions]
     claims = [one for one in examined if one.question.comparison is not None]
     support = [all_hold([p for p, _ in one.p_values]) for one in claims]
     refute = [some_fails([p for _, p in one.p_values]) for one in claims]
-    factors = iter(zip(multipliers(support).tolist(), multipliers(refute).tolist(), strict=True))
+    factors = iter(zip((multipliers(support) / share).tolist(), (multipliers(refute) / share).tolist(), strict=True))
     level = (1 - confidence) / 2
     verdicts = (_conclude(one, (1.0, 1.0) if one.question.comparison is None else next(factors), level) for one in examined)
     warned = _warnings(examined, confidence, seed)

@@ -103,6 +103,31 @@ def test_minimality_calls_redundant_inputs_needed_where_single_knockouts_do_not(
     assert next(iter(scores)).partition("K = ")[2] in ("0.1", "head 0.1"), "the K that was found is named"
 
 
+@pytest.mark.parametrize("bits", [3, 4])
+def test_greedy_minimality_looks_past_ties(space, settle, bits):
+    """An OR gate of three or four inputs: no gap shows before all others are gone. The gate itself, whose loss would hide it, stays."""
+    adapter = toys.gate("or", bits).adapter()
+    lines = [line for bit in range(bits) for line in (f"embed -> 0.{bit}.v", f"0.{bit} -> mlp 0")]
+    whole = space(adapter.shape, [(2**bits - 1,)] * 4, [2**bits] * 4, *lines, "mlp 0 -> logits", exploring=(0, 1))
+    found = settle("minimality", whole, adapter, ZERO, each="unit", family="greedy")
+    assert {label.split(",")[0]: score for label, score in found.scores.items()} == {
+        "mlp 0": 1.0,
+        **{f"head 0.{bit}": 1.0 for bit in range(bits)},
+    }
+    single = settle("minimality", whole, adapter, ZERO, each="unit", family="single")
+    assert single.scores["head 0.0"] == 0, "no single K shows it"
+
+
+def test_greedy_completeness_looks_past_ties(space, settle):
+    """The circuit has three of the four inputs: it breaks, and the model does not, once all three are gone."""
+    adapter = toys.gate("or", 4).adapter()
+    lines = [line for bit in range(3) for line in (f"embed -> 0.{bit}.v", f"0.{bit} -> mlp 0")]
+    circuit = space(adapter.shape, [(15,)] * 4, [16] * 4, *lines, "mlp 0 -> logits", exploring=(0, 1))
+    found = settle("completeness", circuit, adapter, ZERO, family="greedy")
+    assert found.scores == {"it": 1.0} and found.conditions["K"] == "head 0.0, head 0.1, head 0.2"
+    assert settle("completeness", circuit, adapter, ZERO, family="single").scores == {"it": 0.0}
+
+
 def test_minimality_calls_a_useless_head_useless(or_gate, settle):
     """A head of the circuit that nothing reads: no K makes it needed."""
     adapter, gate = or_gate

@@ -6,7 +6,7 @@ import pytest
 from circuitdsl.borders.hypothesis import Comparison
 from circuitdsl.borders.measure import MeanOf, Member, ProportionOf, RankOf, RatioOf, column, difference
 from circuitdsl.borders.verdict import Question
-from circuitdsl.statistics import all_decided, balanced_blocks, judge_sequentially
+from circuitdsl.statistics import all_decided, balanced_blocks, judge, judge_sequentially
 from circuitdsl.statistics.betting import confidence_sequence, wealth_above, wealth_below
 
 SIMULATIONS = 2000
@@ -134,6 +134,36 @@ def test_looking_after_every_block_makes_no_false_verdict_likely(plausible):
         seen = [judge_sequentially(asked, blocks.first(count), bounds={}, confidence=0.95) for count in range(5, 41, 5)]
         wrong += any(first.outcome == "supported" or second.outcome == "refuted" for first, second in seen)
     assert plausible(wrong, trials, 0.0, 0.05)
+
+
+def test_families_that_share_the_error_keep_it_together(plausible):
+    """Two claims bet on and stopped when it suits, two judged by Holm at the end, all false at their bounds: hardly any is supported."""
+    random, wrong, alone, trials = np.random.default_rng(6), 0, 0, 300
+    blocks, labels = balanced_blocks(np.arange(60) % 2, 0), np.arange(60) % 2
+
+    def question(estimand):
+        return Question("it", Comparison(">", 0.5), (Member("it", estimand),), columns, labels)
+
+    for _ in range(trials):
+        columns = {"right": (random.random(60) < 0.5).astype(float), "free": random.normal(0.5, 1, 60), "other": random.normal(0.5, 1, 60)}
+        early, late = [question(ProportionOf("right"))] * 2, [question(MeanOf(column(name))) for name in ("free", "other")]
+        looks = [judge_sequentially(early, blocks.first(n), bounds={}, confidence=0.6, share=0.5) for n in range(5, 31, 5)]
+        soon = any(verdict.outcome == "supported" for look in looks for verdict in look)
+        wrong += soon or any(verdict.outcome == "supported" for verdict in judge(late, confidence=0.6, seed=0, share=0.5))
+        alone += soon or any(verdict.outcome == "supported" for verdict in judge(late, confidence=0.6, seed=0))
+    assert plausible(wrong, trials, 0.0, 0.2) and wrong < alone
+
+
+def test_a_share_of_the_error_asks_for_more_evidence():
+    questions, blocks = _questions(1.0), balanced_blocks(np.arange(600) % 3, 0)
+    whole, half = (judge(questions, confidence=0.95, seed=0, share=share) for share in (1.0, 0.5))
+    assert all(b.p_adjusted == pytest.approx(min(1, 2 * a.p_adjusted)) for a, b in zip(whole, half, strict=True))
+
+    def decided(share):
+        return [all_decided(judge_sequentially(questions, blocks.first(n), bounds=BOUNDS, confidence=0.95, share=share)) for n in counts]
+
+    counts = range(10, 200, 10)
+    assert sum(decided(1.0)) > sum(decided(0.01))
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])

@@ -45,6 +45,15 @@ def test_a_run_stops_when_every_claim_is_decided(toy, circuitdsl):
     }
 
 
+def test_the_figure_is_of_the_prompts_that_were_measured(toy, circuitdsl):
+    path = written(toy)
+    circuitdsl("verify", path, "--sequential")
+    found = evidence(path)
+    (rows,) = {len(column) for column in found["columns"].values()}
+    assert rows < 200 and f"mean over {rows} prompts" in found["graph"]["caption"]
+    assert len(found["looked_at"]) == rows
+
+
 def test_a_claim_without_bounds_is_judged_at_the_end_and_says_so(toy, circuitdsl):
     path = written(toy, "faithful: faithfulness(copied) >= 0.9")
     circuitdsl("verify", path, "--sequential", "--no-edges")

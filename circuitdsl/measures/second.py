@@ -1,0 +1,55 @@
+"""The same number under a second ablation, since an answer may be as much about the ablation as about the model."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+from circuitdsl.borders.hypothesis import Ablation, Claim, Hypothesis
+from circuitdsl.borders.measure import Combination, Estimand, RatioOf, SpreadOf
+from circuitdsl.borders.values import Algebra, Readout, Recomputed
+from circuitdsl.borders.watches import SecondAblation, Watch
+from circuitdsl.measures.watching import donors
+from circuitdsl.measures.worlds import ablation, background, labels
+
+
+class Again(NamedTuple):
+    """What a second ablation adds to a claim; nothing where there is none."""
+
+    readouts: dict[str, Readout]
+    beside: dict[str, Estimand]
+    watches: tuple[Watch, ...] = ()
+
+
+def second_ablation(
+    claim: Claim, hypothesis: Hypothesis, algebra: Algebra, ratio: RatioOf, runs: Callable[[Claim], Mapping[str, Recomputed]]
+) -> Again:
+    """The claim's ratio under another ablation, its distance from the first, and a watch on verdicts that flip.
+
+    `runs` gives the runs that the ratio is of, by the names of its columns, for the claim under whichever ablation it states.
+    """
+    other = _other(claim, hypothesis)
+    if other is None:
+        return Again({}, {})
+    measured = labels(claim, hypothesis)
+    here, there = runs(claim), runs(replace(claim, options={**claim.options, "ablate": other}))
+    names = {name: name if logits is here[name] else f"{name} under {other}" for name, logits in there.items()}
+    readouts = {names[name]: Readout("metric", logits, measured, claim.metric) for name, logits in there.items() if names[name] != name}
+
+    def renamed(of: Combination) -> Combination:
+        return Combination(tuple((names[name], weight) for name, weight in of.terms))
+
+    again = RatioOf(renamed(ratio.numerator), renamed(ratio.denominator), ratio.absolute)
+    watch = SecondAblation(str(ablation(claim, hypothesis)), str(other), again)
+    pool = donors(hypothesis, background(other, measured, hypothesis), measured)
+    return Again(readouts, {f"under {other}": again, "spread": SpreadOf(ratio, again)}, (watch, *pool))
+
+
+def _other(claim: Claim, hypothesis: Hypothesis) -> Ablation | None:
+    """The mean for resampling and the other way round; for `zero`, the one of the settings."""
+    if claim.options.get("second") == "no":
+        return None
+    chosen = ablation(claim, hypothesis)
+    if chosen.distribution is None:
+        stated = hypothesis.settings.ablate
+        return stated if stated is not None and stated.distribution is not None else None
+    return Ablation("mean" if chosen.kind == "resample" else "resample", chosen.distribution)
