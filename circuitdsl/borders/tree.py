@@ -29,16 +29,21 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """Calls from the logits downwards, each after its reader: `shown` of the `total` different recomputations."""
+    """Calls from the logits downwards, each after its reader: `shown` of the `total` different recomputations.
+
+    `again`: some are read by others too, where they are left out.
+    """
 
     calls: tuple[Call, ...]
     shown: int
     total: int
+    again: bool
 
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
-    """A call in words. `donor` is a number of `TreeRecord.donors`; `same` is what it agrees on with its reader's prompt."""
+    """A call in words. `ports` are empty where it goes into all. `donor` is a number of `TreeRecord.donors`; `same` is what it agrees on
+    with its reader's prompt."""
 
     part: Part
     reader: int | None
@@ -59,3 +64,4 @@ class TreeRecord:
     calls: tuple[CallRecord, ...]
     shown: int
     total: int
+    again: bool = False

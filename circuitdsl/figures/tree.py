@@ -15,7 +15,7 @@ from circuitdsl.figures.positions import Box, Figure, Label, Line, Rect
 MARGIN, TITLE, NAME = 4.0, 9.0, 7.5
 DISC, PAD, GAP, ROOM = 10.0, 4.0, 8.0, 26.0
 """Points: a donor's mark, room in a box, between boxes, and between the rows for lines."""
-WAYS = ((118.0, 1), (104.0, 2), (92.0, 2), (78.0, 2), (64.0, 0))
+WAYS = ((118.0, 1), (104.0, 2), (92.0, 2), (78.0, 2), (76.0, 0))
 """Ways of drawing, the best first: width of a box, and lines of its prompt's text."""
 
 
@@ -216,6 +216,8 @@ def _legend(tree: TreeRecord, left: float, right: float, y: float, notes: Sequen
         y += 1.5
     if any(call.part == "rest" for call in tree.calls):
         notes = ["dashed: what the hypothesis leaves out of a call, from one more prompt", *notes]
+    if tree.again:
+        notes = [*notes, "a value that several calls read is drawn at the first of them"]
     for note in notes:
         for line in wrap(note, right - left, SMALLEST):
             parts.labels.append(Label(line, left, y + 2.5, "note", SMALLEST, "start", color=style.GREY))

@@ -61,6 +61,8 @@ class Watched(Scrubbing):
 def tree(claim: Claim, hypothesis: Hypothesis, most: int = MOST_CALLS) -> Tree:
     """The calls of the claim's first draw that are nearest to the logits, `most` of them with units that go together counted once.
 
+    What several calls share (one value, read by each of them) stands at the first.
+
     Raises CircError as lowering the claim does.
     """
     plain = Scrubs(claim, hypothesis, Algebra()).scrubbing()
@@ -68,21 +70,23 @@ def tree(claim: Claim, hypothesis: Hypothesis, most: int = MOST_CALLS) -> Tree:
     root = watched.first[id(watched.logits())]
     calls = [Call("call", None, (root.place,), (), None)]
     waiting = deque([(0, [root])])
-    boxes, shown = 1, {id(root.value)}
+    boxes, shown, again = 1, {id(root.value)}, False
     while waiting:
         reader, mades = waiting.popleft()
         mades = [watched.first[id(made.value)] for made in mades]
         for call, inputs in _inputs(watched, reader, mades):
-            if call.part == "call" and boxes == most:
-                continue
+            values = {id(made.value) for made in inputs}
             if call.part == "call":
+                again = again or values <= shown
+                if boxes == most or values <= shown:
+                    continue
                 boxes += 1
-                shown.update(id(made.value) for made in inputs)
+                shown |= values
                 waiting.append((len(calls), inputs))
             calls.append(call)
         calls += _left_out(watched, reader, mades)
     total = sum(isinstance(made.value, Recomputed) for made in watched.first.values())
-    return Tree(tuple(calls), len(shown), total)
+    return Tree(tuple(calls), len(shown), total, again)
 
 
 def _inputs(watched: Watched, reader: int, mades: Sequence[Made]) -> Iterator[tuple[Call, list[Made]]]:
@@ -93,6 +97,7 @@ def _inputs(watched: Watched, reader: int, mades: Sequence[Made]) -> Iterator[tu
         for one in made.inputs:
             group = watched.group(made.place, one)
             into = tuple(dict.fromkeys(link.port for link in group.links if link.sender == one.place))
+            into = () if set(into) == set(made.place.unit.ports) else into
             if one.place.unit == EMBED:
                 ports.setdefault(one.given, {}).update(dict.fromkeys(into))
             else:

@@ -26,7 +26,7 @@ def tree_record(hypothesis: Hypothesis, claim: Claim, tree: Tree, reference: Row
         calls.append(CallRecord(call.part, call.reader, name, _units(call), ports, number, _same(hypothesis, call, whose)))
     prompts = (hypothesis.distributions[name].prompts[row].text for name, row in donors)
     caption = f"{claim.label}: {claim.text}, for prompt {reference[1]} of `{reference[0]}`"
-    return TreeRecord(hypothesis.title, caption, tuple(prompts), tuple(calls), tree.shown, tree.total)
+    return TreeRecord(hypothesis.title, caption, tuple(prompts), tuple(calls), tree.shown, tree.total, tree.again)
 
 
 def _units(call: Call) -> str:
@@ -37,7 +37,11 @@ def _units(call: Call) -> str:
     if call.part == "embed" or place.unit == LOGITS:
         return ""
     at = f" @ {', '.join(map(str, place.roles))}" if place.roles else ""
-    return f"{', '.join(str(one.unit) for one in call.places) if count <= MOST_UNITS else f'{count} units'}{at}"
+    if count > MOST_UNITS:
+        return f"{count} units{at}"
+    if count > 1 and {one.unit.kind for one in call.places} == {"head"}:
+        return f"heads {', '.join(f'{one.unit.layer}.{one.unit.index}' for one in call.places)}{at}"
+    return f"{', '.join(str(one.unit) for one in call.places)}{at}"
 
 
 def _same(hypothesis: Hypothesis, call: Call, whose: Row) -> str:
