@@ -21,13 +21,14 @@ from circuitdsl.borders.document import Document, Model
 from circuitdsl.borders.flags import Flags, Progress, quiet
 from circuitdsl.borders.hypothesis import Claim, Hypothesis, ModelName
 from circuitdsl.borders.measure import Lowered, Search
-from circuitdsl.borders.source import CircError, Diagnostic
+from circuitdsl.borders.source import CircError, Diagnostic, Span
 from circuitdsl.borders.values import Algebra
 
 if TYPE_CHECKING:
     from circuitdsl.borders.adapter import Adapter
     from circuitdsl.borders.evidence import Evidence, GraphRecord
     from circuitdsl.borders.plan import Machine, Plan
+    from circuitdsl.borders.tree import TreeRecord
     from circuitdsl.borders.verdict import ClaimVerdict
     from circuitdsl.early import Numbers
     from circuitdsl.engine.captures import Captures
@@ -357,6 +358,32 @@ def graph_of(path: Path, flags: Flags) -> "GraphRecord":
     if path.suffix == ".json":
         return read_evidence(path).graph
     return graph_record(resolve(read(path), flags))
+
+
+def tree_of(path: Path, flags: Flags, label: str, row: int | None = None) -> "TreeRecord":
+    """The tree of calls of a scrub claim for one row of the measured prompts (default: the first that verdicts rest on).
+
+    Its donors are those that `verify` takes; no weights are loaded. Raises CircError C384 where there is no such claim or row.
+    """
+    from circuitdsl.measures.trees import tree
+    from circuitdsl.planning.draws import Tape
+    from circuitdsl.reports.tree import tree_record
+
+    hypothesis = resolve(read(path), flags)
+    claims = {claim.label: claim for claim in hypothesis.claims if claim.measure == "scrub"}
+    if label not in claims:
+        hint = f"its scrub claims are {', '.join(f'`{name}`' for name in claims)}" if claims else "it has no scrub claim"
+        raise CircError([Diagnostic("C384", f"no scrub claim of {path} is called `{label}`", Span(), hint)])
+    claim = claims[label]
+    measured = claim.options.get("on") or hypothesis.default
+    rows = len(hypothesis.distributions[measured])
+    chosen = hypothesis.rows(measured, "verifying")[0] if row is None else row
+    if not 0 <= chosen < rows:
+        raise CircError([Diagnostic("C384", f"`{measured}` has no row {chosen}", Span(), f"its rows are 0 to {rows - 1}")])
+    found = tree(claim, hypothesis)
+    tape = Tape(hypothesis, [chosen], hypothesis.settings.seed)
+    drawn = {call.draw: int(tape.rows(call.draw)[chosen]) for call in found.calls if call.draw is not None}
+    return tree_record(hypothesis, claim, found, (measured, chosen), drawn)
 
 
 def _batch(hypothesis: Hypothesis) -> list[tuple[int, ...]]:

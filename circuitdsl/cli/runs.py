@@ -147,14 +147,26 @@ def render(
     layout: Layout = None,
     width: Annotated[float, typer.Option(help="Width in inches: 5.5 a page, 3.25 a column.", min=1, max=100)] = 5.5,
     numbers: Annotated[bool, typer.Option("--numbers", help="Write effects and their intervals on arrows and boxes.")] = False,
+    tree: Annotated[
+        str | None, typer.Option(help="Draw the tree of calls of a scrub claim instead, by its label, with the donors that are drawn.")
+    ] = None,
+    row: Annotated[int | None, typer.Option(help="The prompt that the tree is for, counted from 0; default: the first judged.")] = None,
     model: Model = None,
 ) -> int:
     """Draw the circuit as SVG, PDF, PNG or DOT, or write it as GraphML for other programs."""
     from circuitdsl.pipeline import graph_of
 
-    graph = graph_of(file, flags_of(model=model))
     ending = format or (output.suffix.lstrip(".").lower() if output else "svg")
-    path = output or file.with_name(file.name.removesuffix(".json").removesuffix(".evidence").removesuffix(".circ") + f".{ending}")
+    name = file.name.removesuffix(".json").removesuffix(".evidence").removesuffix(".circ")
+    path = output or file.with_name(f"{name}.{tree}.{ending}" if tree else f"{name}.{ending}")
+    if tree is not None:
+        from circuitdsl.figures import draw_tree
+        from circuitdsl.pipeline import tree_of
+
+        draw_tree(tree_of(file, flags_of(model=model), tree, row), path, format=ending, width_in=width)
+        print(f"wrote {path}")
+        return 0
+    graph = graph_of(file, flags_of(model=model))
     if ending == "graphml":
         from circuitdsl.reports.files import write_bytes
         from circuitdsl.reports.networks import graphml

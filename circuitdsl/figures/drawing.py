@@ -1,4 +1,4 @@
-"""`draw`: a graph record in, the bytes of a figure out."""
+"""`draw` and `draw_tree`: a record in, the bytes of a figure out."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -7,12 +7,15 @@ from typing import Literal, cast, get_args
 
 from circuitdsl.borders.evidence import GraphRecord
 from circuitdsl.borders.source import CircError, Diagnostic, Span
+from circuitdsl.borders.tree import TreeRecord
 from circuitdsl.figures import dot
 from circuitdsl.figures.blocks import compact
 from circuitdsl.figures.compose import Layout, compose
 from circuitdsl.figures.content import Labels, content
+from circuitdsl.figures.positions import Figure
 from circuitdsl.figures.raster import pdf, png
 from circuitdsl.figures.svg import svg
+from circuitdsl.figures.tree import compose_tree, tree_source
 
 Format = Literal["svg", "pdf", "png", "dot"]
 FORMATS: tuple[str, ...] = get_args(Format)
@@ -44,10 +47,8 @@ def draw(
 
     Raises CircError C601 to C606: a program, library or font is missing, or the file cannot be written.
     """
-    kind = format or (path.suffix.removeprefix(".").lower() if path and path.suffix else "svg")
+    kind = _format(path, format)
     chosen = layout or default_layout()[0]
-    if kind not in FORMATS:
-        raise _problem("C605", f"{kind!r} is not a format of figures", f"formats are {', '.join(FORMATS)}")
     if chosen not in get_args(Layout):
         raise _problem("C605", f"{chosen!r} is not a layout", f"layouts are {', '.join(get_args(Layout))}")
     if kind == "dot":
@@ -56,11 +57,41 @@ def draw(
         body = dot.source(found, sizes).encode()
     else:
         figure = compose(graph, layout=cast(Layout, chosen), width_in=width_in, units=labels, numbers=numbers, about=about)
-        drawn = svg(figure)
-        body = drawn if kind == "svg" else pdf(drawn) if kind == "pdf" else png(drawn)
+        body = _bytes(figure, kind)
     if path is not None:
         _write(path, body)
     return body
+
+
+def draw_tree(
+    tree: TreeRecord,
+    path: Path | None = None,
+    *,
+    format: str | None = None,
+    width_in: float = 5.5,
+    about: Mapping[str, str] | None = None,
+) -> bytes:
+    """Draws the tree of a scrubbed hypothesis as `draw` does a graph; no other program is needed for its layout.
+
+    Raises CircError C602, C603, C605 or C606.
+    """
+    kind = _format(path, format)
+    body = tree_source(tree).encode() if kind == "dot" else _bytes(compose_tree(tree, width_in=width_in, about=about), kind)
+    if path is not None:
+        _write(path, body)
+    return body
+
+
+def _format(path: Path | None, format: str | None) -> str:
+    kind = format or (path.suffix.removeprefix(".").lower() if path and path.suffix else "svg")
+    if kind not in FORMATS:
+        raise _problem("C605", f"{kind!r} is not a format of figures", f"formats are {', '.join(FORMATS)}")
+    return kind
+
+
+def _bytes(figure: Figure, kind: str) -> bytes:
+    drawn = svg(figure)
+    return drawn if kind == "svg" else pdf(drawn) if kind == "pdf" else png(drawn)
 
 
 def _write(path: Path, body: bytes) -> None:

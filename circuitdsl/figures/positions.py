@@ -7,7 +7,7 @@ from typing import Literal
 
 from circuitdsl.figures.fonts import ASCENT, DESCENT, measure
 
-BoxKind = Literal["head", "mlp", "neuron", "embed", "logits", "node", "group", "band", "token", "sample"]
+BoxKind = Literal["head", "mlp", "neuron", "embed", "logits", "node", "group", "band", "token", "sample", "call", "donor"]
 LabelKind = Literal["title", "name", "unit", "edge", "axis", "role", "token", "prompt", "legend", "note"]
 Point = tuple[float, float]
 
@@ -54,7 +54,10 @@ class Rect:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A shape. `within` is the id of the box that it stands in; `text` is what a pointer over it shows."""
+    """A shape. `within` is the id of the box that it stands in; `text` is what a pointer over it shows.
+
+    `donor` is whose value a call is, which gives its colour.
+    """
 
     id: str
     kind: BoxKind
@@ -63,6 +66,7 @@ class Box:
     text: str = ""
     within: str | None = None
     faded: bool = False
+    donor: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,7 @@ class Line:
     """An arrow through `points`: straight pieces with round corners, or with `curved` cubic Bézier pieces (1 + 3 n points).
 
     `sign` is that of the sender's help: 1 if cutting the edge lowers the metric, -1 if it raises it, 0 if neither is known.
-    `plate` is the ground of its label, which interrupts the line.
+    `plate` is the ground of its label, which interrupts the line. `faint` is for what stands back.
     """
 
     id: str
@@ -121,6 +125,7 @@ class Line:
     receiver: str = ""
     arrow: bool = True
     plate: Rect | None = None
+    faint: bool = False
 
     def samples(self, step: float = 3.0) -> list[Point]:
         """Points along the line, about `step` apart, both ends included."""

@@ -61,6 +61,31 @@ FILLS: dict[str | None, tuple[str, str]] = {
 """Ground and outline of units by verdict."""
 
 
+class DonorStyle(NamedTuple):
+    """Of a donor's mark and of the boxes with its values; the number on the mark says the same."""
+
+    fill: str
+    ink: str
+    ground: str
+
+
+REFERENCE = DonorStyle("#4d4d4d", "#ffffff", "#ececec")
+DONORS = (
+    DonorStyle("#0072B2", "#ffffff", "#e0eff7"),
+    DonorStyle("#E69F00", "#222222", "#fdf3e0"),
+    DonorStyle("#009E73", "#ffffff", "#e0f4ee"),
+    DonorStyle("#CC79A7", "#222222", "#f9eff5"),
+    DonorStyle("#56B4E9", "#222222", "#ebf6fd"),
+    DonorStyle("#D55E00", "#ffffff", "#fbece0"),
+    DonorStyle("#F0E442", "#222222", "#fdfce8"),
+)
+
+
+def donor(number: int) -> DonorStyle:
+    """0 is the reference; more donors than colours have the colours again, under other numbers."""
+    return DONORS[(number - 1) % len(DONORS)] if number else REFERENCE
+
+
 def mark_style(outcome: str | None) -> MarkStyle:
     return MARKS.get(outcome if outcome != "measured" else None, MARKS[None])
 

@@ -109,6 +109,13 @@ def _box(root: ET.Element, box: Box) -> None:
             ET.SubElement(group, "rect", {**_rect(rect), **look})
         case "neuron":
             ET.SubElement(group, "path", {"d": _path(_hexagon(rect), closed=True), **look})
+        case "call":
+            donor = style.donor(box.donor)
+            dashes = {"stroke-dasharray": "2.2 1.6"} if box.faded else {}
+            pen = {"fill": "#ffffff" if box.faded else donor.ground, "stroke": donor.fill, "stroke-width": "0.9", **dashes}
+            ET.SubElement(group, "rect", {**_rect(rect), "rx": "4", **pen})
+        case "donor":
+            ET.SubElement(group, "rect", {**_rect(rect), "rx": _n(rect.height / 2), "fill": style.donor(box.donor).fill})
         case "embed" | "logits":
             cut = min(8.0, rect.width / 12)
             wide, narrow = ((rect.left, rect.right), (rect.left + cut, rect.right - cut))
@@ -162,7 +169,7 @@ def _label(root: ET.Element, label: Label) -> None:
 
 def _line(root: ET.Element, line: Line) -> None:
     look = style.port_style(line.port)
-    color = style.FAINT if line.outcome == "refuted" else look.color
+    color = style.FAINT if line.outcome == "refuted" or line.faint else look.color
     group = _group(root, line.id, line.text)
     (x, y), direction = line.points[-1], _direction(line)
     size = style.HEAD + 1.3 * max(0.0, line.width - 1)

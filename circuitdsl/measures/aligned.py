@@ -67,7 +67,7 @@ class Donors:
     def check(self, incoming: Mapping[Place, Sequence[DrawGroup]]) -> None:
         """That every value lands where it is read, and no two of one unit in one place.
 
-        Raises CircError C374, C385 or C386.
+        Raises CircError C374, C381 or C382.
         """
         for receiver, groups in incoming.items():
             for group in groups:
@@ -110,7 +110,7 @@ class Donors:
                 for mine, theirs in zip(self._around(first, here), self._around(second, there), strict=True):
                     if mine & theirs:
                         raise self._error(
-                            "C385",
+                            "C381",
                             f"{one.sender.unit} is in `{one.sender.node}` and `{other.sender.node}`, and their donors may both deliver at "
                             f"token {min(mine & theirs)}",
                             "let both carry their place (`feature both = …, template`)"
@@ -171,13 +171,13 @@ class Donors:
         return [(layout.alike(align), value) for layout, value in zip(layouts, values, strict=True)]
 
     def _placed(self, distribution: str, roles: Roles) -> tuple[tuple[int, ...], ...]:
-        """Where the roles stand on each prompt. Raises CircError C386 where they do not."""
+        """Where the roles stand on each prompt. Raises CircError C382 where they do not."""
         if (distribution, roles) not in self._positions:
             try:
                 found = tuple(layout.positions(roles) for layout in self._layouts(distribution))
             except (KeyError, IndexError):
                 message = f"`{_named(roles)}` does not stand in every prompt of `{distribution}`, where donors come from"
-                raise self._error("C386", message, "draw donors from prompts that have it") from None
+                raise self._error("C382", message, "draw donors from prompts that have it") from None
             self._positions[distribution, roles] = found
         return self._positions[distribution, roles]
 
@@ -190,7 +190,7 @@ class Donors:
 def check_source(claim: Claim, hypothesis: Hypothesis, world: World, measured: str, places: Sequence[Place]) -> None:
     """That the values that a path starts from stand on drawn donors where they stand on the row.
 
-    Raises CircError C387: what is pinned at a position is read there by whatever the path goes to.
+    Raises CircError C383: what is pinned at a position is read there by whatever the path goes to.
     """
     if hypothesis.settings.align == "layout" or not isinstance(world, Gather):
         return
@@ -199,7 +199,7 @@ def check_source(claim: Claim, hypothesis: Hypothesis, world: World, measured: s
         if place.roles is not None and any(len(found) > 1 for found in donors._reachable(None, place.roles).values()):
             message = f"`{_named(place.roles)}` stands elsewhere in some donors from `{world.distribution}`"
             hint = "take the value from paired prompts, or leave out `align = absolute`"
-            raise CircError([Diagnostic("C387", message, claim.span, hint, source=hypothesis.source)])
+            raise CircError([Diagnostic("C383", message, claim.span, hint, source=hypothesis.source)])
 
 
 def _named(roles: Roles) -> str:

@@ -61,6 +61,35 @@ CODES = {
         "`interchange` counts the prompts on which the model then prefers the counterfactual's answer. Say which it is: "
         "`prompts swap from clean { S2 = IO; answer S1 wrong IO }`.",
     ),
+    "C381": Code(
+        "two values of one unit for one position",
+        "Two nodes of one unit stand at different positions of every prompt. Under `align = absolute` each is delivered where it stands on "
+        "a donor of its own, and there the two may meet.\n\n"
+        "Let both nodes carry their place, for example `feature both = name, template`, or make one node of them (`@ (S1, S2)`).",
+    ),
+    "C382": Code(
+        "a position that donors have not",
+        "Under `align = absolute` the positions of a node are looked up on its donor. Some prompts that donors are drawn from have no such "
+        "position: their templates leave the slot out, or give it fewer tokens.",
+    ),
+    "C383": Code(
+        "a path starts elsewhere on the donors",
+        "`effect` pins a value at a node's positions. Under `align = absolute` drawn donors may have those positions elsewhere, and what "
+        "the path then goes to would read the value of another token.\n\n"
+        "Take the value from paired prompts (`prompts NAME from MEASURED { … }`), which have the row's layout.",
+    ),
+    "C384": Code(
+        "no such tree",
+        "`render FILE --tree CLAIM` draws the calls of a claim of the measure `scrub`, by its label, for one prompt; `--row N` chooses "
+        "another prompt, counted from 0.",
+    ),
+    "W069": Code(
+        "A feature that the layout fixes",
+        "All prompts of one layout agree on the feature (the template is such a one, and what depends on the order of slots alone). Donors "
+        "have the row's layout, so a node that carries it may take its value from any of them, and keeps whatever else the layout fixes: "
+        "where every slot stands, and the words around.\n\n"
+        "`settings { align = absolute }` draws donors of equal length from all layouts; then the feature is all that is kept.",
+    ),
     "C390": Code(
         "nothing of that name to decode",
         "`decodable(node, SLOT)` reads a slot or feature of the prompts that it is measured on, and these have none of that name.",
@@ -85,30 +114,6 @@ CODES = {
         "no one vector to probe",
         "`of = input` probes the stream that a node reads, so its units must read the same one: heads of one layer, or one MLP. `each` "
         "before the node probes them one by one. `embed` reads no stream, and `logits` writes none.",
-    ),
-    "C385": Code(
-        "two values of one unit for one position",
-        "Two nodes of one unit stand at different positions of every prompt. Under `align = absolute` each is delivered where it stands on "
-        "a donor of its own, and there the two may meet.\n\n"
-        "Let both nodes carry their place, for example `feature both = name, template`, or make one node of them (`@ (S1, S2)`).",
-    ),
-    "C386": Code(
-        "a position that donors have not",
-        "Under `align = absolute` the positions of a node are looked up on its donor. Some prompts that donors are drawn from have no such "
-        "position: their templates leave the slot out, or give it fewer tokens.",
-    ),
-    "C387": Code(
-        "a path starts elsewhere on the donors",
-        "`effect` pins a value at a node's positions. Under `align = absolute` drawn donors may have those positions elsewhere, and what "
-        "the path then goes to would read the value of another token.\n\n"
-        "Take the value from paired prompts (`prompts NAME from MEASURED { … }`), which have the row's layout.",
-    ),
-    "W066": Code(
-        "A feature that the layout fixes",
-        "All prompts of one layout agree on the feature (the template is such a one, and what depends on the order of slots alone). Donors "
-        "have the row's layout, so a node that carries it may take its value from any of them, and keeps whatever else the layout fixes: "
-        "where every slot stands, and the words around.\n\n"
-        "`settings { align = absolute }` draws donors of equal length from all layouts; then the feature is all that is kept.",
     ),
     "W063": Code(
         "Many donors are the reference itself",

@@ -132,7 +132,7 @@ def _lower_scrub(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> Lowe
         cells = runs.donors.cells(feature)
         if hypothesis.settings.align == "layout" and runs.donors.fixed(feature):
             warnings.append(
-                f"W066: all prompts of a layout agree on `{feature}`, so its donors are any prompts of the layout; "
+                f"W069: all prompts of a layout agree on `{feature}`, so its donors are any prompts of the layout; "
                 "`align = absolute` tells it from what else the layout fixes"
             )
         itself = len(cells) / sum(cells.values())

@@ -1,8 +1,13 @@
 """Graphs of every kind that a figure has to bear."""
 
+from collections.abc import Callable
+from itertools import combinations
+
 import pytest
 
 from circuitdsl.borders.evidence import EdgeRecord, EffectRecord, GraphRecord, NodeRecord
+from circuitdsl.figures.fonts import SMALLEST
+from circuitdsl.figures.positions import Box, Figure, Rect
 
 
 def node(name, units, positions=None, outcome=None, **more):
@@ -179,3 +184,54 @@ def graphs() -> dict[str, GraphRecord]:
 @pytest.fixture(name="crowd")
 def crowd_graph() -> GraphRecord:
     return crowd()
+
+
+def solids(figure: Figure) -> list[Box]:
+    return [box for box in figure.boxes if box.kind not in ("band", "sample")]
+
+
+def check_clean(figure: Figure) -> None:
+    """Boxes stand apart or within each other, texts apart and in their boxes, and nothing is off the canvas."""
+    boxes = solids(figure)
+    parents = {box.id: box.within for box in boxes}
+
+    def within(box):
+        while parents.get(box) is not None:
+            box = parents[box]
+            yield box
+
+    for a, b in combinations(boxes, 2):
+        if a.id in within(b.id) or b.id in within(a.id):
+            outer, inner = (a, b) if a.id in within(b.id) else (b, a)
+            assert outer.rect.contains(inner.rect), (outer.id, inner.id)
+        else:
+            assert not a.rect.overlaps(b.rect), (a.id, b.id)
+    texts = figure.labels
+    for a, b in combinations(texts, 2):
+        assert not a.rect.overlaps(b.rect, slack=0.8), (a.text, b.text)
+    for text in texts:
+        assert text.size >= SMALLEST
+        for box in boxes:
+            if text.within in (box.id, *within(box.id)) or text.within == box.id:
+                continue
+            inside = text.kind == "token" and box.kind == "token" and box.rect.contains(text.rect, slack=2)
+            holds = box.kind == "group" and box.rect.contains(text.rect)
+            nested = text.within is not None and box.id in within(text.within)
+            assert inside or holds or nested or not box.rect.overlaps(text.rect, slack=0.8), (text.text, box.id)
+        if text.within is not None:
+            owner = next(box for box in boxes if box.id == text.within)
+            assert owner.rect.contains(text.rect, slack=1.5), (text.text, owner.id)
+    for mark in figure.marks:
+        for text in texts:
+            assert not mark.rect.overlaps(text.rect, slack=1.0), (mark, text.text)
+    canvas = Rect(0, 0, figure.width, figure.height)
+    for rect in [*(b.rect for b in figure.boxes), *(t.rect for t in texts), *(m.rect for m in figure.marks)]:
+        assert canvas.contains(rect), rect
+    for line in figure.lines:
+        for x, y in line.samples():
+            assert 1 <= x <= figure.width - 1 and 1 <= y <= figure.height - 1, line.id
+
+
+@pytest.fixture
+def assert_clean() -> Callable[[Figure], None]:
+    return check_clean

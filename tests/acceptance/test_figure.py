@@ -3,8 +3,11 @@
 import os
 import sys
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).parents[2]
 
 MAGIC = {"svg": b"<?xml", "pdf": b"%PDF", "png": b"\x89PNG", "dot": b"digraph"}
 
@@ -52,3 +55,23 @@ def test_without_dot_and_graphviz_pure_the_figure_is_still_drawn(toy, program, t
     assert done.returncode == 0, done.stderr
     ET.fromstring(toy.with_suffix(".svg").read_text())
     assert "grid" in done.stderr
+
+
+def test_the_tree_in_the_docs_is_what_the_command_draws(circuitdsl, tmp_path):
+    ran = circuitdsl("render", ROOT / "hypotheses" / "induction_scrubbed.circ", "--tree", "scrubbed", "-o", tmp_path / "tree.svg")
+    assert ran.status == 0, ran.err
+    assert (tmp_path / "tree.svg").read_bytes() == (ROOT / "docs" / "scrubbing_tree.svg").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--tree", "works"), "hint: its scrub claims are `scrubbed`, `free`, `shared`"),
+        (("--tree", "scrubbed", "--row", "300"), "hint: its rows are 0 to 299"),
+        (("--tree", "scrubbed", "--format", "graphml"), "C605"),
+    ],
+)
+def test_a_tree_that_cannot_be_drawn(circuitdsl, tmp_path, arguments, words):
+    ran = circuitdsl("render", ROOT / "hypotheses" / "induction_scrubbed.circ", *arguments, "-o", tmp_path / "tree.svg")
+    assert ran.status == 2 and words in ran.err
+    assert not (tmp_path / "tree.svg").exists()

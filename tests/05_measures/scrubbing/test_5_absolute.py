@@ -63,11 +63,11 @@ def test_two_nodes_of_one_unit_may_not_meet(scrub, file, carries, refused):
     edges = [("embed", "a", None), ("embed", "a2", None), ("a", "b", "k"), ("a2", "b", "k"), ("b", "logits", None)]
     made = file(edges, a=a, a2=b, b=scrub.node("b", B, carries="f"))
     if refused:
-        with pytest.raises(CircError, match=r"C385: head 0.0 is in `a` and `a2`, and their donors may both deliver at token 1"):
+        with pytest.raises(CircError, match=r"C381: head 0.0 is in `a` and `a2`, and their donors may both deliver at token 1"):
             scrub.lowered(made)
         return
     scrub.lowered(made)
-    with pytest.raises(CircError, match="C385") as error:
+    with pytest.raises(CircError, match="C381") as error:
         scrub.lowered(made, baseline="unconditional")
     assert error.value.diagnostics[0].hint.endswith("or take another baseline")
 
@@ -80,7 +80,7 @@ def test_shared_draws_of_one_feature_do_not_meet(scrub, file):
 
 def test_a_left_out_node_with_a_draw_of_its_own_may_not_meet_one_that_is_delivered(scrub, file):
     made = placed(scrub, file, "f", aside=scrub.node("aside", A, roles=THERE))
-    with pytest.raises(CircError, match="C385"):
+    with pytest.raises(CircError, match="C381"):
         scrub.lowered(made, others=("aside",))
 
 
@@ -89,7 +89,7 @@ def test_donors_without_the_position(scrub, file):
     bare = Distribution("bare", scrub.prompts([[0, 1, 2, 3, 1]] * 4))
     features = {name: {**of, "bare": of["clean"][:4]} for name, of in made.features.items()}
     made = replace(made, distributions={**made.distributions, "bare": bare}, features=features)
-    with pytest.raises(CircError, match=r"C386: `X` does not stand in every prompt of `bare`"):
+    with pytest.raises(CircError, match=r"C382: `X` does not stand in every prompt of `bare`"):
         scrub.lowered(made, **{"from": "bare"})
 
 
@@ -107,8 +107,8 @@ def test_the_report_says_how_often_a_node_stands_elsewhere(scrub, file):
 
 def test_a_feature_that_the_layout_fixes_is_worth_a_warning(scrub, file):
     made = placed(scrub, file, "template")
-    assert not any(warning.startswith("W066") for warning in scrub.lowered(made).warnings)
-    (warning,) = [w for w in scrub.lowered(replace(made, settings=Settings())).warnings if w.startswith("W066")]
+    assert not any(warning.startswith("W069") for warning in scrub.lowered(made).warnings)
+    (warning,) = [w for w in scrub.lowered(replace(made, settings=Settings())).warnings if w.startswith("W069")]
     assert "all prompts of a layout agree on `template`" in warning
 
 
@@ -143,7 +143,7 @@ def test_an_effect_from_drawn_donors_that_stand_elsewhere_is_refused(scrub, file
         claim = Claim("e", "effect", "e", metric="m", paths=(path,), options={"from": "pool"})
         return measures()["effect"].lower(claim, hypothesis, Algebra())
 
-    with pytest.raises(CircError, match=r"C387: `X` stands elsewhere in some donors from `pool`"):
+    with pytest.raises(CircError, match=r"C383: `X` stands elsewhere in some donors from `pool`"):
         effect(HERE, made)
     effect(None, made)
     effect((Role("END"),), made)
