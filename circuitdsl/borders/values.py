@@ -26,7 +26,8 @@ class Draw:
 
     The donor agrees on `feature` with the row that `given` drew (None: with the row of `on` itself); without a feature any row
     of the layout may be drawn. `path` is the draw's part of the random key. Where `shared`, the class of the feature is a part
-    of it as well, so that draws of one path agree wherever they are given the same class.
+    of it as well, so that draws of one path agree wherever they are given the same class. Draws of one path that differ in `slot`
+    take the candidates in turn, in one random order, and in another once all were taken: each slot's is uniform.
     """
 
     on: str
@@ -35,6 +36,7 @@ class Draw:
     feature: str | None = None
     given: "Draw | None" = None
     shared: bool = False
+    slot: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

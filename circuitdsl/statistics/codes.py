@@ -68,4 +68,26 @@ CODES: Mapping[str, Code] = {
         "different one, so a few prompts, or a few templates, weigh heavily.\n\n"
         "Look at the per-prompt numbers in the evidence for outliers, and measure more prompts.",
     ),
+    "W066": Code(
+        "Banks are too small",
+        "Where the tree of causal scrubbing is too large, its nodes have a bank of a few values that many paths take from, and paths "
+        "that take the same one are not independent. Banks of half the size, drawn independently, differ from these by more than "
+        "chance, and that difference is about what the score is off by.\n\n"
+        "Give more: `banks = 256`. If that cannot be afforded, scrub a part of the circuit, or use `sampling = shared` and say so.",
+    ),
+    "W067": Code(
+        "Drawing together or apart gives another score",
+        "Several nodes, or several units of one, carry the same feature for the same reader. Whether they take their values from one "
+        "donor or from one each changes the score by more than chance, so what they write depends on more than the feature, and those "
+        "other parts go together: they cancel, or add up, only within one prompt.\n\n"
+        "State which is meant (`together` after `carries`), or name the finer feature that they share.",
+    ),
+    "W068": Code(
+        "Another grouping of what is left out scores lower",
+        "What a hypothesis leaves out of a node's inputs is taken from one prompt, so left-out parts that hold each other in check keep "
+        "doing so. An adversary, asked for with `adversary =`, found groups of them that, drawn from prompts of their own, lower the "
+        "score by more than chance, on prompts it had not looked at.\n\n"
+        "The hypothesis says nothing of those parts, so the lower score is as much its own. Name the parts as nodes, or state the "
+        "grouping with `others =`.",
+    ),
 }

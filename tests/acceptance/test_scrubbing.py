@@ -48,7 +48,7 @@ def test_a_wrong_feature_is_refuted(changed):
 def test_the_plan_says_how_large_the_tree_is():
     hypothesis = resolve(read(FILE), Flags())
     notes = plan(hypothesis, lower(hypothesis, Algebra())).notes
-    assert "scrubbed: 3 recomputations in the tree, 2 draws for each prompt (tree)" in notes
+    assert "scrubbed: 3 recomputations in the tree, 3 with shared draws, 2 draws for each prompt (tree)" in notes
     assert any(note.startswith("shared: 3 recomputations in the tree, 3 with shared draws") for note in notes)
 
 
