@@ -17,7 +17,8 @@ CODES: Mapping[str, Code] = {
         "Clean prompts and donors share the mechanism",
         "The circuit's heads attend to the same places on the clean prompts and on the donors that replace them. Replacing their "
         "values then leaves the mechanism running, and a circuit that lacks it can look faithful.\n\n"
-        "Choose counterfactuals that break the structure (no repeated block, another subject), not only the values in it.",
+        "Choose counterfactuals that break the structure (no repeated block, another subject), not only the values in it. Donors of "
+        "causal scrubbing have the prompt's layout, so what is fixed by it, such as where a pair stands, is not put to the test.",
     ),
     "W052": Code(
         "A share above 1",

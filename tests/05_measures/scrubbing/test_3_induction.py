@@ -42,7 +42,7 @@ def model():
     return toy.adapter()
 
 
-def score(scrub, model, q="exact", k="exact", v="exact", root="exact", joint=None, together=False):
+def score(scrub, model, q="exact", k="exact", v="exact", root="exact", joint=None, together=False, column="F(scrub)"):
     """The exact mean over all draws. Each port's sender carries a feature, everything ("exact"), or is left out (None)."""
     senders = {"q": (Q, q), "k": (K, k), "v": (V, v)}
     nodes, edges = {}, []
@@ -62,7 +62,7 @@ def score(scrub, model, q="exact", k="exact", v="exact", root="exact", joint=Non
     def still(draw):  # layer 0 is delivered all that it reads, and the logits read 1.0 alone
         return draw.path.endswith("/rest") and (whole or not draw.path.endswith("head 1.0/rest"))
 
-    found = scrub.outcomes(file, model, still)
+    found = scrub.outcomes(file, model, still, column)
     return sum(Fraction(o.value).limit_denominator(60) * o.odds for o in found) / len(STRINGS)
 
 
@@ -100,3 +100,9 @@ def test_what_is_missing_costs_what_it_should_while_the_other_ports_are_exact(sc
 def test_query_and_key_that_carry_the_place_have_to_be_drawn_together(scrub, model):
     assert score(scrub, model, joint="place", together=True) == 1
     assert score(scrub, model, joint="place", together=False) == Fraction(37, 72)
+
+
+def test_the_other_way_to_draw_them_stands_beside_the_score(scrub, model):
+    """The column is the one that the other hypothesis is scored by."""
+    assert score(scrub, model, joint="place", together=False, column="F(scrub), drawn together") == 1
+    assert score(scrub, model, joint="place", together=True, column="F(scrub), drawn apart") == Fraction(37, 72)
