@@ -31,6 +31,8 @@ class OptionSpec:
     required: bool = False
     words: tuple[str, ...] = ()
     help: str = ""
+    searches: bool = False
+    """True if a claim that gives it chooses something on part of the prompts, as measures that search do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +77,14 @@ def difference(first: str, second: str) -> Combination:
 
 @dataclass(frozen=True, slots=True)
 class MeanOf:
-    """Mean over prompts; with `absolute`, of each prompt's absolute value, its replicates averaged before."""
+    """Mean over prompts; with `absolute`, of each prompt's absolute value, its replicates averaged before.
+
+    `banks`: each replicate has something drawn for all its prompts at once, so what differs between replicates counts as well.
+    """
 
     of: Combination
     absolute: bool = False
+    banks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +98,13 @@ class ProportionOf:
 class RatioOf:
     """Ratio of means over the same prompts, never the mean of ratios; with `absolute`, of absolute means.
 
-    Not testable if the denominator's interval contains 0.
+    Not testable if the denominator's interval contains 0. `banks` as in `MeanOf`.
     """
 
     numerator: Combination
     denominator: Combination
     absolute: bool = False
+    banks: bool = False
 
 
 @dataclass(frozen=True, slots=True)

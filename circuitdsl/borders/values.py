@@ -27,7 +27,8 @@ class Draw:
     Under `align = absolute` the donor has the row's length alone. It agrees on `feature` with the row that `given` drew (None: with
     the row of `on` itself); without a feature any such row may be drawn. `path` is the draw's part of the random key. Where
     `shared`, the class of the feature is a part of it as well, so that draws of one path agree wherever they are given the same
-    class.
+    class. Draws of one path that differ in `slot` take the candidates in turn, in one random order, and in another once all were
+    taken: each slot's is uniform.
     """
 
     on: str
@@ -36,6 +37,7 @@ class Draw:
     feature: str | None = None
     given: "Draw | None" = None
     shared: bool = False
+    slot: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

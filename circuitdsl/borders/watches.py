@@ -6,7 +6,7 @@ A measure says what to watch; it warns of nothing itself. Columns are those of i
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from circuitdsl.borders.measure import MeanOf, PermutedOf, RatioOf
+from circuitdsl.borders.measure import MeanOf, PermutedOf, RatioOf, SpreadOf
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,4 +81,29 @@ class Guesses:
     selectivity: MeanOf | None
 
 
-Watch = EmptyCircuit | Mechanism | Rivals | Backup | SecondAblation | Donors | Guesses
+@dataclass(frozen=True, slots=True)
+class BankBias:
+    """W066: by how much a score from banks of so many slots is off, as banks of half as many tell."""
+
+    slots: int
+    bias: RatioOf
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """W067: a score less the one with what carries the same `features` drawn `how`: together, or apart."""
+
+    features: str
+    how: str
+    spread: SpreadOf
+
+
+@dataclass(frozen=True, slots=True)
+class Regrouped:
+    """W068: a score less the one with what is left out drawn in the groups that an adversary found."""
+
+    grouping: str
+    spread: SpreadOf
+
+
+Watch = EmptyCircuit | Mechanism | Rivals | Backup | SecondAblation | Donors | Guesses | BankBias | Joined | Regrouped

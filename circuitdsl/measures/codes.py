@@ -42,9 +42,11 @@ CODES = {
     "C377": Code(
         "the tree is too large",
         "Every path from the output to a node draws its own donors, so the number of recomputations grows with the number of paths. "
+        "Leave out `sampling`: where the tree is too large, each node then has a bank of a few values that its paths take from. That "
+        "helps where paths meet in the same node with the same feature; where features change at every step it may not be enough.\n\n"
         "`sampling = shared` draws one donor for each prompt, feature and value, and recomputes each distinct value once; it tests a "
-        "different hypothesis, since errors that come from independent draws can then cancel.\n\n"
-        "Or scrub a part of the circuit: `circuit = (a, b)`.",
+        "different hypothesis, since errors that come from independent draws can then cancel. Or scrub a part of the circuit: "
+        "`circuit = (a, b)`.",
     ),
     "C378": Code(
         "no counterfactual to interchange with",
@@ -60,6 +62,17 @@ CODES = {
         "the counterfactual has no answers",
         "`interchange` counts the prompts on which the model then prefers the counterfactual's answer. Say which it is: "
         "`prompts swap from clean { S2 = IO; answer S1 wrong IO }`.",
+    ),
+    "C386": Code(
+        "banks that cannot be",
+        "`banks = M` gives every node M values for each reference, in place of one for each path: `sampling = banks`. M is even, since "
+        "banks of half the size tell how much the score is off. At least four independent banks are drawn (`replicates`), since the "
+        "standard error counts what differs between them.",
+    ),
+    "C387": Code(
+        "adversary is not a whole number",
+        "`adversary = K` looks for the grouping of what the hypothesis leaves out that lowers the score most, and tries K ways to split "
+        "it further at each of three steps.",
     ),
     "C381": Code(
         "two values of one unit for one position",

@@ -1,20 +1,36 @@
 """`scrub`: how much of the behaviour is left when every value may be that of any prompt which the hypothesis calls equal."""
 
 from dataclasses import replace
+from functools import cached_property
 
 from circuitdsl.borders.hypothesis import Claim, Hypothesis
-from circuitdsl.borders.measure import Combination, Estimand, Lowered, MeanOf, Measure, Member, OptionSpec, RatioOf, Signature, column
+from circuitdsl.borders.measure import (
+    Combination,
+    Estimand,
+    Lowered,
+    MeanOf,
+    Measure,
+    Member,
+    OptionSpec,
+    RatioOf,
+    Search,
+    Signature,
+    column,
+)
 from circuitdsl.borders.measure import difference as minus
 from circuitdsl.borders.source import CircError, Diagnostic
-from circuitdsl.borders.values import Algebra, Draw, Gather, Readout, Recomputed, Run
+from circuitdsl.borders.values import Algebra, Draw, Gather, Recomputed, Run
+from circuitdsl.borders.watches import Watch
+from circuitdsl.measures.adversary import Grouping, against
 from circuitdsl.measures.aligned import Donors
+from circuitdsl.measures.banks import FEWEST_BANKS, LARGEST_TREE, counted, sampling_of, size_of, sizes
 from circuitdsl.measures.behaviour import ABLATE, ON, PART
 from circuitdsl.measures.circuit import circuit_logits, within
+from circuitdsl.measures.columns import Columns
+from circuitdsl.measures.protections import adversary_found, bias_of_banks, mechanism_kept, together_or_apart
 from circuitdsl.measures.scrubbing import Apart, Sampling, Scrubbing, tree_size
 from circuitdsl.measures.worlds import ablation, background, labels
 
-LARGEST_TREE = 4000
-"""Recomputations a prompt and draw: more take hours on a real model."""
 FEWEST_DONORS = 20
 MOST_ITSELF = 0.2
 """Share of draws that may give the reference itself before that is worth a warning."""
@@ -27,25 +43,63 @@ class Scrubs:
         self.claim, self.hypothesis, self.algebra = claim, hypothesis, algebra
         self.measured = labels(claim, hypothesis)
         options = claim.options
-        self.replicates = int(options.get("replicates") or 1)
         self.links = within(hypothesis, options.get("circuit"))
         self.baseline = options["baseline"]
         apart = tuple(Apart(name, hypothesis.nodes[name].places) for name in options.get("others") or ())
-        self.sampling = Sampling(self.measured, options.get("from") or self.measured, options.get("sampling") or "tree", apart=apart)
-        self._scrubbed: dict[tuple, tuple[Recomputed, int]] = {}
-        self.donors = Donors(claim, hypothesis, self.sampling)
+        self.sampling = Sampling(self.measured, options.get("from") or self.measured, apart=apart)
+        self._scrubbed: dict[tuple, Recomputed] = {}
         self.model = algebra.logits(Run(self.measured))
         self._guard()
+        self.tree = tree_size(self.scrubbing().incoming)
+        how, self.why = sampling_of(claim, hypothesis.source, self.tree, self.scrubbing)
+        self.sampling = replace(self.sampling, **how)
+        self.banks = self.sampling.kind == "banks"
+        self.replicates = int(options.get("replicates") or (FEWEST_BANKS if self.banks else 1))
+        self.donors = Donors(claim, hypothesis, self.sampling)
+        if hypothesis.settings.align == "absolute":
+            self._check_places()
 
-    def scrubbing(self, **changes: object) -> Scrubbing:
-        return Scrubbing(self.algebra, self.hypothesis, self.links, replace(self.sampling, **changes))  # type: ignore[arg-type]
+    def scrubbing(self, limit: int | None = None, **changes: object) -> Scrubbing:
+        sampling = replace(self.sampling, **changes)  # type: ignore[arg-type]
+        return Scrubbing(self.algebra, self.hypothesis, self.links, sampling, limit)
 
     def scrubbed(self, replicate: int = 0, **changes: object) -> Recomputed:
         key = (replicate, *sorted(changes.items()))
         if key not in self._scrubbed:
-            run = self.scrubbing(replicate=replicate, **changes)
-            self._scrubbed[key] = run.logits(), run.size
-        return self._scrubbed[key][0]
+            self._scrubbed[key] = self.scrubbing(None, replicate=replicate, **changes).logits()
+        return self._scrubbed[key]
+
+    def draws(self, **changes: object) -> list[Recomputed]:
+        """The scrubbed logits of every draw, each with its donors drawn anew."""
+        return [self.scrubbed(number, **changes) for number in range(self.replicates)]
+
+    def score(self, scrubbed: str) -> RatioOf:
+        """Of the column of that name."""
+        return RatioOf(minus(scrubbed, "F(base)"), minus("F(M)", "F(base)"), banks=self.banks)
+
+    @property
+    def how(self) -> str:
+        """How it is sampled, and why if that was not asked for."""
+        said = f"banks of {self.sampling.banks}" if self.banks else self.sampling.kind
+        return f"{said}: {self.why}" if self.why else said
+
+    @cached_property
+    def once(self) -> dict[str, int | None]:
+        """Recomputations a prompt and draw with shared draws, and in banks if they are used."""
+        found = {"shared": size_of(self.scrubbing(LARGEST_TREE, kind="shared"))}
+        return found | ({"banks": size_of(self.scrubbing())} if self.banks else {})
+
+    @property
+    def sizes(self) -> str:
+        """Recomputations a prompt and draw of each way to sample."""
+        said = {"shared": "with shared draws", "banks": f"in banks of {self.sampling.banks}"}
+        return sizes(self.tree, {said[how]: size for how, size in self.once.items()})
+
+    @property
+    def cost(self) -> str:
+        """Recomputations a prompt in all, as far as scrubbed runs were asked for."""
+        size = self.tree if self.sampling.kind == "tree" else self.once[self.sampling.kind]
+        return f"about {counted(len(self._scrubbed) * (size or 0))} recomputations a prompt in all"
 
     def base(self, replicate: int) -> Recomputed:
         """`shuffle` reads a prompt of the layout (or length) with the row's own labels: as likely as the row with that prompt's."""
@@ -66,69 +120,90 @@ class Scrubs:
         return CircError([Diagnostic(code, message, self.claim.span, hint, source=self.hypothesis.source)])
 
     def _guard(self) -> None:
-        if self.replicates < 1 or self.replicates != (self.claim.options.get("replicates") or 1):
+        replicates = self.claim.options.get("replicates")
+        if replicates is not None and (replicates < 1 or replicates != int(replicates)):
             raise self._error("C375", "`replicates` is a whole number, at least 1", "`replicates = 4` draws four donors for each prompt")
         for feature in self.features():
             for name in (self.sampling.on, self.sampling.pool):
                 if name not in self.hypothesis.features.get(feature, {}):
                     message = f"the prompts of `{name}` have no `{feature}`, which a node carries"
                     raise self._error("C376", message, "scrub on prompts that have it, with donors that have it")
-        if self.hypothesis.settings.align == "absolute":
-            self.donors.check(self.scrubbing().incoming)
-            if self.baseline == "unconditional":
-                Donors(self.claim, self.hypothesis, replace(self.sampling, free=True)).check_free(self.scrubbing().incoming)
 
-    def sizes(self) -> tuple[int, int | None]:
-        """Recomputations a prompt and draw: of the tree, and with shared draws (None where that was not asked for)."""
-        size = tree_size(self.scrubbing().incoming)
-        if self.sampling.kind == "shared" or size > LARGEST_TREE:
-            self.scrubbed(kind="shared") if self.sampling.kind == "tree" else self.scrubbed()
-            return size, next(iter(self._scrubbed.values()))[1]
-        return size, None
+    def _check_places(self) -> None:
+        """That what donors have elsewhere is delivered to readers that may read it there."""
+        incoming = self.scrubbing().incoming
+        self.donors.check(incoming)
+        if self.baseline == "unconditional":
+            Donors(self.claim, self.hypothesis, replace(self.sampling, free=True)).check_free(incoming)
 
 
-def _lower_scrub(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> Lowered:
+def _lower_scrub(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> Lowered | Search:
     runs = Scrubs(claim, hypothesis, algebra)
-    size, once = runs.sizes()
-    if size > LARGEST_TREE and runs.sampling.kind == "tree":
-        message = f"the tree of this hypothesis has {size:,} recomputations for every prompt; the most is {LARGEST_TREE:,}"
-        hint = f"`sampling = shared` has {once:,}; or scrub a part of it with `circuit = (…)`"
-        raise CircError([Diagnostic("C377", message, claim.span, hint, source=hypothesis.source)])
-    columns = _Columns(runs)
+    candidates = claim.options.get("adversary")
+    return _scored(runs) if candidates is None else against(runs, candidates, lambda *found: _scored(runs, *found))
+
+
+def _scored(runs: Scrubs, grouping: Grouping | None = None, tried: str = "") -> Lowered:
+    """The score with what stands beside it; with a grouping that an adversary found, the score under it too."""
+    columns = Columns(runs.measured, runs.claim.metric)
     columns.add("F(M)", [runs.model])
-    columns.add("F(scrub)", [runs.scrubbed(number) for number in range(runs.replicates)])
+    columns.add("F(scrub)", runs.draws())
     columns.add("F(base)", [runs.base(number) for number in range(1 if runs.baseline == "pair" else runs.replicates)])
-    columns.add("KL(M‖scrub)", [runs.scrubbed(number) for number in range(runs.replicates)], kind="kl", reference=runs.model)
-    score = RatioOf(minus("F(scrub)", "F(base)"), minus("F(M)", "F(base)"))
+    columns.add("KL(M‖scrub)", runs.draws(), kind="kl", reference=runs.model)
+    score = runs.score("F(scrub)")
     beside: dict[str, Estimand] = {
-        "F(scrub)": MeanOf(column("F(scrub)")),
+        "F(scrub)": MeanOf(column("F(scrub)"), banks=runs.banks),
         "F(base)": MeanOf(column("F(base)")),
         "F(M)": MeanOf(column("F(M)")),
         "|F(scrub) − F(M)| a prompt": MeanOf(Combination((("F(scrub)", 1.0), ("F(M)", -1.0))), absolute=True),
         "KL(M‖scrub)": MeanOf(column("KL(M‖scrub)")),
     }
-    features = runs.features()
-    sampling = runs.sampling
+    watches: list[Watch] = []
+    for rows, watched in (
+        bias_of_banks(runs, columns),
+        together_or_apart(runs, columns),
+        adversary_found(runs, columns, grouping),
+        ({}, mechanism_kept(runs, columns)),
+    ):
+        beside |= rows
+        watches += watched
+    conditions, warnings = _conditions(runs)
+    if tried:
+        conditions["adversary"] = tried
+    return Lowered(
+        columns.readouts,
+        (Member(runs.claim.label, score, beside),),
+        conditions,
+        replicates=columns.replicates,
+        classes={feature: _names(runs.hypothesis, feature, runs.measured) for feature in runs.features()},
+        notes=(f"{runs.claim.label}: {runs.sizes}, {runs.replicates} draws for each prompt ({runs.how}); {runs.cost}",),
+        warnings=warnings,
+        watches=tuple(watches),
+    )
+
+
+def _conditions(runs: Scrubs) -> tuple[dict[str, str], tuple[str, ...]]:
+    """What the score holds under, and warnings of too few donors."""
+    hypothesis, sampling, options = runs.hypothesis, runs.sampling, runs.claim.options
     conditions = {
         "baseline": runs.baseline,
-        "sampling": sampling.kind,
+        "sampling": runs.how,
         "draws": f"{runs.replicates} for each prompt",
         "donors": sampling.pool,
         "classes": runs.donors.classes,
         "on": runs.measured,
     }
     if runs.baseline == "pair":
-        conditions["ablate"] = str(ablation(claim, hypothesis))
+        conditions["ablate"] = str(ablation(runs.claim, hypothesis))
     if sampling.apart:
         conditions["others"] = ", ".join(one.name for one in sampling.apart)
-    if claim.options.get("circuit"):
-        conditions["circuit"] = ", ".join(claim.options["circuit"])
-    sizes = f"{size:,} recomputations in the tree" + (f", {once:,} with shared draws" if once is not None else "")
-    conditions["size"] = sizes
+    if options.get("circuit"):
+        conditions["circuit"] = ", ".join(options["circuit"])
+    conditions["size"] = runs.sizes
     if hypothesis.settings.align == "absolute":
         conditions |= runs.donors.elsewhere(runs.scrubbing().incoming)
     warnings = []
-    for feature in features:
+    for feature in runs.features():
         cells = runs.donors.cells(feature)
         if hypothesis.settings.align == "layout" and runs.donors.fixed(feature):
             warnings.append(
@@ -146,31 +221,7 @@ def _lower_scrub(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> Lowe
                 f"W057: {len(few)} of {len(cells)} classes of `{feature}`, cut by {runs.donors.cut}, have fewer than {FEWEST_DONORS} "
                 f"donors; the smallest has {min(few)}"
             )
-    return Lowered(
-        columns.readouts,
-        (Member(claim.label, score, beside),),
-        conditions,
-        replicates=columns.replicates,
-        classes={feature: _names(hypothesis, feature, runs.measured) for feature in features},
-        notes=(f"{claim.label}: {sizes}, {runs.replicates} draws for each prompt ({sampling.kind})",),
-        warnings=tuple(warnings),
-    )
-
-
-class _Columns:
-    """Readouts of runs by name, one or several of each."""
-
-    def __init__(self, runs: Scrubs):
-        self._runs = runs
-        self.readouts: dict[str, Readout] = {}
-        self.replicates: dict[str, tuple[str, ...]] = {}
-
-    def add(self, name: str, logits: list[Recomputed], kind: str = "metric", reference: Recomputed | None = None) -> None:
-        names = [name] if len(logits) == 1 else [f"{name} {number}" for number in range(1, len(logits) + 1)]
-        for one, value in zip(names, logits, strict=True):
-            self.readouts[one] = Readout(kind, value, self._runs.measured, self._runs.claim.metric, reference)  # type: ignore[arg-type]
-        if len(names) > 1:
-            self.replicates[name] = tuple(names)
+    return conditions, tuple(warnings)
 
 
 def _names(hypothesis: Hypothesis, feature: str, measured: str) -> tuple[str, ...]:
@@ -198,12 +249,18 @@ SCRUB = Measure(
             ),
             "sampling": OptionSpec(
                 "word",
-                default="tree",
-                words=("tree", "shared"),
-                help="tree: every path draws anew; shared: one donor for each prompt and value of a feature",
+                words=("tree", "shared", "banks"),
+                help="tree: every path draws anew; shared: one donor for each prompt and value of a feature; banks: as a tree, from a "
+                "few values of each node; default: the tree while it is small enough, else banks",
             ),
-            "replicates": OptionSpec("number", default=1, help="how often donors are drawn for each prompt"),
+            "banks": OptionSpec("number", help="how many values of each node paths take from; default: as many as are affordable"),
+            "replicates": OptionSpec("number", help="how often donors are drawn for each prompt; default: 1, and 4 banks"),
             "others": OptionSpec("nodes", help="nodes that share a draw of their own where they are left out; the rest share one"),
+            "adversary": OptionSpec(
+                "number",
+                help="look for the grouping of what is left out that lowers the score most: so many candidates a step",
+                searches=True,
+            ),
             "from": OptionSpec("distribution", help="where donors come from; default: the measured prompts"),
             "on": ON,
             "ablate": ABLATE,
@@ -212,5 +269,7 @@ SCRUB = Measure(
     ),
     lower=_lower_scrub,
     details="A node without `carries` keeps its reference. What the hypothesis leaves out of a node's inputs comes from one more prompt. "
-    "Scores above 1 are reported as they are. A score near 1 is no proof: read the mean absolute change, the KL and the classes beside it.",
+    "Scores above 1 are reported as they are. Where the tree has more than 4,000 recomputations, paths take from banks of a few values of "
+    "each node; what that is off by stands beside the score. A score near 1 is no proof: read the mean absolute change, the KL and the "
+    "classes beside it.",
 )

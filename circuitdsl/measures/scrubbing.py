@@ -4,14 +4,23 @@ A call replaces a node's value by the one it has on another prompt that agrees o
 the plain run of one more prompt, `rest`, with each input that the hypothesis names scrubbed in its turn.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
+
+import numpy as np
 
 from circuitdsl.borders.hypothesis import Hypothesis, Link, Place
 from circuitdsl.borders.units import EMBED, Port, Roles, Unit
 from circuitdsl.borders.values import Algebra, Draw, Gather, Override, Recomputed, Run, Value, World
 from circuitdsl.measures.circuit import OUTPUT
+
+Joint = Literal["as stated", "together", "apart"]
+
+
+class TooLarge(Exception):
+    """A sampled hypothesis has more recomputations than it may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +30,16 @@ class DrawGroup:
     name: str
     carries: str | None
     links: tuple[Link, ...]
+    joint: str = ""
+    """The name of a draw that it shares with other groups of its reader."""
 
     @property
     def senders(self) -> tuple[Place, ...]:
         return tuple(dict.fromkeys(link.sender for link in self.links))
+
+    @property
+    def drawn(self) -> str:
+        return self.joint or self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +52,17 @@ class Apart:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How donors are drawn. With `free` nothing is carried: every donor is any prompt of the layout."""
+    """How donors are drawn. With `free` nothing is carried: every donor is any prompt of the layout.
+
+    `banks` is how many slots each node has where calls share them (measures/banks.py). `joint` draws what carries one feature
+    for one reader together or apart, whatever the file says.
+    """
 
     on: str
     pool: str
-    kind: Literal["tree", "shared"] = "tree"
+    kind: Literal["tree", "shared", "banks"] = "tree"
+    banks: int = 0
+    joint: Joint = "as stated"
     free: bool = False
     apart: tuple[Apart, ...] = ()
     replicate: int = 0
@@ -56,11 +77,14 @@ class Scrubbing:
     links: tuple[Link, ...]
     sampling: Sampling
     incoming: dict[Place, tuple[DrawGroup, ...]] = field(init=False)
-    _shared: dict[tuple[Place, Draw | None], Value] = field(default_factory=dict)
+    limit: int | None = None
+    """Most recomputations of shared draws or banks. Raises TooLarge above it."""
+    _shared: dict[tuple[Place, Draw | None, int], Value] = field(default_factory=dict)
+    _slots: dict[tuple[Place, str], np.ndarray] = field(default_factory=dict)
     _finer: dict[tuple[str, str], bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.incoming = draw_groups(self.hypothesis, self.links)
+        self.incoming = draw_groups(self.hypothesis, self.links, self.sampling.joint)
 
     def logits(self) -> Recomputed:
         found = self._call(OUTPUT, None, f"{self.sampling.replicate}:logits")
@@ -75,27 +99,32 @@ class Scrubbing:
     def world(self, draw: Draw | None) -> World:
         return Run(self.sampling.on) if draw is None else Gather(draw.pool, draw)
 
-    def _call(self, place: Place, given: Draw | None, path: str) -> Value:
-        """scrub(place, the row that `given` drew)."""
+    def _call(self, place: Place, given: Draw | None, path: str, slot: int = 0) -> Value:
+        """scrub(place, the row that `given` drew). Calls that share their draws, or a slot and the reference, are one."""
         if place.unit == EMBED:
             return self.algebra.base(self.world(given), EMBED)
-        shared = self.sampling.kind == "shared"
-        if shared and (place, given) in self._shared:
-            return self._shared[place, given]
+        kept = self.sampling.kind != "tree"
+        if kept and (place, given, slot) in self._shared:
+            return self._shared[place, given, slot]
+        if self.sampling.kind == "banks":
+            path = f"{self.sampling.replicate}:bank:{_named(place)}"
         mixes: dict[Port, list[Override]] = {}
         for group in self.incoming.get(place, ()):
-            draw = self._donor(group.carries, given, f"{path}/{group.name}")
+            theirs = self._slot(place, group, slot)
+            draw = self._donor(group, given, f"{path}/{group.drawn}", theirs)
             for sender in group.senders:
-                value = self._call(sender, draw, f"{path}/{group.name}>{_named(sender)}")
+                value = self._call(sender, draw, f"{path}/{group.name}>{_named(sender)}", theirs)
                 for link in group.links:
                     if link.sender == sender:
                         mixes.setdefault(link.port, []).append(self._put(sender.unit, delivered(link), value, draw))
         for left in self.sampling.apart:
-            self._leave_out(place, left, path, mixes)
-        background = self.world(self._rest(path, "rest"))
+            self._leave_out(place, left, path, slot, mixes)
+        background = self.world(self._rest(path, "rest", slot))
         value = self.algebra.recomputed(place.unit, background, {port: self.algebra.mix(found) for port, found in mixes.items()})
-        if shared:
-            self._shared[place, given] = value
+        if kept:
+            self._shared[place, given, slot] = value
+            if self.limit is not None and len(self._shared) > self.limit:
+                raise TooLarge
         return value
 
     def _put(self, unit: Unit, roles: Roles, value: Value, draw: Draw | None) -> Override:
@@ -103,23 +132,39 @@ class Scrubbing:
         absolute = self.hypothesis.settings.align == "absolute" and roles is not None
         return Override(unit, roles, value, draw if absolute else None)
 
-    def _donor(self, carries: str | None, given: Draw | None, path: str) -> Draw | None:
+    def _slot(self, place: Place, group: DrawGroup, slot: int) -> int:
+        """Which of the senders' slots this slot of the reader takes: a random one, and all slots of the reader take different ones."""
+        sampling = self.sampling
+        if sampling.kind != "banks":
+            return 0
+        key = (place, group.drawn)
+        if key not in self._slots:
+            seed = self.hypothesis.settings.seed
+            self._slots[key] = permutation(sampling.banks, f"{seed}/{sampling.replicate}/{_named(place)}/{group.drawn}")
+        return int(self._slots[key][slot])
+
+    def _donor(self, group: DrawGroup, given: Draw | None, path: str, slot: int) -> Draw | None:
         """The draw for what carries a feature, given the call's reference; what is not said to carry one carries everything."""
-        if self.sampling.free:
-            return self._rest(path, "")
+        carries, sampling = group.carries, self.sampling
+        if sampling.kind == "banks":
+            path = f"{sampling.replicate}:bank:{group.joint or '+'.join(map(_named, group.senders))}"
+        if sampling.free:
+            return self._rest(path, "", slot)
         if carries is None:
             return given
-        on, pool = self.sampling.on, self.sampling.pool
-        if self.sampling.kind == "tree":
+        on, pool = sampling.on, sampling.pool
+        if sampling.kind == "tree":
             return Draw(on, pool, path, carries, given)
         while given is not None and given.feature and self._refines(given.feature, carries):
             given = given.given  # its row has the class of the row that it was drawn for
-        return Draw(on, pool, f"{self.sampling.replicate}:{carries}", carries, given, shared=True)
+        if sampling.kind == "banks":
+            return Draw(on, pool, path, carries, given, shared=True, slot=slot)
+        return Draw(on, pool, f"{sampling.replicate}:{carries}", carries, given, shared=True)
 
-    def _rest(self, path: str, name: str) -> Draw:
+    def _rest(self, path: str, name: str, slot: int) -> Draw:
         """The draw of any prompt of the layout, or length."""
         path = f"{self.sampling.replicate}:{name or 'rest'}" if self.sampling.kind == "shared" else f"{path}/{name}" if name else path
-        return Draw(self.sampling.on, self.sampling.pool, path)
+        return Draw(self.sampling.on, self.sampling.pool, path, slot=slot if self.sampling.kind == "banks" else None)
 
     def _refines(self, fine: str, coarse: str) -> bool:
         """Whether rows that agree on one feature agree on the other, among measured prompts and donors."""
@@ -130,9 +175,9 @@ class Scrubbing:
             self._finer[fine, coarse] = all(to.setdefault(one, other) == other for one, other in pairs)
         return self._finer[fine, coarse]
 
-    def _leave_out(self, place: Place, left: Apart, path: str, mixes: dict[Port, list[Override]]) -> None:
+    def _leave_out(self, place: Place, left: Apart, path: str, slot: int, mixes: dict[Port, list[Override]]) -> None:
         """Puts a draw of their own under those of the places that this one reads and no edge delivers."""
-        draw = self._rest(path, f"rest:{left.name}")
+        draw = self._rest(path, f"rest:{left.name}", slot)
         for other in left.places:
             if not self.hypothesis.shape.reads(place.unit, other.unit):
                 continue
@@ -145,8 +190,11 @@ class Scrubbing:
                     mixes.setdefault(port, []).append(self._put(other.unit, roles, value, draw))
 
 
-def draw_groups(hypothesis: Hypothesis, links: tuple[Link, ...]) -> dict[Place, tuple[DrawGroup, ...]]:
-    """For each place, what is drawn for it. An edge without port is one draw for all ports; a link counts in its first edge."""
+def draw_groups(hypothesis: Hypothesis, links: tuple[Link, ...], joint: Joint = "as stated") -> dict[Place, tuple[DrawGroup, ...]]:
+    """For each place, what is drawn for it. An edge without port is one draw for all ports; a link counts in its first edge.
+
+    `together`: all that carries one feature for one reader is one draw. `apart`: every unit draws for itself.
+    """
     kept = set(links)
     found: dict[Place, dict[str, list[Link]]] = {}
     for edge in hypothesis.edges:
@@ -155,14 +203,17 @@ def draw_groups(hypothesis: Hypothesis, links: tuple[Link, ...]) -> dict[Place, 
                 continue
             kept.discard(link)
             node = hypothesis.nodes[link.sender.node]
-            units = "+".join(map(str, node.units)) if node.together else str(link.sender.unit)
+            units = "+".join(map(str, node.units)) if node.together and joint != "apart" else str(link.sender.unit)
             at = ",".join(map(str, delivered(link) or ()))
             name = f"{edge.port or '*'}<{units}" + (f"@{at}" if at else "")
             found.setdefault(link.receiver, {}).setdefault(name, []).append(link)
-    return {
-        place: tuple(DrawGroup(name, hypothesis.nodes[group[0].sender.node].carries, tuple(group)) for name, group in groups.items())
-        for place, groups in found.items()
-    }
+    carried = {name: node.carries for name, node in hypothesis.nodes.items()}
+
+    def group(name: str, mine: list[Link]) -> DrawGroup:
+        carries = carried[mine[0].sender.node]
+        return DrawGroup(name, carries, tuple(mine), f"together<{carries}" if carries and joint == "together" else "")
+
+    return {place: tuple(group(name, mine) for name, mine in groups.items()) for place, groups in found.items()}
 
 
 def delivered(link: Link) -> Roles:
@@ -182,6 +233,11 @@ def tree_size(incoming: Mapping[Place, tuple[DrawGroup, ...]]) -> int:
         return sizes[place]
 
     return size(OUTPUT)
+
+
+def permutation(size: int, key: str) -> np.ndarray:
+    """The numbers below `size` in an order that depends on the key alone: sorted by 64 bits each of its SHAKE-256 stream."""
+    return np.argsort(np.frombuffer(hashlib.shake_256(f"slots/{key}".encode()).digest(8 * size), dtype="<u8"), kind="stable")
 
 
 def _named(place: Place) -> str:

@@ -22,7 +22,13 @@ def mechanism(
     """How far each of the circuit's heads attends elsewhere on the donors that replace the prompts."""
     if chosen.distribution is None or chosen.distribution == measured:
         return {}, ()
-    donor = rows_of(chosen.distribution, measured, hypothesis)
+    return attention_moved(algebra, links, rows_of(chosen.distribution, measured, hypothesis), measured)
+
+
+def attention_moved(
+    algebra: Algebra, links: tuple[Link, ...], donor: World, measured: str
+) -> tuple[Mapping[str, Readout], tuple[Watch, ...]]:
+    """A readout for each head of the links, and what is watched of them."""
     ends = (place for link in links for place in (link.sender, link.receiver))
     places = {place for place in ends if place.unit.kind == "head"}
     readouts = {

@@ -16,12 +16,19 @@ from circuitdsl.borders.values import Draw, Gather
 
 _COMMON: dict[Align, str] = {"layout": "layout", "absolute": "length"}
 """What a donor has in common with its row."""
+MOST_ORDERS = 50_000
 
 
 def uniform(seed: int, distribution: str, draw: str, row: int, n: int) -> int:
     """A number below `n`, each equally likely to 2⁻²⁵⁶, from the hash of the key."""
     key = "\0".join((str(seed), distribution, draw, str(row))).encode()
     return int.from_bytes(hashlib.sha256(key).digest()) * n >> 256
+
+
+def order(seed: int, distribution: str, draw: str, row: int, n: int) -> np.ndarray:
+    """The numbers below `n` in random order: sorted by 64 bits each of the SHAKE-256 stream of the key."""
+    key = "\0".join((str(seed), distribution, draw, str(row))).encode()
+    return np.argsort(np.frombuffer(hashlib.shake_256(key).digest(8 * n), dtype="<u8"), kind="stable")
 
 
 class Tape:
@@ -31,6 +38,7 @@ class Tape:
         self._hypothesis, self._rows, self._seed = hypothesis, np.asarray(rows, dtype=np.int64), seed
         self._made: dict[Draw, np.ndarray] = {}
         self._align = hypothesis.settings.align
+        self._orders: dict[tuple[str, str, int], np.ndarray] = {}
         self._alike: dict[tuple[str, str | None], dict[tuple[Layout | int, int], list[int]]] = {}
 
     def rows(self, draw: Draw) -> np.ndarray:
@@ -61,8 +69,21 @@ class Tape:
                 message = f"{message}: “{measured[row].text}”"
                 raise CircError([Diagnostic("C505", message, Span(), hint="draw from the measured prompts, or from more of them")])
             path = f"{draw.path}={value}" if draw.shared else draw.path
-            found[row] = same[uniform(self._seed, draw.pool, path, row, len(same))]
+            if draw.slot is None:
+                found[row] = same[uniform(self._seed, draw.pool, path, row, len(same))]
+            else:
+                turn, place = divmod(draw.slot, len(same))
+                found[row] = same[self._order(draw.pool, f"{path}/{turn}", row, len(same))[place]]
         return found
+
+    def _order(self, pool: str, path: str, row: int, n: int) -> np.ndarray:
+        """A random order of `n`, from the hash of the key. The latest are kept, since many slots ask for one."""
+        key = (pool, path, row)
+        if key not in self._orders:
+            if len(self._orders) >= MOST_ORDERS:
+                self._orders.clear()
+            self._orders[key] = order(self._seed, pool, path, row, n)
+        return self._orders[key]
 
     def _classes(self, distribution: str, feature: str | None) -> tuple[int, ...] | None:
         return None if feature is None else self._hypothesis.features[feature][distribution]

@@ -29,7 +29,7 @@ def describe(plan: Plan, hypothesis: Hypothesis, looking: int = 0, explain: bool
     if explain:
         lines += [f"{'' if number else 'explain':<15}{one.values:>12,} values, {one.name}" for number, one in enumerate(plan.savings)]
     if looking:
-        lines.append(f"and then       {looking} claims choose sets to knock out by looking; their last run depends on what is found")
+        lines.append(f"and then       {looking} claims choose by looking first; their last run depends on what is found")
     return "\n".join([f"{hypothesis.title or hypothesis.source.name}", *lines, *(f"note           {note}" for note in plan.notes)])
 
 

@@ -139,7 +139,10 @@ class _Resolution:
     def _searches(self, claim: doc.Claim) -> bool:
         """Whether something is chosen for a claim by looking, on prompts that its verdict must not see."""
         measure = self.measures.get(claim.measure.text)
-        return measure is not None and measure.signature.searches
+        if measure is None:
+            return False
+        options = measure.signature.options
+        return measure.signature.searches or any(one.name.text in options and options[one.name.text].searches for one in claim.options)
 
     def _declare(self) -> tuple[list[doc.Vocab | doc.Prompts | doc.Feature | doc.Metric], list[doc.NodeDef]]:
         """Puts every declaration into the namespace; a node that is declared a second time is dropped."""
@@ -193,8 +196,7 @@ class _Resolution:
 
     def _looks(self, claim: doc.Claim) -> bool:
         """Whether a claim looks at exploring prompts: a measurement, or a measure that chooses something before it judges."""
-        measure = self.measures.get(claim.measure.text)
-        return claim.comparison is None or (measure is not None and measure.signature.searches)
+        return claim.comparison is None or self._searches(claim)
 
     def _split(
         self, space: PromptSpace, share: float, seed: int, statements: Sequence[doc.Claims]

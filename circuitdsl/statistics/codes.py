@@ -17,7 +17,8 @@ CODES: Mapping[str, Code] = {
         "Clean prompts and donors share the mechanism",
         "The circuit's heads attend to the same places on the clean prompts and on the donors that replace them. Replacing their "
         "values then leaves the mechanism running, and a circuit that lacks it can look faithful.\n\n"
-        "Choose counterfactuals that break the structure (no repeated block, another subject), not only the values in it.",
+        "Choose counterfactuals that break the structure (no repeated block, another subject), not only the values in it. Donors of "
+        "causal scrubbing have the prompt's layout, so what is fixed by it, such as where a pair stands, is not put to the test.",
     ),
     "W052": Code(
         "A share above 1",
@@ -79,5 +80,27 @@ CODES: Mapping[str, Code] = {
         "The interval is Student's or Fieller's, which lean on the mean being nearly normal. Resampling the prompts gives a clearly "
         "different one, so a few prompts, or a few templates, weigh heavily.\n\n"
         "Look at the per-prompt numbers in the evidence for outliers, and measure more prompts.",
+    ),
+    "W066": Code(
+        "Banks are too small",
+        "Where the tree of causal scrubbing is too large, its nodes have a bank of a few values that many paths take from, and paths "
+        "that take the same one are not independent. Banks of half the size, drawn independently, differ from these by more than "
+        "chance, and that difference is about what the score is off by.\n\n"
+        "Give more: `banks = 256`. If that cannot be afforded, scrub a part of the circuit, or use `sampling = shared` and say so.",
+    ),
+    "W067": Code(
+        "Drawing together or apart gives another score",
+        "Several nodes, or several units of one, carry the same feature for the same reader. Whether they take their values from one "
+        "donor or from one each changes the score by more than chance, so what they write depends on more than the feature, and those "
+        "other parts go together: they cancel, or add up, only within one prompt.\n\n"
+        "State which is meant (`together` after `carries`), or name the finer feature that they share.",
+    ),
+    "W068": Code(
+        "Another grouping of what is left out scores lower",
+        "What a hypothesis leaves out of a node's inputs is taken from one prompt, so left-out parts that hold each other in check keep "
+        "doing so. An adversary, asked for with `adversary =`, found groups of them that, drawn from prompts of their own, lower the "
+        "score by more than chance, on prompts it had not looked at.\n\n"
+        "The hypothesis says nothing of those parts, so the lower score is as much its own. Name the parts as nodes, or state the "
+        "grouping with `others =`.",
     ),
 }

@@ -49,6 +49,25 @@ def paired(numerator: np.ndarray, denominator: np.ndarray, sample: Sample) -> Pa
     return Paired(above, below, float(first), float(second), float(both - first - second) / 2, float(sample.degrees(residuals)))
 
 
+def with_banks(of: Paired, above: np.ndarray, below: np.ndarray) -> Paired:
+    """With what differs between R banks added, each bank being one draw for all prompts; means by bank [R], or one below the line.
+
+    The covariance of the means over banks, divided by R. What prompts draw for themselves is in both parts, so the whole is never
+    too small. Degrees of freedom are Satterthwaite's for the sum of the two parts at the ratio.
+    """
+    banks = len(above)
+    (first, both), (_, second) = np.cov(np.stack([above, np.broadcast_to(below, above.shape)])) / banks
+    found = of._replace(
+        above_variance=of.above_variance + float(first),
+        below_variance=of.below_variance + float(second),
+        covariance=of.covariance + float(both),
+    )
+    ratio = of.above / of.below if of.below else 0.0
+    own, between = of.variance(ratio), max(0.0, float(first - 2 * ratio * both + ratio**2 * second))
+    parts = own**2 / of.degrees + between**2 / (banks - 1)
+    return found._replace(degrees=(own + between) ** 2 / parts) if parts else found
+
+
 def fieller(of: Paired, confidence: float) -> tuple[float | None, float | None]:
     """The interval of the ratio, None for an unbounded side.
 
@@ -77,6 +96,8 @@ def analyse_ratio(estimand: RatioOf, columns: Mapping[str, np.ndarray], sample: 
     numerator, denominator = combine(estimand.numerator, columns), combine(estimand.denominator, columns)
     above, below = (np.atleast_2d(values).mean(axis=0) for values in (numerator, denominator))
     of = paired(above, below, sample)
+    if estimand.banks and numerator.ndim == 2:
+        of = with_banks(of, numerator.mean(axis=1), denominator.mean(axis=-1))
     tolerance = noise(columns, estimand.numerator, estimand.denominator)
     low, high = fieller(of, confidence)
     if low is None or high is None or abs(of.below) <= tolerance:
@@ -106,17 +127,20 @@ def analyse_ratio(estimand: RatioOf, columns: Mapping[str, np.ndarray], sample: 
 def analyse_spread(estimand: SpreadOf, columns: Mapping[str, np.ndarray], sample: Sample, confidence: float) -> Analysis:
     """The difference of two ratios by the delta method, prompts paired. Not testable if either denominator's interval contains 0."""
     values: list[float] = []
-    influences = np.zeros(sample.n)
+    influences = np.zeros((1, sample.n))
     for sign, ratio in ((1.0, estimand.first), (-1.0, estimand.second)):
         found = analyse_ratio(ratio, columns, sample, confidence)
         if found.tails is None:
             return found
-        above, below = (np.atleast_2d(combine(of, columns)).mean(axis=0) for of in (ratio.numerator, ratio.denominator))
+        above, below = (np.atleast_2d(combine(of, columns)) for of in (ratio.numerator, ratio.denominator))
         plain = float(above.mean() / below.mean())
         side = math.copysign(1.0, plain) if ratio.absolute else 1.0
         values.append(sign * side * plain)
-        influences += sign * side * (above - plain * below) / below.mean()
-    error, degrees = math.sqrt(sample.variance(influences)), float(sample.degrees(influences))
+        influences = influences + sign * side * (above - plain * below) / below.mean()
+    of = paired(influences.mean(axis=0), np.ones(sample.n), sample)
+    if (estimand.first.banks or estimand.second.banks) and len(influences) > 1:
+        of = with_banks(of, influences.mean(axis=1), np.ones(1))
+    error, degrees = math.sqrt(of.above_variance), of.degrees
     value, half = sum(values), error * student_quantile((1 + confidence) / 2, degrees)
     method = f"difference of two ratios of means, delta method, t interval ({degrees:.3g} df), {sample.method}"
     estimate = Estimate(value=value, low=value - half, high=value + half, standard_error=error, n=sample.n, method=method)

@@ -27,9 +27,12 @@ def analyse_mean(estimand: MeanOf, columns: Mapping[str, np.ndarray], sample: Sa
     if estimand.absolute:
         values = np.abs(values.mean(axis=0) if values.ndim == 2 else values)
     draws = components(values, sample) if values.ndim == 2 else None
+    by_bank = values.mean(axis=1) if estimand.banks and values.ndim == 2 else None
     values = values.mean(axis=0) if values.ndim == 2 else values
     value, tolerance = float(values.mean()), noise(columns, estimand.of)
     error, degrees = math.sqrt(sample.variance(values)), float(sample.degrees(values))
+    if by_bank is not None:
+        error, degrees = between_banks(error, degrees, by_bank)
     if np.ptp(values) <= tolerance or error == 0:
         note = "the same on every prompt"
         estimate = Estimate(value=value, low=value, high=value, standard_error=0.0, n=sample.n, method=sample.method, note=note)
@@ -45,3 +48,13 @@ def analyse_mean(estimand: MeanOf, columns: Mapping[str, np.ndarray], sample: Sa
         note=joined(draws.note if draws else ""),
     )
     return Analysis(estimate, StudentTails(lambda theta: (value - theta) / error, degrees), False, tolerance, sample.units)
+
+
+def between_banks(error: float, degrees: float, means: np.ndarray) -> tuple[float, float]:
+    """A standard error over prompts with that over R banks added, each bank being one draw for all prompts: `means` [R].
+
+    What prompts draw for themselves is in both parts, so the whole is never too small. Degrees of freedom are Satterthwaite's.
+    """
+    own, between = error**2, float(means.var(ddof=1)) / len(means)
+    parts = own**2 / degrees + between**2 / (len(means) - 1)
+    return math.sqrt(own + between), (own + between) ** 2 / parts if parts else degrees

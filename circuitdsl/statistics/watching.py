@@ -6,7 +6,18 @@ import numpy as np
 
 from circuitdsl.borders.measure import Estimand, RatioOf
 from circuitdsl.borders.verdict import Outcome, Question
-from circuitdsl.borders.watches import Backup, Donors, EmptyCircuit, Guesses, Mechanism, Rivals, SecondAblation
+from circuitdsl.borders.watches import (
+    Backup,
+    BankBias,
+    Donors,
+    EmptyCircuit,
+    Guesses,
+    Joined,
+    Mechanism,
+    Regrouped,
+    Rivals,
+    SecondAblation,
+)
 from circuitdsl.statistics.analyses import combine
 from circuitdsl.statistics.cautions import (
     Caution,
@@ -18,7 +29,9 @@ from circuitdsl.statistics.cautions import (
     shared_mechanism,
     verdict_flips,
 )
+from circuitdsl.statistics.fieller import analyse_ratio, analyse_spread
 from circuitdsl.statistics.samples import Sample
+from circuitdsl.statistics.scrubbed import biased_banks, joined_differs, regrouped_lower
 
 PValues = tuple[float, float]
 Again = Callable[[RatioOf], PValues]
@@ -50,6 +63,12 @@ def watched(
                 found = few_donors(counts)
             case Guesses(probe, permuted, selectivity):
                 yield from guesses(probe, permuted, selectivity, columns, sample, confidence)
+            case BankBias(slots, bias):
+                found = biased_banks(slots, analyse_ratio(bias, columns, sample, confidence).estimate)
+            case Joined(features, how, spread):
+                found = joined_differs(features, how, analyse_spread(spread, columns, sample, confidence).estimate)
+            case Regrouped(grouping, spread):
+                found = regrouped_lower(grouping, analyse_spread(spread, columns, sample, confidence).estimate)
         if found is not None:
             yield found
 

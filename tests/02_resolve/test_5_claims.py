@@ -278,6 +278,14 @@ def test_a_measure_that_searches_keeps_prompts_for_it(check, faults):
     assert [one.code for one in faults(text, known=searching) if one.code.startswith("C")] == ["C328"]
 
 
+def test_a_claim_that_asks_for_a_search_keeps_prompts_for_it(check):
+    searching = registry(subject="metric", options={"look": OptionSpec("number", searches=True)})
+    text = HEAD.format(model="smollm2-135m")
+    assert check(text + "claims { it: test(m) >= 0 }\n", known=searching).settings.explore == 0
+    found = check(text + "claims { it: test(m, look = 3) >= 0 }\n", known=searching)
+    assert found.settings.explore == 0.5 and found.exploring and found.verifying
+
+
 def test_the_measures_themselves_accept_what_is_resolved(check):
     """Every built-in measure lowers a claim that the resolver accepts."""
     from circuitdsl.borders.values import Algebra

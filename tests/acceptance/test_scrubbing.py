@@ -48,7 +48,8 @@ def test_a_wrong_feature_is_refuted(changed):
 def test_the_plan_says_how_large_the_tree_is():
     hypothesis = resolve(read(FILE), Flags())
     notes = plan(hypothesis, lower(hypothesis, Algebra())).notes
-    assert "scrubbed: 3 recomputations in the tree, 2 draws for each prompt (tree)" in notes
+    sizes = "3 recomputations in the tree, 3 with shared draws"
+    assert f"scrubbed: {sizes}, 2 draws for each prompt (tree); about 6 recomputations a prompt in all" in notes
     assert any(note.startswith("shared: 3 recomputations in the tree, 3 with shared draws") for note in notes)
 
 
@@ -57,3 +58,22 @@ def test_a_baseline_has_to_be_stated(changed):
 
     with pytest.raises(CircError, match="needs `baseline = …`"):
         resolve(read(changed("scrub(copied, baseline = unconditional)", "scrub(copied)")), Flags())
+
+
+def test_banks_say_what_they_are_off_by(changed):
+    path = changed("scrub(copied, baseline = shuffle, replicates = 2) ", "scrub(copied, baseline = shuffle, banks = 8)")
+    notes = plan(hypothesis := resolve(read(path), Flags()), lower(hypothesis, Algebra())).notes
+    assert any(note.startswith("scrubbed: 3 recomputations in the tree") and "3 in banks of 8, 4 draws" in note for note in notes)
+    found = verdicts(path, prompts=60)["scrubbed"]
+    assert found.verdict.outcome == "supported" and found.conditions["sampling"] == "banks of 8"
+    assert found.verdict.members[0].beside["bias of banks of 8"].value == pytest.approx(0, abs=1e-9)
+
+
+def test_an_adversary_looks_on_other_prompts(changed):
+    """Head 0.1 is left out everywhere, and nothing of it or of the rest is used: no split lowers the score."""
+    path = changed("scrub(copied, baseline = shuffle, replicates = 2) ", "scrub(copied, baseline = shuffle, adversary = 4)")
+    hypothesis = resolve(read(path), Flags())
+    assert hypothesis.settings.explore == 0.5 and hypothesis.exploring
+    found = verdicts(path, prompts=60)["scrubbed"]
+    assert found.verdict.outcome == "supported"
+    assert found.conditions["adversary"].startswith("no split lowers the score; ")

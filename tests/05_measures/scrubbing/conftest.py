@@ -9,14 +9,18 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 
-from circuitdsl.borders.hypothesis import Claim, Edge, Hypothesis, Link, ModelName, Node, Place, Settings
+from circuitdsl.borders.hypothesis import Claim, Comparison, Edge, Hypothesis, Link, ModelName, Node, Place, Settings
 from circuitdsl.borders.plan import Request
 from circuitdsl.borders.prompts import Distribution, Metric, Pick, Prompt
 from circuitdsl.borders.source import Source
 from circuitdsl.borders.units import EMBED, LOGITS, Layout
 from circuitdsl.borders.values import Algebra, Draw
+from circuitdsl.borders.verdict import ClaimVerdict
 from circuitdsl.engine.executor import execute
 from circuitdsl.measures import measures
+from circuitdsl.models.toys import Draft
+from circuitdsl.pipeline import judge, lower, settle
+from circuitdsl.pipeline import plan as spine_plan
 from circuitdsl.planning import plan
 from circuitdsl.planning.draws import Tape
 from circuitdsl.planning.reach import reach
@@ -73,6 +77,34 @@ def lowered(hypothesis: Hypothesis, **options: Any):
     return measures()["scrub"].lower(claim, hypothesis, Algebra())
 
 
+class Sums:
+    """Inputs enumerated, one token each; heads of layer 0 are the given functions of them, and the last logit is their sum."""
+
+    def __init__(self, inputs, functions, heads=3):
+        self.inputs = list(inputs)
+        n, k = len(self.inputs), len(functions)
+        toy = Draft(1, heads, n, 1, [*map(str, self.inputs), "out"], {"token": n + 1, "sum": 1})
+        toy.embed(toy.read("token"))
+        for index, function in enumerate(functions):
+            table = np.zeros((1, n + 1))
+            table[0, :n] = [function(*one) for one in self.inputs]
+            toy.head(0, index, v=toy.read("token", table), out=toy.write("sum"))
+        toy.unembed(np.vstack([np.zeros((n, toy.width)), toy.read("sum")]))
+        self.adapter, self.k = toy.adapter(), k
+        self.model = [float(sum(function(*one) for function in functions)) for one in self.inputs]
+
+    def graph(self, nodes, features=None, edges=None):
+        n = len(self.inputs)
+        classes = {name: ranks([function(*one) for one in self.inputs]) for name, function in (features or {}).items()}
+        named = {one.name: one for one in nodes}
+        edges = edges or [(pair[0], pair[1], None) for name in named for pair in (("embed", name), (name, "logits"))]
+        return Graph(self.adapter.shape, tokens_as_prompts([[t] for t in range(n)]), [n] * n, classes, named, edges).hypothesis()
+
+
+def ranks(values):
+    return [sorted(set(values)).index(value) for value in values]
+
+
 @dataclass(frozen=True)
 class Outcome:
     """One way the draws can fall: the reference's row, its odds given the reference, and the scrubbed number."""
@@ -82,9 +114,11 @@ class Outcome:
     value: float
 
 
-def outcomes(hypothesis: Hypothesis, adapter: Any, still: Callable[[Draw], bool] = lambda draw: False, **options: Any) -> list[Outcome]:
+def outcomes(
+    hypothesis: Hypothesis, adapter: Any, still: Callable[[Draw], bool] = lambda draw: False, column: str = "F(scrub)", **options: Any
+) -> list[Outcome]:
     """Every tape of a scrub claim with its odds and number. Draws that are `still` do not matter: they stay at the reference."""
-    readout = lowered(hypothesis, **options).readouts["F(scrub)"]
+    readout = lowered(hypothesis, **options).readouts[column]
     reached = reach([readout])
     draws = [world.draw for world in reached.worlds if isinstance(getattr(world, "draw", None), Draw)]
     draws += [on for _, on in reached.spots if on is not None]
@@ -129,6 +163,19 @@ def outcomes(hypothesis: Hypothesis, adapter: Any, still: Callable[[Draw], bool]
     return [Outcome(row, odds, float(value)) for (row, odds, _), value in zip(tapes, found, strict=True)]
 
 
+def judged(hypothesis: Hypothesis, adapter: Any, at_least: float = 0.5, **options: Any) -> ClaimVerdict:
+    """The verdict on `scrub >= at_least` as the program gives it, every warning included; what has to look does so on exploring rows."""
+    claim = Claim("s", "scrub", "scrub(m)", metric="m", options={"baseline": "shuffle", **options}, comparison=Comparison(">=", at_least))
+    found = lower(replace(hypothesis, claims=(claim,)), Algebra())
+
+    def run(planned):
+        numbers = execute(planned, adapter, hypothesis)
+        return {one.readout.digest: dict(zip(one.rows, numbers[one.readout.digest], strict=True)) for one in planned.requests}
+
+    asked = settle(hypothesis, found, run)
+    return judge(hypothesis, asked, run(spine_plan(hypothesis, asked)))[0]
+
+
 def chain(draw: Draw | None) -> list[Draw]:
     """A draw and those that it was given by."""
     return [] if draw is None else [draw, *chain(draw.given)]
@@ -147,9 +194,9 @@ def scrub():
     """The tools above, by name."""
 
     class Tools:
-        Graph, node, lowered, outcomes, expectation, prompts = Graph, node, lowered, outcomes, expectation, tokens_as_prompts
+        Graph, Sums, prompts = Graph, Sums, tokens_as_prompts
 
-    for name in ("node", "lowered", "outcomes", "expectation"):
-        setattr(Tools, name, staticmethod(getattr(Tools, name)))
+    for name in ("node", "lowered", "outcomes", "expectation", "ranks", "judged"):
+        setattr(Tools, name, staticmethod(globals()[name]))
     Tools.prompts = staticmethod(tokens_as_prompts)
     return Tools

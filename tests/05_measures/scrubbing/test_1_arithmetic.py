@@ -15,34 +15,6 @@ from circuitdsl.planning import plan
 A, B, C = (Unit("head", 0, index) for index in range(3))
 
 
-class Sums:
-    """Inputs enumerated, one token each; heads of layer 0 are the given functions of them, and the last logit is their sum."""
-
-    def __init__(self, inputs, functions, heads=3):
-        self.inputs = list(inputs)
-        n, k = len(self.inputs), len(functions)
-        toy = Draft(1, heads, n, 1, [*map(str, self.inputs), "out"], {"token": n + 1, "sum": 1})
-        toy.embed(toy.read("token"))
-        for index, function in enumerate(functions):
-            table = np.zeros((1, n + 1))
-            table[0, :n] = [function(*one) for one in self.inputs]
-            toy.head(0, index, v=toy.read("token", table), out=toy.write("sum"))
-        toy.unembed(np.vstack([np.zeros((n, toy.width)), toy.read("sum")]))
-        self.adapter, self.k = toy.adapter(), k
-        self.model = [float(sum(function(*one) for function in functions)) for one in self.inputs]
-
-    def graph(self, scrub, nodes, features=None, edges=None):
-        n = len(self.inputs)
-        classes = {name: ranks([function(*one) for one in self.inputs]) for name, function in (features or {}).items()}
-        named = {one.name: one for one in nodes}
-        edges = edges or [(pair[0], pair[1], None) for name in named for pair in (("embed", name), (name, "logits"))]
-        return scrub.Graph(self.adapter.shape, scrub.prompts([[t] for t in range(n)]), [n] * n, classes, named, edges).hypothesis()
-
-
-def ranks(values):
-    return [sorted(set(values)).index(value) for value in values]
-
-
 def no_leaf(draw):
     """Of heads of the first layer `embed` delivers everything: what else they would read does not matter."""
     return draw.path.count("/") > 1 and draw.path.endswith("rest")
@@ -50,9 +22,9 @@ def no_leaf(draw):
 
 @pytest.mark.parametrize("n", [2, 4])
 def test_an_input_that_two_nodes_share_is_drawn_twice(scrub, n):
-    toy = Sums(product(range(n), repeat=3), [lambda x, y, z: x + z, lambda x, y, z: y - z], 2)
+    toy = scrub.Sums(product(range(n), repeat=3), [lambda x, y, z: x + z, lambda x, y, z: y - z], 2)
     nodes = [scrub.node("a", A, carries="x"), scrub.node("b", B, carries="y")]
-    file = toy.graph(scrub, nodes, {"x": lambda x, y, z: x, "y": lambda x, y, z: y})
+    file = toy.graph(nodes, {"x": lambda x, y, z: x, "y": lambda x, y, z: y})
     found = scrub.outcomes(file, toy.adapter, lambda d: d.path.endswith("rest"))
     rows = len(toy.inputs)
     assert scrub.expectation(found, lambda o: abs(o.value - toy.model[o.row]), rows) == pytest.approx((n * n - 1) / (3 * n))
@@ -60,35 +32,35 @@ def test_an_input_that_two_nodes_share_is_drawn_twice(scrub, n):
 
 
 def test_a_diamond_cancels_only_where_draws_are_shared(scrub):
-    toy = Sums(product((0, 1), repeat=2), [lambda f, g: f + g, lambda f, g: f - g], 2)
-    file = toy.graph(scrub, [scrub.node("m", A, B, carries="f")], {"f": lambda f, g: f})
+    toy = scrub.Sums(product((0, 1), repeat=2), [lambda f, g: f + g, lambda f, g: f - g], 2)
+    file = toy.graph([scrub.node("m", A, B, carries="f")], {"f": lambda f, g: f})
     for sampling, error in (("tree", 0.5), ("shared", 0.0)):
         found = scrub.outcomes(file, toy.adapter, lambda d: d.path.endswith("rest"), sampling=sampling)
         assert scrub.expectation(found, lambda o: (o.value - toy.model[o.row]) ** 2, 4) == pytest.approx(error)
 
 
 def test_what_is_left_out_is_one_prompt_unless_it_is_taken_apart(scrub):
-    toy = Sums(product((0, 1), repeat=2), [lambda f, g: f, lambda f, g: g, lambda f, g: -g])
+    toy = scrub.Sums(product((0, 1), repeat=2), [lambda f, g: f, lambda f, g: g, lambda f, g: -g])
     nodes = [scrub.node("a", A), scrub.node("u1", B), scrub.node("u2", C), scrub.node("u", B, C)]
     edges = [("embed", "a", None), ("a", "logits", None)]
-    file = toy.graph(scrub, nodes, {}, edges)
+    file = toy.graph(nodes, {}, edges)
     for others, error in (((), 0), (("u1", "u2"), 0.5), (("u1",), 0.5), (("u",), 0)):
         found = scrub.outcomes(file, toy.adapter, no_leaf, others=others)
         assert scrub.expectation(found, lambda o: (o.value - toy.model[o.row]) ** 2, 4) == pytest.approx(error)
 
 
 def test_errors_that_go_together_have_to_be_drawn_together(scrub):
-    toy = Sums(product((-1, 1), repeat=2), [lambda y, e: y, lambda y, e: e, lambda y, e: e])
+    toy = scrub.Sums(product((-1, 1), repeat=2), [lambda y, e: y, lambda y, e: e, lambda y, e: e])
     for together, mean_square in ((False, 2), (True, 4)):
         nodes = [scrub.node("y", A, carries="y"), scrub.node("e", B, C, carries="none", together=together)]
-        file = toy.graph(scrub, nodes, {"y": lambda y, e: y, "none": lambda y, e: 0})
+        file = toy.graph(nodes, {"y": lambda y, e: y, "none": lambda y, e: 0})
         found = scrub.outcomes(file, toy.adapter, lambda d: d.path.endswith("rest"))
         assert scrub.expectation(found, lambda o: (o.value - toy.inputs[o.row][0]) ** 2, 4) == pytest.approx(mean_square)
 
 
 def test_leaving_out_what_opposes_scores_above_one(scrub):
-    toy = Sums([(-1,), (1,)], [lambda y: y, lambda y: -y / 2], 2)
-    file = toy.graph(scrub, [scrub.node("y", A, carries="y")], {"y": lambda y: y})
+    toy = scrub.Sums([(-1,), (1,)], [lambda y: y, lambda y: -y / 2], 2)
+    file = toy.graph([scrub.node("y", A, carries="y")], {"y": lambda y: y})
     found = scrub.outcomes(file, toy.adapter, no_leaf)
     model = np.mean([y * out for (y,), out in zip(toy.inputs, toy.model, strict=True)])
     assert model == 0.5
@@ -118,7 +90,7 @@ class Gates:
     def error(self, scrub, nodes, features=None, prompts=False):
         """Expected absolute error; by prompt if asked for, the expected number of each."""
         n, mlp = len(self.inputs), Unit("mlp", 0)
-        classes = {name: ranks([function(*one) for one in self.inputs]) for name, function in (features or {}).items()}
+        classes = {name: scrub.ranks([function(*one) for one in self.inputs]) for name, function in (features or {}).items()}
         named = {one.name: one for one in [*nodes, scrub.node("gate", mlp, carries="none" if "none" in classes else None)]}
         edges = [(a, b, None) for one in nodes for a, b in (("embed", one.name), (one.name, "gate"))] + [("gate", "logits", None)]
         file = scrub.Graph(self.adapter.shape, scrub.prompts([[t] for t in range(n)]), [n] * n, classes, named, edges).hypothesis()

@@ -11,6 +11,7 @@ from circuitdsl.borders.plan import Request
 from circuitdsl.borders.units import Layout, Role, Unit
 from circuitdsl.borders.values import Draw
 from circuitdsl.engine.executor import execute
+from circuitdsl.measures.scrubbing import permutation
 from circuitdsl.models.adapter import adapt
 from circuitdsl.models.toy import build_toy
 from circuitdsl.oracle import evaluate
@@ -75,20 +76,41 @@ class Model:
 class Reference:
     """scrub(v, ref) of semantics.md, line by line. `nodes`: name → (units, role or None, feature, together).
 
-    `places[row][role]` is where a role stands on a prompt; a value is delivered where its donor has it.
+    A value is delivered where its donor has the role. Draws come from the tape: of a tree by path; shared ones by feature and the class
+    of the reference, those of banks by node, slot and class. `slots` says which slot of the senders a slot takes.
     """
 
-    def __init__(self, model, prompts, places, nodes, edges, tape):
-        self.model, self.places, self.nodes, self.edges, self.tape = model, places, nodes, edges, tape
-        self.runs = [model.run(tokens) for tokens in prompts]
+    def __init__(self, model, file, nodes, edges, tape, sampling="tree", slots=None):
+        self.model, self.nodes, self.edges, self.sampling, self.slots = model, nodes, edges, sampling, slots
+        prompts = file.distributions["clean"].prompts
+        self.runs = [model.run(prompt.tokens) for prompt in prompts]
+        self.places = [PLACES[prompt.layout.template] for prompt in prompts]
+        self.classes = {name: of["clean"] for name, of in file.features.items()}
+        self.plain = {(draw.path, draw.slot): rows for draw, rows in tape.items() if not draw.shared}
+        self.met = {}
+        for draw, rows in tape.items():
+            for row, donor in enumerate(rows.tolist() if draw.shared else ()):
+                key = draw.path, draw.slot, self.classes[draw.feature][donor], row
+                assert self.met.setdefault(key, donor) == donor  # one donor for a class, whoever asks
 
     def where(self, role, row):
         return slice(None) if role is None else slice(self.places[row][role], self.places[row][role] + 1)
 
-    def scrub(self, receiver, unit, ref, row, path):
+    def rest(self, path, slot, row):
+        return self.plain["0:rest" if self.sampling == "shared" else f"{path}/rest", slot][row]
+
+    def donor(self, feature, ref, row, step, bank, slot):
+        if feature is None:
+            return ref
+        if self.sampling == "tree":
+            return self.plain.get((step, None), UNUSED)[row]  # unused: nothing before it reads the prompt
+        path = f"0:{feature}" if self.sampling == "shared" else f"0:bank:{bank}"
+        return self.met.get((path, slot, self.classes[feature][ref], row), ref)  # unused but for its class, which is that of ref
+
+    def scrub(self, receiver, unit, ref, row, path, slot=None):
         """What `unit` of the node `receiver` writes, or what the logits read."""
         ports = ["in"] if unit is None or unit[0] == "mlp" else list("qkv")
-        rest = self.tape[f"{path}/rest"][row]
+        rest = self.rest(path, slot, row)
         values = {port: {} for port in ports}
         for sender, to, port in self.edges:
             if to != receiver:
@@ -104,8 +126,13 @@ class Reference:
                 name = "+".join(map(written, units)) if together else written(u)
                 where = f"@{at}" if at is not None else ""
                 step = f"{path}/{port or '*'}<{name}{where}"
-                x = ref if feature is None else self.tape.get(step, UNUSED)[row]  # unused: nothing before it reads the prompt
-                value = self.scrub(sender, u, x, row, f"{step}>{written(u)}{where}")
+                own, theirs = f"{written(u)}{where}", slot
+                if self.sampling == "banks":
+                    theirs = int(self.slots(path.removeprefix("0:bank:"), step.removeprefix(f"{path}/"))[slot])
+                read = [f"{written(one)}{where}" for one in units if one in self.model.earlier(unit)] if together else [own]
+                x = self.donor(feature, ref, row, step, "+".join(read), theirs)
+                below = f"0:bank:{own}" if self.sampling == "banks" else f"{step}>{own}"
+                value = self.scrub(sender, u, x, row, below, theirs)
                 for one in [port] if port else ports:
                     values[one][u, at] = value, self.where(at, row if x is None else x)
         reads = {}
@@ -178,17 +205,19 @@ def measured(model, file, readout, memory=None, seed=None):
 
 @pytest.mark.parametrize("align", ["layout", "absolute"])
 @pytest.mark.parametrize("seed", range(12))
-def test_engine_and_oracle_are_the_recursion(scrub, seed, align):
+@pytest.mark.parametrize("sampling", ["tree", "shared", "banks"])
+def test_engine_and_oracle_are_the_recursion(scrub, seed, align, sampling):
     model = Model(seed)
     file, nodes, edges = random_file(scrub, model, seed, align)
-    readout = scrub.lowered(file).readouts["F(scrub)"]
+    lowered = scrub.lowered(file, sampling=sampling, **({"banks": 4} if sampling == "banks" else {}))
+    readout = lowered.readouts["F(scrub) 1" if sampling == "banks" else "F(scrub)"]
     planned, found = measured(model, file, readout)
-    tape = {draw.path: rows for draw, rows in whole_tape(planned, file).items()}
-    prompts = file.distributions["clean"].prompts
-    places = [PLACES[prompt.layout.template] for prompt in prompts]
-    reference = Reference(model, [prompt.tokens for prompt in prompts], places, nodes, edges, tape)
+    slots = lambda reader, group: permutation(4, f"0/0/{reader}/{group}")  # noqa: E731
+    reference = Reference(model, file, nodes, edges, whole_tape(planned, file), sampling, slots)
     target = file.metrics["m"].bound["clean"].ids
-    wanted = [(reference.scrub("logits", None, row, row, "0:logits")[-1] @ model.w["unembed.weight"].T)[target[row]] for row in range(ROWS)]
+    start = ("0:bank:logits", 0) if sampling == "banks" else ("0:logits", None)
+    reads = [reference.scrub("logits", None, row, row, *start)[-1] for row in range(ROWS)]
+    wanted = [(read @ model.w["unembed.weight"].T)[target[row]] for row, read in enumerate(reads)]
     np.testing.assert_allclose(found, wanted, rtol=1e-9)
     np.testing.assert_allclose(evaluate(planned.requests, file, model.adapter, planned.draws)[readout.digest], wanted, rtol=1e-9)
     in_turn = measured(model, file, readout, memory=1)[1]
@@ -213,9 +242,9 @@ def test_the_order_of_the_file_changes_nothing(scrub, seed):
     model = Model(seed)
     file, _, _ = random_file(scrub, model, seed)
     turned = replace(file, edges=file.edges[::-1], nodes=dict(reversed(file.nodes.items())))
-    for options in ({}, {"sampling": "shared"}, {"baseline": "unconditional"}):
+    for options in ({}, {"sampling": "shared"}, {"baseline": "unconditional"}, {"banks": 4, "baseline": "unconditional"}):
         one, other = (scrub.lowered(each, **options).readouts for each in (file, turned))
-        for name in ("F(scrub)", "F(base)"):
+        for name in ("F(scrub)", "F(base)") if "F(scrub)" in one else ("F(scrub) 2", "F(base) 2", "F(scrub), banks of 2 1"):
             np.testing.assert_allclose(measured(model, file, one[name])[1], measured(model, turned, other[name])[1], rtol=1e-12)
 
 
@@ -223,8 +252,9 @@ def test_the_order_of_the_file_changes_nothing(scrub, seed):
 def test_a_donor_agrees_on_what_is_carried_and_may_be_the_row_itself(scrub, seed):
     model = Model(seed)
     file, _, _ = random_file(scrub, model, seed)
-    for sampling in ("tree", "shared"):
-        readout = scrub.lowered(file, sampling=sampling).readouts["F(scrub)"]
+    for sampling in ("tree", "shared", "banks"):
+        readouts = scrub.lowered(file, sampling=sampling).readouts
+        readout = readouts["F(scrub) 1" if sampling == "banks" else "F(scrub)"]
         tape = whole_tape(measured(model, file, readout)[0], file)
         for draw, rows in tape.items():
             given = np.arange(ROWS) if draw.given is None else tape[draw.given]
@@ -257,9 +287,9 @@ def test_everything_carried_is_the_model(scrub):
     prompts = scrub.prompts([tuple(rng.randrange(VOCABULARY) for _ in range(LENGTH)) for _ in range(ROWS)])
     target = [rng.randrange(VOCABULARY) for _ in range(ROWS)]
     file = scrub.Graph(model.adapter.shape, prompts, target, {"itself": range(ROWS)}, nodes, edges).hypothesis()
-    for sampling in ("tree", "shared"):
+    for sampling, name in (("tree", "F(scrub)"), ("shared", "F(scrub)"), ("banks", "F(scrub) 3")):
         readouts = scrub.lowered(file, sampling=sampling).readouts
-        np.testing.assert_allclose(measured(model, file, readouts["F(scrub)"])[1], measured(model, file, readouts["F(M)"])[1], rtol=1e-9)
+        np.testing.assert_allclose(measured(model, file, readouts[name])[1], measured(model, file, readouts["F(M)"])[1], rtol=1e-9)
 
 
 def test_all_but_one_head_is_that_head_resampled(scrub):

@@ -43,7 +43,9 @@ def score(request, scrub, model):
     return lambda **claimed: exact_score(scrub, model, layouts, align, **claimed)
 
 
-def exact_score(scrub, model, layouts, align, q="exact", k="exact", v="exact", root="exact", joint=None, together=False, at=None):
+def exact_score(
+    scrub, model, layouts, align, q="exact", k="exact", v="exact", root="exact", joint=None, together=False, at=None, column="F(scrub)"
+):
     """The exact mean over all draws. Each port's sender carries a feature, everything ("exact"), or is left out (None).
 
     `at`: positions of the key's sender; the others' are all.
@@ -67,7 +69,7 @@ def exact_score(scrub, model, layouts, align, q="exact", k="exact", v="exact", r
     def still(draw):  # layer 0 is delivered all that it reads, and the logits read 1.0 alone
         return draw.path.endswith("/rest") and (whole or not draw.path.endswith("head 1.0/rest"))
 
-    found = scrub.outcomes(file, model, still)
+    found = scrub.outcomes(file, model, still, column)
     return sum(Fraction(o.value).limit_denominator(60) * o.odds for o in found) / len(STRINGS)
 
 
@@ -139,3 +141,9 @@ def test_a_value_is_delivered_where_its_donor_has_the_position(scrub, model, car
                 total += attention(own[-1], keys, own, label) / len(donors) / 36 / 36
     found = exact_score(scrub, model, LAYOUTS, "absolute", k=carries, at=(Role("after"),))
     assert found == total.limit_denominator(10**6)
+
+
+def test_the_other_way_to_draw_them_stands_beside_the_score(score):
+    """The column is the one that the other hypothesis is scored by."""
+    assert score(joint="place", together=False, column="F(scrub), drawn together") == 1
+    assert score(joint="place", together=True, column="F(scrub), drawn apart") == Fraction(37, 72)

@@ -1,7 +1,6 @@
 """What a scrub claim refuses, and what it says beside its score."""
 
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -10,7 +9,7 @@ from circuitdsl.borders.measure import MeanOf
 from circuitdsl.borders.source import CircError
 from circuitdsl.borders.units import Unit
 from circuitdsl.borders.values import Draw
-from circuitdsl.models.toys import Draft, induction
+from circuitdsl.models.toys import induction
 from circuitdsl.planning.draws import Tape, uniform
 
 A = Unit("head", 0, 0)
@@ -34,17 +33,6 @@ def test_replicates_are_a_whole_number(scrub, file, replicates):
 def test_a_feature_that_the_prompts_have_not(scrub, file):
     with pytest.raises(CircError, match=r"C376.*no `f`"):
         scrub.lowered(replace(file, features={"g": file.features["g"]}))
-
-
-def test_a_tree_that_is_too_large_is_refused_and_says_how_large_it_is(scrub):
-    shape = Draft(12, 2, 1, 1, ["a"], {"s": 1}).adapter().shape
-    named = {f"m{layer}": scrub.node(f"m{layer}", Unit("head", layer, 0), Unit("head", layer, 1), carries="f") for layer in range(12)}
-    edges = [(a, b, None) for a, b in pairwise(["embed", *named, "logits"])]
-    file = scrub.Graph(shape, scrub.prompts([[0], [0]]), [0, 0], {"f": [0, 1]}, named, edges).hypothesis()
-    with pytest.raises(CircError, match=r"C377.*8,191 recomputations.*the most is 4,000") as refused:
-        scrub.lowered(file)
-    assert "`sampling = shared` has 25;" in refused.value.diagnostics[0].hint
-    assert scrub.lowered(file, sampling="shared").conditions["size"] == "8,191 recomputations in the tree, 25 with shared draws"
 
 
 def test_the_score_is_a_ratio_with_what_protects_it_beside_it(scrub, file):

@@ -1,0 +1,91 @@
+"""What stands beside a scrub score so that it is not believed too easily: rows, readouts, and what is watched.
+
+Each function adds its columns and gives its rows by name with what is to be watched.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from circuitdsl.borders.hypothesis import Link, Place
+from circuitdsl.borders.measure import Estimand, SpreadOf
+from circuitdsl.borders.measure import difference as minus
+from circuitdsl.borders.values import Draw, Gather
+from circuitdsl.borders.watches import BankBias, Joined, Regrouped, Watch
+from circuitdsl.measures.adversary import Grouping
+from circuitdsl.measures.columns import Columns
+from circuitdsl.measures.scrubbing import DrawGroup
+from circuitdsl.measures.watching import attention_moved
+
+if TYPE_CHECKING:
+    from circuitdsl.measures.scrub import Scrubs
+
+Beside = tuple[Mapping[str, Estimand], tuple[Watch, ...]]
+
+
+def bias_of_banks(runs: "Scrubs", columns: Columns) -> Beside:
+    """The score from banks of half the size less the claim's, which estimates what the claim's is off by (measures/banks.py)."""
+    if not runs.banks:
+        return {}, ()
+    half = runs.sampling.banks // 2
+    name = f"F(scrub), banks of {half}"
+    columns.add(name, [runs.scrubbed(runs.replicates + number, banks=half) for number in range(runs.replicates)])
+    score = runs.score("F(scrub)")
+    bias = type(score)(minus(name, "F(scrub)"), score.denominator, banks=True)
+    return {f"bias of banks of {runs.sampling.banks}": bias}, (BankBias(runs.sampling.banks, bias),)
+
+
+def together_or_apart(runs: "Scrubs", columns: Columns) -> Beside:
+    """The score with what carries one feature for one reader drawn once, and with every unit drawn for itself, where that differs.
+
+    Errors that go together cancel if they are drawn apart. The prompts for what is left out are the same as in the claim's own.
+    """
+    rows: dict[str, Estimand] = {}
+    watches: list[Watch] = []
+    if runs.sampling.kind == "shared":  # one donor for each feature already
+        return rows, ()
+    stated = runs.scrubbing().incoming
+    for joint, how in (("together", "drawn together"), ("apart", "drawn apart")):
+        features = _differing(stated, runs.scrubbing(joint=joint).incoming)
+        if not features:
+            continue
+        said, name = ", ".join(features), f"F(scrub), {how}"
+        columns.add(name, runs.draws(joint=joint))
+        own, other = runs.score("F(scrub)"), runs.score(name)
+        rows[f"score, {said} {how}"] = other
+        watches.append(Joined(said, how, SpreadOf(own, other)))
+    return rows, tuple(watches)
+
+
+def _differing(stated: Mapping[Place, tuple[DrawGroup, ...]], other: Mapping[Place, tuple[DrawGroup, ...]]) -> tuple[str, ...]:
+    """Features that some reader's senders draw together in one and apart in the other."""
+    found = {}
+    for place, groups in stated.items():
+        mine, theirs = _partition(groups), _partition(other[place])
+        found.update(dict.fromkeys(feature for feature, links in (mine ^ theirs) if feature))
+    return tuple(sorted(found))
+
+
+def _partition(groups: tuple[DrawGroup, ...]) -> set[tuple[str, frozenset[Link]]]:
+    drawn: dict[tuple[str, str], set[Link]] = {}
+    for group in groups:
+        drawn.setdefault((group.carries or "", group.drawn), set()).update(group.links)
+    return {(feature, frozenset(links)) for (feature, _), links in drawn.items()}
+
+
+def adversary_found(runs: "Scrubs", columns: Columns, grouping: Grouping | None) -> Beside:
+    """The score with what is left out drawn in the groups that lowered it most on other prompts."""
+    if grouping is None:
+        return {}, ()
+    name = "F(scrub), adversary's grouping"
+    columns.add(name, runs.draws(apart=grouping.apart))
+    own, other = runs.score("F(scrub)"), runs.score(name)
+    spread = SpreadOf(own, other)
+    return {f"score, left out in groups: {grouping}": other, "lowered by": spread}, (Regrouped(str(grouping), spread),)
+
+
+def mechanism_kept(runs: "Scrubs", columns: Columns) -> tuple[Watch, ...]:
+    """How far the hypothesis's heads attend elsewhere on prompts of the kind that stands in for what is left out."""
+    draw = Draw(runs.measured, runs.sampling.pool, "0:attention")
+    readouts, watches = attention_moved(runs.algebra, runs.links, Gather(runs.sampling.pool, draw), runs.measured)
+    columns.readouts.update(readouts)
+    return watches

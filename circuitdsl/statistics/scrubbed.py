@@ -1,0 +1,39 @@
+"""Warnings beside a scrub score: other ways to draw the same hypothesis that give another number, beyond chance."""
+
+from circuitdsl.borders.verdict import Estimate
+from circuitdsl.statistics.cautions import Caution
+
+LEAST = 0.01
+"""A difference of scores below this is of no account, however sure it is."""
+
+
+def biased_banks(slots: int, bias: Estimate) -> Caution | None:
+    if not _surely_apart(bias):
+        return None
+    return Caution("W066", f"banks of {slots} put the score off by about {shown(bias)}: take larger ones")
+
+
+def joined_differs(features: str, how: str, spread: Estimate) -> Caution | None:
+    """`spread` is the claim's score less the one in which what carries the features is drawn `how`."""
+    if not _surely_apart(spread) or spread.value is None:
+        return None
+    side = "lower" if spread.value > 0 else "higher"
+    return Caution("W067", f"with {features} {how} the score is {side}: the claim's is {shown(spread)} from it")
+
+
+def regrouped_lower(grouping: str, spread: Estimate) -> Caution | None:
+    """`spread` is the claim's score less the one under the adversary's grouping."""
+    if not _surely_apart(spread) or spread.value is None or spread.value < 0:
+        return None
+    return Caution("W068", f"the score is {shown(spread)} lower if what is left out is drawn in groups: {grouping}")
+
+
+def _surely_apart(of: Estimate) -> bool:
+    """Whether the whole interval is on one side of 0, and the number large enough to speak of."""
+    if of.value is None or of.low is None or of.high is None:
+        return False
+    return abs(of.value) >= LEAST and (of.low > 0 or of.high < 0)
+
+
+def shown(of: Estimate) -> str:
+    return f"{of.value:.3g} [{of.low:.3g}, {of.high:.3g}]"
