@@ -100,9 +100,9 @@ class Worlds:
                 needed.setdefault(name, {}).update(dict.fromkeys(taken.tolist()))
         for name, some in needed.items():
             if name not in self._gathered:
-                place = np.full(len(self.hypothesis.distributions[name]), -1)
-                place[list(some)] = np.arange(len(some))
-                self._gathered[name] = place, self._pool(name, tuple(some), depths[name])
+                place, order = np.full(len(self.hypothesis.distributions[name]), -1), sorted(some)
+                place[order] = np.arange(len(order))
+                self._gathered[name] = place, self._pool(name, tuple(order), depths[name])
         found = {name: self._gathered[name] for name in needed}
         self._gathered = {name: found[name] for name in gathered}
         return found
