@@ -23,6 +23,7 @@ from circuitdsl.borders.flags import Flags, Progress, quiet
 from circuitdsl.borders.hypothesis import Claim, Hypothesis, ModelName
 from circuitdsl.borders.measure import Lowered, Search
 from circuitdsl.borders.source import CircError, Diagnostic
+from circuitdsl.borders.units import Layout
 from circuitdsl.borders.values import Algebra
 
 if TYPE_CHECKING:
@@ -117,14 +118,19 @@ def _asked(hypothesis: Hypothesis, claim: Claim, lowered: Lowered | Search) -> "
     measured = claim.options.get("on") or hypothesis.default
     known = measures().get(claim.measure)
     summary = known.summary if known else ""
+    subset = hypothesis.settings.subset if known and known.costly else None
     if isinstance(lowered, Search):
         if not hypothesis.exploring:
             message = f"`{claim.measure}` chooses its sets on prompts that the verdict does not see, and none are kept for that"
             hint = "`settings { explore = 0.5 }` keeps half of them"
             raise CircError([Diagnostic("C373", message, claim.span, hint, source=hypothesis.source)])
-        return Looking(claim, lowered, measured, "exploring", _rows(hypothesis, measured, "exploring"), summary)
+        return Looking(claim, lowered, measured, "exploring", _rows(hypothesis, measured, "exploring", subset), summary)
     part: Part = "verifying" if claim.comparison or not hypothesis.exploring else "exploring"
-    return Asked(claim, lowered, measured, part, _rows(hypothesis, measured, part), summary)
+    rows = _rows(hypothesis, measured, part, subset)
+    if subset is not None:
+        every = len(_rows(hypothesis, measured, part))
+        lowered = replace(lowered, conditions={**lowered.conditions, "subset": f"{len(rows)} of {every} prompts"})
+    return Asked(claim, lowered, measured, part, rows, summary)
 
 
 def lower_figure(hypothesis: Hypothesis, algebra: Algebra, edges: bool) -> "tuple[Asked, ...]":
@@ -324,10 +330,20 @@ def graph_of(path: Path, flags: Flags) -> "GraphRecord":
     return graph_record(resolve(read(path), flags))
 
 
-def _rows(hypothesis: Hypothesis, measured: str, part: "Part") -> tuple[int, ...]:
-    """Row numbers of a part. A distribution that is not paired with the default one is cut at the same numbers."""
+def _rows(hypothesis: Hypothesis, measured: str, part: "Part", subset: int | None = None) -> tuple[int, ...]:
+    """Row numbers of a part. A distribution that is not paired with the default one is cut at the same numbers.
+
+    With `subset` so many of them, each layout in its proportion: by their place among the rows of their layout.
+    """
     rows = hypothesis.exploring if part == "exploring" else hypothesis.verifying
-    return tuple(row for row in rows if row < len(hypothesis.distributions[measured]))
+    rows = tuple(row for row in rows if row < len(hypothesis.distributions[measured]))
+    if subset is None or subset >= len(rows):
+        return rows
+    alike: dict[Layout, list[int]] = {}
+    for row in rows:
+        alike.setdefault(hypothesis.distributions[measured].prompts[row].layout, []).append(row)
+    placed = sorted(((place + 0.5) / len(same), row) for same in alike.values() for place, row in enumerate(same))
+    return tuple(sorted(row for _, row in placed[:subset]))
 
 
 def _batch(hypothesis: Hypothesis) -> list[tuple[int, ...]]:

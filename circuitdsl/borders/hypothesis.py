@@ -143,6 +143,8 @@ class Settings:
     bos: bool | None = None
     """None: as the model's own tokenizer does it."""
     align: Literal["layout", "absolute"] = "layout"
+    subset: int | None = None
+    """How many prompts of their part costly measures take; None: all."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     origins: Mapping[str, Literal["default", "file", "flag"]] = field(default_factory=dict)
     """Who set each of them, by name."""

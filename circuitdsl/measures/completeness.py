@@ -175,6 +175,7 @@ COMPLETENESS = Measure(
     baseline="the empty circuit: every unit at the ablation",
     signature=Signature(subject="metric", options={**OPTIONS, "family": FAMILY}, searches=True),
     lower=_lower_completeness,
+    costly=True,
     details="K is chosen on the exploring part of the prompts and scored on the rest; the K found is named in the report.",
 )
 
@@ -188,6 +189,7 @@ MINIMALITY = Measure(
     baseline="the empty circuit: every unit at the ablation",
     signature=Signature(subject="metric", options={**OPTIONS, "family": FAMILY}, each=("unit", "node"), needs_each=True, searches=True),
     lower=_lower_minimality,
+    costly=True,
     details="K is chosen for each part on the exploring part of the prompts and scored on the rest. The empty K is always tried.",
 )
 

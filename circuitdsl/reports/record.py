@@ -199,6 +199,8 @@ def condition_records(hypothesis: Hypothesis) -> tuple[ConditionRecord, ...]:
         "bos": "as the tokenizer does" if settings.bos is None else str(settings.bos).lower(),
         "align": settings.align,
     }
+    if settings.subset is not None:
+        values["subset"] = f"{settings.subset} prompts for random circuits, completeness and minimality"
     return tuple(
         ConditionRecord(name=name, value=str(value), origin=settings.origins.get(name, "default")) for name, value in values.items()
     )
