@@ -18,6 +18,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.scrubbing import scrub_row
 from benchmarks.setting import PROMPTS, TOKENS, Batch, circuit_a, circuit_b, hypothesis, model
 from benchmarks.timing import Machine, Timed, forward, machine, timed
 from benchmarks.verifying import verify_row
@@ -94,9 +95,6 @@ def compare_with_peers(adapter: Adapter) -> list[dict]:
     return found
 
 
-SCRUBBING = Result("causal scrubbing of the IOI tree, 256 draws, cached", None, 3.0, None, note="not timed here: `benchmarks.scrubbing`")
-
-
 def line(one: Result) -> str:
     measured = "–" if one.measured is None else f"{one.measured:.3g}"
     holds = {True: "yes", False: "no", None: one.note or "–"}[one.holds]
@@ -155,7 +153,7 @@ def main() -> None:
     known, adapter = machine(), model()
     print(f"{PROMPTS} prompts of {TOKENS} tokens; {known.flops / 1e9:.0f} GFLOP/s, {known.bandwidth / 1e9:.1f} GB/s", flush=True)
     results = measure_rows(adapter, known, quick)
-    for row in (SCRUBBING, measure_memory(), Result(*verify_row(quick))):
+    for row in (Result(*scrub_row(adapter, known)), measure_memory(), Result(*verify_row(quick))):
         results.append(row)
         print(line(row), flush=True)
     peers = [] if quick else compare_with_peers(adapter)

@@ -119,18 +119,22 @@ def _asked(hypothesis: Hypothesis, claim: Claim, lowered: Lowered | Search, look
     measured = claim.options.get("on") or hypothesis.default
     known = measures().get(claim.measure)
     summary = known.summary if known else ""
+    subset = hypothesis.settings.subset if known and known.costly else None
     if isinstance(lowered, Search):
         if not hypothesis.exploring:
             message = f"`{claim.measure}` chooses its sets on prompts that the verdict does not see, and none are kept for that"
             hint = "`settings { explore = 0.5 }` keeps half of them"
             raise CircError([Diagnostic("C373", message, claim.span, hint, source=hypothesis.source)])
         rows, _ = hypothesis.divided(claim, measured)
+        rows = hypothesis.some(rows, measured, subset)
         return Looking(claim, lowered, measured, "exploring", rows, summary, whole=claim.comparison is not None)
     part: Part = "verifying" if claim.comparison or not hypothesis.exploring else "exploring"
-    if looked and claim.comparison is None:
-        _, rows = hypothesis.divided(claim, measured)
-        return Asked(claim, lowered, measured, part, rows, summary, whole=False)
-    return Asked(claim, lowered, measured, part, hypothesis.rows(measured, part), summary)
+    whole = not (looked and claim.comparison is None)
+    every = hypothesis.rows(measured, part) if whole else hypothesis.divided(claim, measured)[1]
+    rows = hypothesis.some(every, measured, subset)
+    if subset is not None:
+        lowered = replace(lowered, conditions={**lowered.conditions, "subset": f"{len(rows)} of {len(every)} prompts"})
+    return Asked(claim, lowered, measured, part, rows, summary, whole=whole)
 
 
 def lower_figure(hypothesis: Hypothesis, algebra: Algebra, edges: bool) -> "tuple[Asked, ...]":

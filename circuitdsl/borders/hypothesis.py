@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from circuitdsl.borders.prompts import Distribution, Metric
 from circuitdsl.borders.source import Diagnostic, Source, Span
-from circuitdsl.borders.units import EMBED, LOGITS, Align, ModelShape, Port, Roles, Unit
+from circuitdsl.borders.units import EMBED, LOGITS, Align, Layout, ModelShape, Port, Roles, Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +143,8 @@ class Settings:
     bos: bool | None = None
     """None: as the model's own tokenizer does it."""
     align: Align = "layout"
+    subset: int | None = None
+    """How many prompts of their part costly measures take; None: all."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     origins: Mapping[str, Literal["default", "file", "flag"]] = field(default_factory=dict)
     """Who set each of them, by name."""
@@ -206,6 +208,16 @@ class Hypothesis:
             row for rows in self.distributions[measured].rows_by_layout().values() for row in [row for row in rows if row in kept][::2]
         }
         return tuple(row for row in exploring if row in first), tuple(row for row in exploring if row not in first)
+
+    def some(self, rows: tuple[int, ...], measured: str, most: int | None) -> tuple[int, ...]:
+        """At most so many of the rows, each layout in its proportion: by their place among the rows of their layout. None: all."""
+        if most is None or most >= len(rows):
+            return rows
+        alike: dict[Layout, list[int]] = {}
+        for row in rows:
+            alike.setdefault(self.distributions[measured].prompts[row].layout, []).append(row)
+        placed = sorted(((place + 0.5) / len(same), row) for same in alike.values() for place, row in enumerate(same))
+        return tuple(sorted(row for _, row in placed[:most]))
 
     def places(self) -> Iterator[Place]:
         """Places of the declared nodes, each once, in the order of the architecture; `embed` and `logits` left out."""

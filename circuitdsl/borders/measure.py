@@ -230,6 +230,8 @@ class Measure:
     baseline: str = ""
     version: int = 1
     details: str = ""
+    costly: bool = False
+    """Takes many values a prompt: with `settings { subset = N }` it is measured on N prompts of its part."""
 
 
 __all__ = [

@@ -222,6 +222,8 @@ class Panel:
     """For each step, the registers that nothing reads any more after it."""
     elements: int
     """Numbers held at once for each prompt, at the most; what decides the size of a chunk."""
+    captured: int
+    """How many of them are the plain runs'."""
 
 
 @dataclass(frozen=True, slots=True)

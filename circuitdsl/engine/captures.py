@@ -1,6 +1,5 @@
 """Plain runs, made when first needed, and the worlds of a chunk."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -66,32 +65,50 @@ class Worlds:
     places: Places
     chunk: int
     _made: dict[World, tuple[Pool, dict[Layout | int, int]]] = field(default_factory=dict)
+    _gathered: dict[str, tuple[np.ndarray, Pool]] = field(default_factory=dict)
+    """What serves later chunks as well."""
 
     def views(self, rows: tuple[int, ...]) -> Views:
-        """A distribution is run once a chunk, on all rows that its worlds need there."""
-        needed: dict[str, dict[int, None]] = {}
-        depths: dict[str, int] = {}
-        donors: dict[World, Sequence[int]] = {}
-        for world, depth in self.panel.worlds.items():
-            if isinstance(world, Run | Gather):
-                depths[world.distribution] = max(depth, depths.get(world.distribution, 0))
-                mine = rows if isinstance(world, Run) else self.plan.draws[world.draw][np.asarray(rows)].tolist()
-                donors[world] = mine
-                needed.setdefault(world.distribution, {}).update(dict.fromkeys(mine))
-        runs = {name: (tuple(some), self._pool(name, tuple(some), depths[name])) for name, some in needed.items()}
+        """Every world of the panel beside these rows."""
+        runs, chosen = self._runs(rows), np.asarray(rows)
         views: dict[World, View] = {}
         for world in self.panel.worlds:
             if isinstance(world, Run | Gather):
-                captured, pool = runs[world.distribution]
-                place = {row: number for number, row in enumerate(captured)}
-                taken = tuple(place[row] for row in donors[world])
+                place, pool = runs[world.distribution]
+                taken = place[chosen if isinstance(world, Run) else self.plan.draws[world.draw][chosen]]
+                size = len(pool.embed)
             else:
                 pool, strata = self._average(world)
-                taken = tuple(strata[self._alike(row)] if strata else 0 for row in rows)
-                captured = tuple(strata.values()) if strata else (0,)
-            same = taken == tuple(range(len(captured)))
-            views[world] = View(self.adapter, pool, self.places, None if same else torch.tensor([taken], device=self.adapter.device))
+                taken = np.array([strata[self._alike(row)] if strata else 0 for row in rows])
+                size = len(strata) or 1
+            same = np.array_equal(taken, np.arange(size))
+            views[world] = View(self.adapter, pool, self.places, None if same else torch.tensor(taken[None], device=self.adapter.device))
         return Views(views, len(rows))
+
+    def _runs(self, rows: tuple[int, ...]) -> dict[str, tuple[np.ndarray, Pool]]:
+        """For each distribution the places of its rows in a pool, and the pool: one plain run of all rows that worlds take of it.
+
+        Where rows are gathered it serves the whole panel, unless that is more than is kept: chunks have donors in common.
+        """
+        held = self.panel.captured * len(self.panel.rows) * self.adapter.dtype.itemsize
+        gathered = {world.distribution for world in self.panel.worlds if isinstance(world, Gather) and held <= self.captures.budget}
+        needed: dict[str, dict[int, None]] = {}
+        depths: dict[str, int] = {}
+        for world, depth in self.panel.worlds.items():
+            if isinstance(world, Run | Gather):
+                name = world.distribution
+                depths[name] = max(depth, depths.get(name, 0))
+                mine = np.asarray(self.panel.rows if name in gathered else rows)
+                taken = mine if isinstance(world, Run) else self.plan.draws[world.draw][mine]
+                needed.setdefault(name, {}).update(dict.fromkeys(taken.tolist()))
+        for name, some in needed.items():
+            if name not in self._gathered:
+                place, order = np.full(len(self.hypothesis.distributions[name]), -1), sorted(some)
+                place[order] = np.arange(len(order))
+                self._gathered[name] = place, self._pool(name, tuple(order), depths[name])
+        found = {name: self._gathered[name] for name in needed}
+        self._gathered = {name: found[name] for name in gathered}
+        return found
 
     def _pool(self, distribution: str, rows: tuple[int, ...], layers: int) -> Pool:
         return CapturedPool(self.adapter, self.captures.run(self.adapter, self.hypothesis, distribution, rows, layers))

@@ -232,6 +232,7 @@ MINIMALITY_SINGLE = Measure(
     baseline="the empty circuit: every unit at the ablation",
     signature=Signature(subject="metric", options=OPTIONS, each=("unit", "node", "edge"), needs_each=True),
     lower=_lower_minimality_single,
+    costly=True,
     details=(
         "The signed change stands beside it: a needed negative head raises F when it goes. Redundant parts are each worth nothing alone."
     ),

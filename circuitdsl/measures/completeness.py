@@ -195,6 +195,7 @@ COMPLETENESS = Measure(
     baseline="the empty circuit: every unit at the ablation",
     signature=Signature(subject="metric", options={**OPTIONS, "family": FAMILY, "second": SECOND}, searches=True),
     lower=_lower_completeness,
+    costly=True,
     details="K is chosen on the exploring part of the prompts and scored on the rest; the K found is named in the report.",
 )
 
@@ -208,6 +209,7 @@ MINIMALITY = Measure(
     baseline="the empty circuit: every unit at the ablation",
     signature=Signature(subject="metric", options={**OPTIONS, "family": FAMILY}, each=("unit", "node"), needs_each=True, searches=True),
     lower=_lower_minimality,
+    costly=True,
     details="K is chosen for each part on the exploring part of the prompts and scored on the rest. The empty K is always tried.",
 )
 

@@ -102,5 +102,6 @@ RANK_AMONG_RANDOM = Measure(
         },
     ),
     lower=_lower_rank,
+    costly=True,
     details="A random circuit keeps the graph, the MLPs, the ports and the positions, and puts the heads elsewhere.",
 )

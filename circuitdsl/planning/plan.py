@@ -126,7 +126,8 @@ class _Tally:
         self.plain += cost.forward(self.shape, rows.length).times(n)
         alive = [node for nodes in bench.graph.nodes.values() for node in nodes if node.demand or node.pattern]
         self.computed = max(self.computed, len(alive))
-        elements = cost.peak(steps, freed, bench.registers, self.shape) + cost.captured(self.shape, rows.length, worlds)
+        captured = cost.captured(self.shape, rows.length, worlds)
+        elements = cost.peak(steps, freed, bench.registers, self.shape) + captured
         self.elements = max(self.elements, elements * n)
         if self.machine is not None:
             chunks = -(-n // max(1, self.memory // (elements * BYTES or 1)))
@@ -136,7 +137,7 @@ class _Tally:
         self.left["equal values once"] += n * rows.length * sum(map(len, bench.graph.nodes.values()))
         self.left["equal positions once"] += n * bench.graph.new
         self.left["where they are read"] += n * sum((node.demand | node.pattern).bit_count() for node in alive)
-        return Panel(labels, rows.rows, rows.length, worlds, steps, freed, elements)
+        return Panel(labels, rows.rows, rows.length, worlds, steps, freed, elements, captured)
 
     def savings(self) -> tuple[Saving, ...]:
         return tuple(Saving(name, values) for name, values in self.left.items())

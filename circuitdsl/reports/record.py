@@ -229,6 +229,8 @@ def condition_records(hypothesis: Hypothesis) -> tuple[ConditionRecord, ...]:
     }
     if "found_on" in settings.extra:
         values["found_on"] = f"{settings.extra['found_on']}, whose prompts give no verdict here"
+    if settings.subset is not None:
+        values["subset"] = f"{settings.subset} prompts for random circuits, completeness and minimality"
     return tuple(
         ConditionRecord(name=name, value=str(value), origin=settings.origins.get(name, "default")) for name, value in values.items()
     )

@@ -58,6 +58,12 @@ KNOWN: Mapping[str, Kind] = {
         "share of the prompts that measurements and searches look at; verdicts rest on the others",
         "0.5 if the file has any of these, else 0",
     ),
+    "subset": Kind(
+        "a whole number from 1 to 1,000,000",
+        lambda value: _whole(value) and 1 <= value <= 1_000_000,
+        "on how many prompts random circuits, `completeness` and `minimality` are measured, templates in proportion",
+        "all prompts",
+    ),
     "bos": Kind(
         "`true` or `false`",
         lambda value: isinstance(value, bool),
@@ -89,7 +95,7 @@ KNOWN: Mapping[str, Kind] = {
         "none: claims that need one say so",
     ),
 }
-OWN_FIELDS = ("prompts", "seed", "confidence", "explore", "bos", "align", "ablate")
+OWN_FIELDS = ("prompts", "seed", "confidence", "explore", "subset", "bos", "align", "ablate")
 
 
 @dataclass(slots=True)
@@ -186,7 +192,7 @@ def _state(option: doc.Option, stated: Stated, problems: Problems) -> None:
         if not KNOWN[name].test(value):
             span = getattr(option.value, "span", option.span)
             raise problems.error("C302", f"`{name}` takes {KNOWN[name].wanted}", span, _percent(name, option.value))
-        stated.values[name] = int(value) if name in ("prompts", "seed") else value
+        stated.values[name] = int(value) if name in ("prompts", "seed", "subset") else value
 
 
 def _flag(name: str, value: Any, stated: Stated, problems: Problems) -> None:

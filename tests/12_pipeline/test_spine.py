@@ -86,3 +86,19 @@ def test_what_is_wrong_in_several_claims_is_said_at_once(toy):
     with pytest.raises(CircError) as caught:
         resolve(read(path), FLAGS)
     assert len(caught.value.diagnostics) == 3
+
+
+def test_costly_claims_are_measured_on_a_stated_subset(toy):
+    """The others are not; the claims that are say so, and the rows are among the part's own, each layout in proportion."""
+    claims = ("needed: minimality.single(copied, each node) >= 0.001", "works: value(copied, of = model) >= -1")
+    path = with_claims(toy, *claims)
+    every, some = (
+        {one.claim.label: one for one in lower(resolve(read(path), Flags(settings={"prompts": 16} | more)), Algebra())}
+        for more in ({}, {"subset": 6})
+    )
+    assert some["works"].rows == every["works"].rows and len(every["needed"].rows) == 16
+    assert len(some["needed"].rows) == 6 and set(some["needed"].rows) < set(every["needed"].rows)
+    assert some["needed"].lowered.conditions["subset"] == "6 of 16 prompts" and "subset" not in some["works"].lowered.conditions
+    evidence = verify(path, Flags(settings={"prompts": 16, "subset": 6}, edges=False))
+    assert [claim.verdict.members[0].estimate.n for claim in evidence.claims] == [6, 16]
+    assert any(one.name == "subset" and one.origin == "flag" for one in evidence.conditions)

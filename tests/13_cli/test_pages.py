@@ -29,7 +29,7 @@ def test_settings_in_the_language_page():
     assert TABLE.search(text)[0] == settings_table(), "make it anew: CIRC_UPDATE=1 pytest tests/13_cli/test_pages.py"
 
 
-@pytest.mark.parametrize("name", sorted(set(OWN_FIELDS) - {"explore", "bos", "ablate"}))
+@pytest.mark.parametrize("name", sorted(set(OWN_FIELDS) - {"explore", "subset", "bos", "ablate"}))
 def test_the_default_that_is_told_is_the_default(name):
     assert KNOWN[name].default == str(getattr(Settings(), name))
 
