@@ -6,8 +6,7 @@ The machine is calibrated in this run.
 
 import argparse
 import math
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,7 +14,7 @@ import torch
 
 from benchmarks.scrubbing import small
 from benchmarks.setting import Batch, model
-from benchmarks.timing import forward, warm
+from benchmarks.timing import forward, least, warm
 from benchmarks.work import ROWS, Work
 from circuitdsl.borders.adapter import Adapter
 from circuitdsl.borders.plan import Machine
@@ -66,17 +65,6 @@ def both(name: str, adapter: Adapter, one: Work, known: Machine) -> Iterator[Pre
         run = partial(execute, planned, adapter, one.hypothesis, captures=kept)
         run()
         yield Prediction(f"{name}, {kind}", predicted, least(run))
-
-
-def least(run: Callable[[], object], budget: float = 3.0, most: int = 20) -> float:
-    """The least of at least two runs and as many as the budget allows."""
-    times: list[float] = []
-    end = time.perf_counter() + budget
-    while len(times) < 2 or (time.perf_counter() < end and len(times) < most):
-        started = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - started)
-    return min(times)
 
 
 def summary(found: list[Prediction]) -> str:
