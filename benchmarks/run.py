@@ -18,16 +18,14 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.peers import Compared, compare
 from benchmarks.scrubbing import scrub_row
 from benchmarks.setting import PROMPTS, TOKENS, Batch, circuit_a, circuit_b, hypothesis, model
 from benchmarks.timing import Machine, Timed, forward, machine, timed
 from benchmarks.verifying import verify_row
-from benchmarks.work import ROWS, value_alone
+from benchmarks.work import ROWS
 from circuitdsl.borders.adapter import Adapter
-from circuitdsl.borders.plan import Request
 from circuitdsl.engine.captures import Captures
-from circuitdsl.engine.executor import execute
-from circuitdsl.planning import plan
 
 HERE = Path(__file__).parent
 MEMORY = 0.5e9
@@ -81,17 +79,12 @@ def measure_memory() -> Result:
     return Result(name, peak / 1e9, MEMORY / 1e9, peak <= MEMORY)
 
 
-def compare_with_peers(adapter: Adapter) -> list[dict]:
-    from benchmarks.peers import compare
-
+def compare_with_peers(adapter: Adapter) -> list[Compared]:
     found = []
     for name, links in (("A", circuit_a(adapter.shape)), ("B", circuit_b(adapter.shape))):
-        task = hypothesis(adapter.shape, links, prompts=COMPARED)
-        readout = value_alone(task)
-        numbers = execute(plan([Request(readout, tuple(range(COMPARED)))], task), adapter, task)[readout.digest]
-        for one in compare(adapter, task, links, numbers):
-            found.append({"circuit": name, **asdict(one)})
-            print(found[-1], flush=True)
+        for one in compare(name, adapter, hypothesis(adapter.shape, links, prompts=COMPARED), links):
+            found.append(one)
+            print(one, flush=True)
     return found
 
 
@@ -102,7 +95,7 @@ def line(one: Result) -> str:
     return f"{one.name:72} {measured:>7}  {one.target:>6g}  {holds}{cpu}"
 
 
-def table(results: Sequence[Result], peers: Sequence[dict], known: Machine, when: str, quick: bool) -> str:
+def table(results: Sequence[Result], peers: Sequence[Compared], known: Machine, when: str, quick: bool) -> str:
     """Markdown."""
     lines = [
         f"Measured {when[:10]} on {platform.machine()}, {known.threads} threads, torch {version('torch')}; "
@@ -123,16 +116,14 @@ def table(results: Sequence[Result], peers: Sequence[dict], known: Machine, when
     if peers:
         lines += [
             "",
-            "| peer, its own evaluation | circuit | ratio | largest difference | spread of the numbers |",
-            "|---|---|---|---|---|",
+            f"| peer, its own evaluation, {COMPARED} prompts | circuit | ratio | largest difference | spread of the numbers | agrees |",
+            "|---|---|---|---|---|---|",
         ]
         for peer in peers:
-            cells = (
-                [peer["problem"], "", ""]
-                if peer["problem"]
-                else [f"{peer['ratio']:.3g}", f"{peer['difference']:.1e}", f"{peer['spread']:.2g}"]
-            )
-            lines.append(f"| {peer['peer']} | {peer['circuit']} | {' | '.join(cells)} |")
+            cells = [peer.problem, "", "", ""]
+            if peer.ratio is not None:
+                cells = [f"{peer.ratio:.3g}", f"{peer.difference:.1e}", f"{peer.spread:.2g}", "yes" if peer.agrees else "**no**"]
+            lines.append(f"| {peer.peer} | {peer.circuit} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -160,15 +151,17 @@ def main() -> None:
     if not quick:
         from benchmarks.growth import curves
 
-        curves(known, HERE / "results")
+        curves()
     record = {"when": when, "quick": quick, "machine": asdict(known), "platform": platform.platform(), "python": platform.python_version()}
     record |= {"versions": {name: version(name) for name in ("torch", "transformers", "numpy")}}
-    record |= {"rows": [asdict(one) for one in results], "peers": peers}
+    record |= {"rows": [asdict(one) for one in results], "peers": [asdict(one) for one in peers]}
     (HERE / "results").mkdir(exist_ok=True)
     (HERE / "results" / "latest.json").write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     text = table(results, peers, known, when, quick)
     print(f"\n{text}")
     place(text)
+    if any(peer.agrees is False for peer in peers):
+        raise SystemExit("a peer's numbers differ from ours")
 
 
 if __name__ == "__main__":

@@ -45,6 +45,17 @@ def seconds(run: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
+def least(run: Callable[[], object], budget: float = 3.0, most: int = 20) -> float:
+    """The least of at least two runs and as many as the budget allows."""
+    times: list[float] = []
+    end = time.perf_counter() + budget
+    while len(times) < 2 or (time.perf_counter() < end and len(times) < most):
+        started = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - started)
+    return min(times)
+
+
 def spent(run: Callable[[], object]) -> tuple[float, float]:
     """Seconds by the clock and of processor time."""
     processor = time.process_time()

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.setting import OUTPUT, circuit_a, circuit_b, circuit_of_everything, hypothesis, places
+from benchmarks.setting import OUTPUT, PROMPTS, circuit_a, circuit_b, circuit_of_everything, hypothesis, places
 from circuitdsl.borders.hypothesis import Claim, Hypothesis, Path, Place, Step
 from circuitdsl.borders.measure import Lowered
 from circuitdsl.borders.plan import Request
@@ -35,11 +35,11 @@ class Row:
 
     name: str
     target: float
-    make: Callable[[ModelShape], tuple[Hypothesis, Iterable[Readout]]]
+    make: Callable[[ModelShape, int], tuple[Hypothesis, Iterable[Readout]]]
     options: Mapping[str, Any] = field(default_factory=dict)
 
-    def work(self, shape: ModelShape) -> Work:
-        found, readouts = self.make(shape)
+    def work(self, shape: ModelShape, prompts: int = PROMPTS) -> Work:
+        found, readouts = self.make(shape, prompts)
         rows = tuple(range(len(found.distributions["clean"])))
         return Work(self.name, self.target, found, tuple(Request(readout, rows) for readout in readouts), **self.options)
 
@@ -71,33 +71,33 @@ def senders(shape: ModelShape) -> list[Place]:
 
 
 def _value(links: Callable[..., Any], **options: Any):
-    def make(shape: ModelShape):
-        found = hypothesis(shape, links(shape, **options))
+    def make(shape: ModelShape, prompts: int):
+        found = hypothesis(shape, links(shape, **options), prompts)
         return found, [value_alone(found)]
 
     return make
 
 
-def _three(shape: ModelShape):
-    found = hypothesis(shape, circuit_a(shape))
+def _three(shape: ModelShape, prompts: int):
+    found = hypothesis(shape, circuit_a(shape), prompts)
     every = faithfulness(found)
     return found, [every[name] for name in ("F(C)", "F(M)", "F(∅)")]
 
 
-def _direct(shape: ModelShape):
-    found = hypothesis(shape)
+def _direct(shape: ModelShape, prompts: int):
+    found = hypothesis(shape, prompts=prompts)
     return found, effects(found, senders(shape), Step("direct", (OUTPUT,)))
 
 
-def _through(shape: ModelShape):
-    found = hypothesis(shape)
+def _through(shape: ModelShape, prompts: int):
+    found = hypothesis(shape, prompts=prompts)
     mlps = tuple(place for place in senders(shape) if place.unit.kind == "mlp")
     return found, effects(found, senders(shape), Step("through", (OUTPUT,), through=mlps))
 
 
 def _into_queries(kind: Any):
-    def make(shape: ModelShape):
-        found = hypothesis(shape)
+    def make(shape: ModelShape, prompts: int):
+        found = hypothesis(shape, prompts=prompts)
         movers = tuple(place for place in places(shape, True)["mover"] if str(place.unit) in RECEIVERS)
         port: Port = "q"
         return found, effects(found, senders(shape), Step("direct", movers, port), Step(kind, (OUTPUT,)))
@@ -105,8 +105,8 @@ def _into_queries(kind: Any):
     return make
 
 
-def _minimality(shape: ModelShape):
-    found = hypothesis(shape, circuit_a(shape, positions=True))
+def _minimality(shape: ModelShape, prompts: int):
+    found = hypothesis(shape, circuit_a(shape, positions=True), prompts)
     every: dict[str, Readout] = {}
     for each in ("node", "edge"):
         claim = Claim("claim", "minimality.single", "", "logit_diff", each=each)  # type: ignore[arg-type]
@@ -115,8 +115,8 @@ def _minimality(shape: ModelShape):
 
 
 def _random(draws: int):
-    def make(shape: ModelShape):
-        found = hypothesis(shape, circuit_a(shape, positions=True))
+    def make(shape: ModelShape, prompts: int):
+        found = hypothesis(shape, circuit_a(shape, positions=True), prompts)
         claim = Claim("claim", "rank_among_random", "", "logit_diff", options={"match": "layer", "draws": draws})
         return found, lowered(found, claim).values()
 

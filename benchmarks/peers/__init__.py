@@ -1,20 +1,29 @@
-"""Peers from PyPI, each in an environment of its own, on the same weights, prompts and circuit."""
+"""Peers from PyPI, each in an environment of its own, on the same weights, prompts and circuit: `python -m benchmarks.peers`."""
 
 import json
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from benchmarks.work import value_alone
 from circuitdsl.borders.adapter import Adapter
 from circuitdsl.borders.hypothesis import Hypothesis, Link
+from circuitdsl.borders.plan import Request
+from circuitdsl.engine.executor import execute
+from circuitdsl.planning import plan
 
 HERE = Path(__file__).parent
 ENVIRONMENTS = HERE.parents[1] / ".bench"
+
+
+AGREES = 1e-4
+"""Largest difference of any prompt's number, as a share of the numbers' standard deviation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,31 +37,38 @@ class Peer:
 
 PEERS = (
     Peer("auto-circuit 1.0.1", "run_auto_circuit.py", ("auto-circuit==1.0.1", "transformer-lens==2.18.0", "numpy<2", "pyarrow<20")),
-    Peer("circuitkit 0.2.0", "run_circuitkit.py", ("circuitkit==0.2.0",)),
+    Peer("circuitkit 0.2.0", "run_circuitkit.py", ("circuitkit==0.2.0", "transformer-lens==3.8.0")),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """`difference` is the largest of any prompt, of logit differences whose standard deviation is `spread`."""
+    """`difference` is the largest of any prompt, of logit differences whose standard deviation is `spread`.
+
+    `agrees` is None, and `problem` says why, where the peer could not be installed or failed.
+    """
 
     peer: str
+    circuit: str
     ratio: float | None = None
     difference: float | None = None
     spread: float | None = None
+    agrees: bool | None = None
     problem: str = ""
 
 
-def compare(adapter: Adapter, found: Hypothesis, links: Sequence[Link], numbers: np.ndarray, minutes: float = 20) -> list[Compared]:
-    """Runs every peer that can be installed. What cannot is told and does not fail."""
+def compare(circuit: str, adapter: Adapter, found: Hypothesis, links: Sequence[Link], minutes: float = 10) -> list[Compared]:
+    """The circuit's value on every prompt, by us and by each peer that can be installed. What cannot is told and does not fail."""
     from safetensors.torch import save_file
 
+    request = Request(value_alone(found), found.verifying)
+    numbers = execute(plan([request], found), adapter, found)[request.readout.digest]
     with TemporaryDirectory() as name:
         folder = Path(name)
         weights = {key: value.contiguous() for key, value in adapter.model.state_dict().items() if key != "lm_head.weight"}
         save_file(weights, folder / "model.safetensors")
         (folder / "task.json").write_text(json.dumps(_task(adapter, found, links)))
-        return [_compare(peer, folder, numbers, minutes) for peer in PEERS]
+        return [_compare(peer, circuit, folder, numbers, minutes) for peer in PEERS]
 
 
 def _task(adapter: Adapter, found: Hypothesis, links: Sequence[Link]) -> dict:
@@ -67,19 +83,19 @@ def _task(adapter: Adapter, found: Hypothesis, links: Sequence[Link]) -> dict:
     }
 
 
-def _compare(peer: Peer, folder: Path, numbers: np.ndarray, minutes: float) -> Compared:
+def _compare(peer: Peer, circuit: str, folder: Path, numbers: np.ndarray, minutes: float) -> Compared:
     try:
         python = _environment(peer, minutes)
         said = subprocess.run([python, HERE / peer.script, folder], capture_output=True, text=True, timeout=60 * minutes)
     except subprocess.TimeoutExpired:
-        return Compared(peer.name, problem=f"not done in {minutes:g} minutes")
+        return Compared(peer.name, circuit, problem=f"not done in {minutes:g} minutes")
     except subprocess.CalledProcessError as error:
-        return Compared(peer.name, problem=f"not installed: {_last(error.stderr)}")
+        return Compared(peer.name, circuit, problem=f"not installed: {_last(error.stderr)}")
     if said.returncode:
-        return Compared(peer.name, problem=_last(said.stderr))
+        return Compared(peer.name, circuit, problem=_last(said.stderr))
     told = json.loads(said.stdout.splitlines()[-1])
-    difference = float(np.abs(np.array(told["numbers"]) - numbers).max())
-    return Compared(peer.name, told["seconds"] / told["forward"], difference, float(numbers.std()))
+    difference, spread = float(np.abs(np.array(told["numbers"]) - numbers).max()), float(numbers.std())
+    return Compared(peer.name, circuit, told["seconds"] / told["forward"], difference, spread, difference <= AGREES * spread)
 
 
 def _environment(peer: Peer, minutes: float) -> Path:
@@ -88,7 +104,8 @@ def _environment(peer: Peer, minutes: float) -> Path:
     python, made = folder / "bin" / "python", folder / ".made"
     if not made.exists():
         subprocess.run([sys.executable, "-m", "venv", folder], check=True, capture_output=True, text=True)
-        pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *peer.needs]
+        torch = f"torch=={version('torch').split('+')[0]}"  # the one that we are measured with
+        pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", torch, *peer.needs]
         subprocess.run(pip, check=True, capture_output=True, text=True, timeout=60 * minutes)
         made.touch()
     return python

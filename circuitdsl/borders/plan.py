@@ -228,14 +228,16 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What a device does in a second, for predictions: operations of a matrix product, bytes read and written by a copy.
+    """What a device does in a second, for predictions: operations of a matrix product, bytes read and written.
 
-    `operation`: seconds that an operation on next to nothing takes.
+    `bytes` of what was just made, by operations that make something new; `memory` of what no cache holds. `operation`: seconds that
+    an operation on next to nothing takes.
     """
 
     flops: float
     bytes: float
     operation: float
+    memory: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +255,8 @@ class Cost:
     """How many of those are the plain runs of the base worlds."""
     peak_bytes: float
     seconds: float | None = None
+    base_seconds: float | None = None
+    """How many of those are the plain runs."""
 
 
 @dataclass(frozen=True, slots=True)

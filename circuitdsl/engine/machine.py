@@ -14,6 +14,9 @@ from pathlib import Path
 
 from circuitdsl.borders.plan import Machine
 
+TOGETHER = 0.75
+"""Of the sum of what threads do alone, measured with two where nothing else ran."""
+
 
 def known(folder: Path, device: str = "cpu", dtype: str = "float32") -> Machine | None:
     """The calibration kept in `folder` for this machine, its threads and this version of torch, which is not imported."""
@@ -44,34 +47,39 @@ def _file(folder: Path, device: str, dtype: str) -> Path:
 
 
 def calibrate(device: str = "cpu", dtype: str = "float32") -> Machine:
-    """Products of matrices of the sizes that layers have, copies that no cache holds, and operations on next to nothing.
+    """Products of matrices and sums into new memory, both of the sizes that layers have, copies that no cache holds, and operations on
+    next to nothing.
 
-    On a CPU the product is one thread's, and counts once for each of them: so what else runs spoils it less.
+    On a CPU the product is taken by all threads and by one: what else runs spoils the one's less, and together they reach `TOGETHER`
+    of what they would alone.
     """
     import torch
 
     kind = getattr(torch, dtype)
     with torch.inference_mode():
-        rows, width, inner = 128, 512, 512
+        rows, width, inner = 512, 768, 768
         left = torch.ones(rows, width, device=device, dtype=kind)
         right = torch.ones(width, inner, device=device, dtype=kind)
         large, other = (torch.ones(1 << 24, device=device, dtype=kind) for _ in range(2))
-        small = torch.ones(8, 8, device=device, dtype=kind)
+        layer, small = torch.ones(1 << 20, device=device, dtype=kind), torch.ones(8, 8, device=device, dtype=kind)
         wait = torch.cuda.synchronize if device.startswith("cuda") else (lambda: None)
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            product = _seconds(lambda: left @ right, wait) / (threads if device == "cpu" else 1)
-        finally:
-            torch.set_num_threads(threads)
+        threads = torch.get_num_threads() if device == "cpu" else 1
+        product, added = (_seconds(run, wait) for run in (lambda: left @ right, lambda: layer + layer))
+        if threads > 1:
+            torch.set_num_threads(1)
+            try:
+                alone, adding = (_seconds(run, wait) for run in (lambda: left @ right, lambda: layer + layer))
+            finally:
+                torch.set_num_threads(threads)
+            product, added = min(product, alone / threads / TOGETHER), min(added, adding / threads / TOGETHER)
         copied = _seconds(lambda: other.copy_(large), wait)
         place = torch.zeros(8, device=device, dtype=torch.long)
         operation = _seconds(lambda: [(small.index_select(0, place) + small).clone() for _ in range(100)], wait) / 300
-        size = large.element_size()
-    return Machine(2 * rows * width * inner / product, 2 * len(large) * size / copied, operation)
+        size = 2 * large.element_size()
+    return Machine(2 * rows * width * inner / product, size * len(layer) / added, operation, size * len(large) / copied)
 
 
-def _seconds(run: Callable[[], object], wait: Callable[[], None], budget: float = 0.3) -> float:
+def _seconds(run: Callable[[], object], wait: Callable[[], None], budget: float = 0.2) -> float:
     """The least time of a run after the first, over at least five and as many as the budget allows: what else runs can only add to it."""
     run()
     wait()

@@ -144,17 +144,14 @@ class TransformerAdapter:
         return self._scaled(torch.cat([mlp(some) for some in rows.split(BLOCK)])).view_as(normalised)
 
     def neurons(self, layer: int, normalised: Tensor, indices: Sequence[int]) -> Tensor:
-        rows = torch.as_tensor(indices, device=self.device)
-
         def project(module: nn.Module) -> Tensor:
             bias: Any = getattr(module, "bias", None)
-            return F.linear(normalised, _rows(self.family.weight(module), rows), None if bias is None else _rows(bias, rows))
+            return F.linear(normalised, _rows(self.family.weight(module), indices), None if bias is None else _rows(bias, indices))
 
         return self.family.activations(self._parts[layer].mlp, project)
 
     def write_neurons(self, layer: int, activations: Tensor, indices: Sequence[int]) -> Tensor:
-        columns = torch.as_tensor(indices, device=self.device)
-        return self._scaled(F.linear(activations, _rows(self.family.weight(self._parts[layer].down).T, columns).T))
+        return self._scaled(F.linear(activations, _rows(self.family.weight(self._parts[layer].down).T, indices).T))
 
     # --- norms, biases, logits
 
@@ -221,14 +218,14 @@ class TransformerAdapter:
         projection = getattr(self._parts[layer], port)
         weight, bias = self.family.weight(projection.module), getattr(projection.module, "bias", None)
         features = projection.features if projection.features is not None else torch.arange(weight.shape[0])
-        rows = features.view(-1, self.shape.head_width)[list(heads)].flatten().to(weight.device)
+        rows = features.view(-1, self.shape.head_width)[list(heads)].flatten().tolist()
         return _rows(weight, rows), None if bias is None else _rows(bias, rows)
 
     def _gather_output(self, layer: int, heads: tuple[int, ...]) -> Tensor:
         """Weight [d, n·h] of the output projection."""
         weight = self.family.weight(self._parts[layer].output)
-        columns = torch.arange(weight.shape[1], device=weight.device).view(-1, self.shape.head_width)[list(heads)].flatten()
-        return _rows(weight.T, columns).T
+        width = self.shape.head_width
+        return _rows(weight.T, [head * width + feature for head in heads for feature in range(width)]).T
 
 
 class _Enough(Exception):
@@ -249,13 +246,13 @@ def adapt(model: nn.Module, name: str = "") -> TransformerAdapter:
     return TransformerAdapter(model.eval().requires_grad_(False), shape, family)
 
 
-def _rows(tensor: Tensor, rows: Tensor) -> Tensor:
-    """Those rows: a view if they lie together in order, else a copy."""
-    start, count = int(rows[0]) if len(rows) else 0, len(rows)
-    if bool((rows == torch.arange(start, start + count, device=rows.device)).all()):
+def _rows(tensor: Tensor, rows: Sequence[int]) -> Tensor:
+    """Those rows: a view if they lie together in order, else a copy. Decided without asking the device, which would have to finish."""
+    start, count = rows[0] if len(rows) else 0, len(rows)
+    if list(rows) == list(range(start, start + count)):
         return tensor[start : start + count]
     with torch.inference_mode(False):  # what is kept may be used outside inference mode later
-        return tensor[rows.clone()]
+        return tensor[torch.tensor(rows, device=tensor.device)]
 
 
 def _take(projected: Tensor, wanted: tuple[int, ...], there: tuple[int, ...]) -> Tensor:

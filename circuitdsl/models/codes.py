@@ -149,4 +149,11 @@ CODES: dict[str, Code] = {
         "The configuration holds something that loads but cannot work, or memory ran out.\n\n"
         "Fetch config.json again, or run the model outside circuitdsl to see more.",
     ),
+    "C425": Code(
+        "the device computes something else",
+        "Before anything is measured on a device other than the CPU, the model's logits on a few of the file's prompts are computed on "
+        "both. They differ by more than rounding explains: some devices and drivers give wrong numbers without an error, even a logit "
+        "difference of the other sign.\n\n"
+        "Use `--device cpu`, or another version of torch or of the driver.",
+    ),
 }

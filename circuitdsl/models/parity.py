@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+from torch.func import functional_call
 
 from circuitdsl.borders.source import GuardError
 from circuitdsl.borders.units import WriteGroup
@@ -26,17 +27,20 @@ class Parity:
 
     `parity_error`: logits from the pieces against transformers' own. `sum_error`: the sum of all writes against the stream, at every
     read. `piece_error`: every layer's keys, values, weighted values and MLP from the pieces against those of the plain run.
+    `device_error`: transformers' logits on the model's device against those of the CPU; None on the CPU itself.
     """
 
     parity_error: float
     sum_error: float
     piece_error: float
     bound: float
+    device_error: float | None = None
 
     def line(self) -> str:
         """What is printed at load."""
+        device = "" if self.device_error is None else f"this device's logits within {self.device_error:.1e} of the CPU's, "
         return (
-            f"parity: logits within {self.parity_error:.1e} of transformers' own, "
+            f"parity: {device}logits within {self.parity_error:.1e} of transformers' own, "
             f"writes sum to the residual stream within {self.sum_error:.1e}, pieces within {self.piece_error:.1e} (bound {self.bound:g})"
         )
 
@@ -46,8 +50,8 @@ def check_parity(adapter: "Adapter", tokens: Tensor | Sequence[Sequence[int]]) -
     """Compares on tokens [B, T] of one length. A float64 model is compared in float64 throughout.
 
     Raises GuardError beyond 1e-4 of the scale in float32, 1e-9 in float64, 5e-2 in bfloat16, 5e-3 in float16:
-    C420 logits, C421 the sum of writes, C422 a piece; and C424 if transformers itself cannot run the model. Raises CircError
-    C415 for prompts longer than its context.
+    C420 logits, C421 the sum of writes, C422 a piece, C425 the device against the CPU; and C424 if transformers itself cannot run the
+    model. Raises CircError C415 for prompts longer than its context.
     """
     bound = _BOUNDS[adapter.dtype]
     tokens = torch.as_tensor(tokens, device=adapter.device)
@@ -63,12 +67,15 @@ def check_parity(adapter: "Adapter", tokens: Tensor | Sequence[Sequence[int]]) -
             sum_error=max(_error(total, captured.reads[group]) for group, total in sums.items()),
             piece_error=max(_error(piece, there) for piece, there in _pieces(adapter, captured)),
             bound=bound,
+            device_error=None if adapter.device.type == "cpu" else device_error(adapter, tokens, own),
         )
-    checks = (
+    checks = [
         ("C420", parity.parity_error, "the logits computed from the adapter's pieces differ from transformers' own"),
         ("C421", parity.sum_error, "the writes of all units do not sum to the residual stream"),
         ("C422", parity.piece_error, "a layer recomputed from the adapter's pieces differs from the plain run"),
-    )
+    ]
+    if parity.device_error is not None:
+        checks.insert(0, ("C425", parity.device_error, f"logits computed on {adapter.device} differ from those of the CPU"))
     for code, error, message in checks:
         if error > bound:
             raise GuardError(
@@ -85,6 +92,13 @@ def _own_logits(adapter: "Adapter", tokens: Tensor) -> Tensor:
         raise GuardError(
             "C424", f"the model itself cannot run the file's prompts: {why}", hint="is its config.json as published?"
         ) from error
+
+
+def device_error(adapter: "Adapter", tokens: Tensor, own: Tensor) -> float:
+    """How far logits `own` [B, T, V] are from those of the same modules and weights on the CPU."""
+    model = adapter.model
+    weights = {name: tensor.cpu() for name, tensor in (*model.named_parameters(), *model.named_buffers())}
+    return _error(own.cpu(), functional_call(model, weights, (tokens.cpu(),)).logits)
 
 
 def _error(found: Tensor, expected: Tensor) -> float:

@@ -6,64 +6,114 @@ A product of [a, b] and [b, c] counts 2abc operations and reads and writes each 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from circuitdsl.borders.plan import Attend, Collect, Machine, Measure, Normalise, Project, Step, Sum, Transform, Write
+from circuitdsl.borders.plan import Attend, Collect, Machine, Measure, Normalise, Part, Project, Step, Sum, Transform, Write
 from circuitdsl.borders.units import ModelShape
 from circuitdsl.borders.values import Draw, Gather, Mean, Run, World
 from circuitdsl.planning.bench import Register
 
-STEP, LAYER = 150, 600
-"""Small tensor operations in a step, and in a layer of a plain run, with what Python does between them. Measured on a CPU."""
+CALLS: dict[type[Step], int] = {Sum: 10, Normalise: 40, Project: 25, Transform: 60, Write: 40, Attend: 150, Measure: 250}
+PLACE = {Sum: 6, Normalise: 6, Write: 25}
+READOUT, LAYER = 15, 450
+"""Small tensor operations in a step, for each part or placement of it, for each readout, and in a layer of a plain run, with what Python
+does between them. Measured on a CPU.
+"""
+
+TILE = 64
+"""Numbers along each side of a product that take as long as none: its blocks do not fill at the edges. Half of it along the rows."""
+ACTIVATION = 16
+"""Numbers moved for each neuron by an MLP's activation, which is several operations."""
 
 
 class Work(NamedTuple):
-    """Operations, and numbers read or written: a prompt's. `weights` are read once for all prompts of a chunk."""
+    """Operations, and numbers read or written: a prompt's. `weights` are read once for all prompts of a chunk.
+
+    `padded` are the products' operations with those that they lose at their edges; other operations take less than what they move.
+    """
 
     flops: float
     moved: float
     weights: float = 0.0
+    padded: float = 0.0
 
     def __add__(self, other: "Work") -> "Work":  # type: ignore[override]
-        return Work(self.flops + other.flops, self.moved + other.moved, self.weights + other.weights)
+        return Work(*(mine + its for mine, its in zip(self, other, strict=True)))
 
     def times(self, factor: float) -> "Work":
-        return Work(self.flops * factor, self.moved * factor, self.weights * factor)
+        return Work(*(factor * one for one in self))
 
     def seconds(self, machine: Machine, prompts: int, chunks: int, calls: float, itemsize: int) -> float:
         """For so many prompts in so many chunks, with `calls` small tensor operations a chunk."""
-        moved = prompts * self.moved + chunks * self.weights
-        return prompts * self.flops / machine.flops + itemsize * moved / machine.bytes + chunks * calls * machine.operation
+        operations = prompts * self.padded + chunks * TILE * self.weights
+        return (
+            operations / machine.flops
+            + itemsize * prompts * self.moved / machine.bytes
+            + itemsize * chunks * self.weights / machine.memory
+            + chunks * calls * machine.operation
+        )
 
 
 def product(rows: float, inner: float, outer: float) -> Work:
-    return Work(2 * rows * inner * outer, rows * (inner + outer), inner * outer)
+    flops = 2 * rows * inner * outer
+    return Work(flops, rows * (inner + outer), inner * outer, flops * (1 + TILE / max(inner, 1) + TILE / max(outer, 1)))
 
 
 def mlp(shape: ModelShape, tokens: float) -> Work:
     """Two projections, or three where the MLP is gated: the families that have RMS norms."""
     gated = shape.family not in ("gpt2", "neox", "gpt_neox", "toy")
-    return product(tokens, shape.width, shape.mlp_width).times(3 if gated else 2)
+    return product(tokens, shape.width, shape.mlp_width).times(3 if gated else 2) + Work(0, ACTIVATION * tokens * shape.mlp_width)
 
 
 def forward(shape: ModelShape, length: int, vocabulary: bool = True) -> Work:
     """A plain pass over one prompt."""
     attention = product(length, shape.width, (shape.heads + 2 * shape.kv_heads) * shape.head_width)
     attention += product(length, shape.heads * shape.head_width, shape.width)
-    attention += Work(4 * length * length * shape.heads * shape.head_width, 2 * length * length * shape.heads)
+    attention += attend(length, length, shape.heads, shape.head_width)
     layer = attention + (mlp(shape, length) if shape.mlps else Work(0, 0)) + Work(0, 12 * length * shape.width)
     every = layer.times(shape.layers)
     return every + product(length, shape.width, shape.vocabulary) if vocabulary else every
 
 
-def step_work(step: Step, registers: Sequence[Register], shape: ModelShape, whole_vocabulary: bool) -> Work:
+def attend(queries: float, keys: float, heads: float, width: float) -> Work:
+    """Scores, softmax and weighted values of one prompt. Keys and values are laid out anew for the products."""
+    scores = heads * queries * keys
+    flops = 4 * scores * width
+    padded = flops * (1 + TILE / width + TILE / keys)
+    return Work(flops, 12 * scores + 8 * heads * keys * width + 4 * heads * queries * width, 0, padded)
+
+
+def added(parts: Sequence[Part], variants: int, positions: int, width: int) -> float:
+    """Numbers moved when parts are added to a stream [variants, positions, width]: each is read, what it goes to read and written."""
+
+    def count(index: tuple[int, ...] | None, every: int) -> int:
+        return every if index is None else len(index)
+
+    return sum(3.0 * count(part.to_variants, variants) * count(part.to_positions, positions) * width for part in parts)
+
+
+def calls(step: Step) -> int:
+    """Small tensor operations of a step."""
+    match step:
+        case Normalise(parts=parts) | Sum(parts=parts):
+            return CALLS[type(step)] + PLACE[type(step)] * len(parts)
+        case Write(changes=changes):
+            return CALLS[Write] + PLACE[Write] * sum(len(change.placements) + len(change.instead) for change in changes)
+        case Measure(readouts=readouts):
+            return CALLS[Measure] + READOUT * len(readouts)
+    return CALLS[type(step)]
+
+
+def step_work(step: Step, registers: Sequence[Register], shape: ModelShape, columns: int) -> Work:
+    """`columns`: tokens that a measured readout looks at."""
     d, h = shape.width, shape.head_width
     match step:
-        case Normalise(variants=m, positions=at, parts=parts) | Sum(variants=m, positions=at, parts=parts):
-            return Work(8 * m * len(at) * d, (3 + 2 * len(parts)) * m * len(at) * d)
+        case Normalise(variants=m, positions=at, parts=parts):
+            return Work(8 * m * len(at) * d, 6 * m * len(at) * d + added(parts, m, len(at), d))
+        case Sum(variants=m, positions=at, parts=parts):
+            return Work(m * len(at) * d * len(parts), added(parts, m, len(at), d))
         case Project(read=read, heads=heads, positions=at):
             return product(registers[read].variants * len(at), d, len(heads) * h)
         case Attend(variants=m, heads=heads, positions=at, length=length):
-            scores = m * len(heads) * len(at) * length
-            return Work(4 * scores * h, 4 * scores + 2 * m * length * len(heads) * h)
+            return attend(len(at), length, m * len(heads), h)
         case Transform(read=read, neurons=None, positions=at):
             return mlp(shape, registers[read].variants * len(at))
         case Transform(read=read, neurons=neurons, positions=at):
@@ -72,10 +122,12 @@ def step_work(step: Step, registers: Sequence[Register], shape: ModelShape, whol
             work = Work(0, 2 * m * len(at) * d)
             for change in changes:
                 if change.kind in ("head", "neuron"):
-                    work += product(m * len(at), len(change.members) * (h if change.kind == "head" else 1), d)
+                    inner = len(change.members) * (h if change.kind == "head" else 1)
+                    work += product(m * len(at), inner, d) + Work(0, 6 * m * len(at) * inner)
             return work
         case Measure(variants=variants):
-            return product(len(variants) * (2 if step.reference else 1), d, shape.vocabulary if whole_vocabulary else 64)
+            looked = product(len(variants) * (2 if step.reference else 1), d, columns)
+            return looked + Work(0, 4 * len(variants) * columns)
         case Collect(kind=kind, positions=at):
             return product(len(at), h, d) if kind == "head" else Work(0, 2 * len(at) * d)
 

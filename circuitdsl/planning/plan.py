@@ -7,6 +7,7 @@ import numpy as np
 
 from circuitdsl.borders.hypothesis import Hypothesis
 from circuitdsl.borders.plan import Cost, Machine, Measure, Panel, Plan, Request, Saving
+from circuitdsl.borders.prompts import Pick, leaves
 from circuitdsl.borders.values import Draw, Gather, Readout, Recomputed
 from circuitdsl.planning import cost
 from circuitdsl.planning.bench import Bench
@@ -109,7 +110,7 @@ class _Tally:
         self.values = self.computed = 0
         self.work, self.base, self.plain = cost.Work(0, 0), cost.Work(0, 0), cost.Work(0, 0)
         self.elements = 0
-        self.seconds = 0.0
+        self.seconds = self.base_seconds = 0.0
         self.left: Counter[str] = Counter()
 
     def panel(self, labels: str, rows: Rows, bench: Bench, reached: Reached) -> Panel:
@@ -117,8 +118,8 @@ class _Tally:
         worlds = depths(steps, self.shape.layers)
         work = cost.Work(0, 0)
         for step in steps:
-            whole = isinstance(step, Measure) and (step.kind != "metric" or self.hypothesis.metrics[step.metric or ""].whole(step.labels))
-            work += cost.step_work(step, bench.registers, self.shape, whole)
+            columns = self._columns(step, rows.rows) if isinstance(step, Measure) else 0
+            work += cost.step_work(step, bench.registers, self.shape, columns)
         n = len(rows.rows)
         base = cost.base_work(self.shape, rows.length, worlds)
         self.work += work.times(n)
@@ -131,13 +132,25 @@ class _Tally:
         self.elements = max(self.elements, elements * n)
         if self.machine is not None:
             chunks = -(-n // max(1, self.memory // (elements * BYTES or 1)))
-            calls = cost.STEP * len(steps) + cost.LAYER * sum(cost.runs(worlds))
-            self.seconds += (work + base).seconds(self.machine, n, chunks, calls, BYTES)
+            calls = sum(map(cost.calls, steps))
+            running = base.seconds(self.machine, n, chunks, cost.LAYER * sum(cost.runs(worlds)), BYTES)
+            self.base_seconds += running
+            self.seconds += running + work.seconds(self.machine, n, chunks, calls, BYTES)
         self.left["as the claims ask"] += n * rows.length * reached.count
         self.left["equal values once"] += n * rows.length * sum(map(len, bench.graph.nodes.values()))
         self.left["equal positions once"] += n * bench.graph.new
         self.left["where they are read"] += n * sum((node.demand | node.pattern).bit_count() for node in alive)
         return Panel(labels, rows.rows, rows.length, worlds, steps, freed, elements, captured)
+
+    def _columns(self, step: Measure, rows: Sequence[int]) -> int:
+        """Tokens whose logits a readout takes: those that its metric names on the rows, or the whole vocabulary."""
+        if step.kind == "beats":
+            return 2 * len(rows)
+        metric = self.hypothesis.metrics[step.metric or ""] if step.kind == "metric" else None
+        if metric is None or metric.whole(step.labels):
+            return self.shape.vocabulary
+        picks = [leaf for leaf in leaves(metric.bound[step.labels]) if isinstance(leaf, Pick)]
+        return len(np.unique(np.concatenate([pick.ids[list(rows)].ravel() for pick in picks]))) if picks else 1
 
     def savings(self) -> tuple[Saving, ...]:
         return tuple(Saving(name, values) for name, values in self.left.items())
@@ -146,6 +159,6 @@ class _Tally:
         every = self.work + self.base
         plain = self.plain.flops or 1.0
         peak = min(float(self.memory), float(self.elements * BYTES))
-        seconds = None if self.machine is None else self.seconds
+        seconds, base_seconds = (None, None) if self.machine is None else (self.seconds, self.base_seconds)
         passes, base = every.flops / plain, self.base.flops / plain
-        return Cost(self.values, self.computed, every.flops, every.moved * BYTES, passes, base, peak, seconds)
+        return Cost(self.values, self.computed, every.flops, every.moved * BYTES, passes, base, peak, seconds, base_seconds)

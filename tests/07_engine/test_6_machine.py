@@ -16,7 +16,7 @@ def test_a_calibration_is_kept_and_a_damaged_one_made_again(tmp_path):
     [kept] = (tmp_path / "machines").iterdir()
     kept.write_text("{")
     assert known(tmp_path) is None and machine(tmp_path).flops > 1e6
-    assert json.loads(kept.read_text()).keys() == {"flops", "bytes", "operation"}
+    assert json.loads(kept.read_text()).keys() == {"flops", "bytes", "operation", "memory"}
 
 
 def test_time_is_made_of_operations_bytes_and_calls(tiny, space):
@@ -29,6 +29,10 @@ def test_time_is_made_of_operations_bytes_and_calls(tiny, space):
     cost = plan(requests, space).cost
     assert cost.seconds is None
     huge = float("inf")
-    assert abs(seconds(1e9, huge, 0) - cost.flops / 1e9) < 1e-12
-    assert seconds(huge, 1e9, 0) > cost.bytes / 1e9  # the weights are read as well
-    assert seconds(huge, huge, 1e-6, memory=1) == 4 * seconds(huge, huge, 1e-6)  # a prompt at a time, four of each length
+    assert seconds(1e9, huge, 0, huge) > cost.flops / 1e9  # products lose something at their edges
+    assert seconds(2e9, huge, 0, huge) == seconds(1e9, huge, 0, huge) / 2
+    assert abs(seconds(huge, 1e9, 0, huge) - cost.bytes / 1e9) < 1e-12
+    assert seconds(huge, huge, 0, 1e9) > 0  # the weights are read as well
+    assert seconds(huge, huge, 1e-6, huge, memory=1) == 4 * seconds(huge, huge, 1e-6, huge)  # a prompt at a time, four of each length
+    whole = plan(requests, space, machine=Machine(1e9, 1e9, 1e-6, 1e9)).cost
+    assert 0 < whole.base_seconds < whole.seconds
