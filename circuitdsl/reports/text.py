@@ -134,7 +134,7 @@ def turning(claim: ClaimRecord) -> str | None:
         away = max(abs(low - asked.value), abs(high - asked.value))
         return f"a margin of about {number(away)} " + ("is the least that these prompts support" if supported else "would hold it")
     end = low if asked.operator in (">=", ">") else high
-    return f"{asked.operator} {number(end)} is about the most that these prompts support" + ("" if supported else " instead")
+    return f"{asked.operator} {number(end)} is about the strongest bound that these prompts support" + ("" if supported else " instead")
 
 
 def _measurement(console: "Console", claim: ClaimRecord, shared: dict[str, str]) -> None:
@@ -221,8 +221,12 @@ def _footer(console: "Console", evidence: Evidence, files: Sequence[Path]) -> No
     if any(counts.values()):
         confidence = next((c.value for c in evidence.conditions if c.name == "confidence"), "0.95")
         _line(console, f"Verdicts follow Holm-adjusted p-values over the claims; intervals are unadjusted, at confidence {confidence}.")
-        if any(member.estimate.method.startswith("betting") for claim in evidence.claims for member in claim.verdict.members):
+        methods = {member.estimate.method for claim in evidence.claims for member in claim.verdict.members}
+        if any(method.startswith("betting") for method in methods):
             _line(console, "Claims that may be decided early follow e-BH instead; they and the others share what all verdicts may err.")
+        _line(console, "p to support: how likely evidence this strong would be, were the claim false; p to refute: were it true.")
+        if any("fixed strata" in method or "1 template" in method for method in methods):
+            _line(console, "Fixed strata: with fewer than ten templates, those answers speak of these templates only.")
     for path in files:
         _field(console, "written", str(path), indent=0)
 

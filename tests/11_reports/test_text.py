@@ -171,9 +171,9 @@ def test_wide_letters_are_wrapped_too(evidence):
 @pytest.mark.parametrize(
     ("operator", "value", "margin", "outcome", "expected"),
     [
-        (">=", 0.8, None, "supported", ">= 0.850 is about the most that these prompts support"),
-        (">=", 0.99, None, "refuted", ">= 0.850 is about the most that these prompts support instead"),
-        ("<=", 1.2, None, "supported", "<= 0.950 is about the most that these prompts support"),
+        (">=", 0.8, None, "supported", ">= 0.850 is about the strongest bound that these prompts support"),
+        (">=", 0.99, None, "refuted", ">= 0.850 is about the strongest bound that these prompts support instead"),
+        ("<=", 1.2, None, "supported", "<= 0.950 is about the strongest bound that these prompts support"),
         ("=", 1.0, 0.2, "supported", "a margin of about 0.150 is the least that these prompts support"),
         ("=", 1.0, 0.01, "refuted", "a margin of about 0.150 would hold it"),
         (">=", 0.9, None, "inconclusive", None),
@@ -212,3 +212,24 @@ def test_a_claim_is_asked_in_words():
     claim = Claim("it", "minimality.single", "", each="unit", comparison=Comparison(">=", 0.01))
     assert question(claim, "what a part is worth") == "what a part is worth, for each unit: is it at least 0.01?"
     assert question(Claim("it", "value", ""), "the metric's own mean") == "the metric's own mean"
+
+
+def test_few_templates_are_said_to_be_all_that_is_spoken_of(evidence):
+    """Once, at the foot; not where templates are a sample of templates."""
+    words = "those answers speak of these templates only"
+    assert text.render(evidence).count(words) == 1
+
+    def clustered(estimate):
+        return estimate.model_copy(update={"method": estimate.method.replace("fixed strata", "clusters")})
+
+    claims = tuple(
+        claim.model_copy(
+            update={
+                "verdict": claim.verdict.model_copy(
+                    update={"members": tuple(m.model_copy(update={"estimate": clustered(m.estimate)}) for m in claim.verdict.members)}
+                )
+            }
+        )
+        for claim in evidence.claims
+    )
+    assert words not in text.render(evidence.model_copy(update={"claims": claims}))
