@@ -176,13 +176,13 @@ def test_wide_letters_are_wrapped_too(evidence):
         ("<=", 1.2, None, "supported", "<= 0.950 is about the strongest bound that these prompts support"),
         ("=", 1.0, 0.2, "supported", "a margin of about 0.150 is the least that these prompts support"),
         ("=", 1.0, 0.01, "refuted", "a margin of about 0.150 would hold it"),
-        (">=", 0.9, None, "inconclusive", None),
+        (">=", 0.9, None, "inconclusive", ""),
     ],
 )
 def test_a_decided_claim_says_where_it_turns(operator, value, margin, outcome, expected):
     from circuitdsl.borders.evidence import ClaimRecord, ComparisonRecord
     from circuitdsl.borders.verdict import ClaimVerdict, Estimate, MemberVerdict
-    from circuitdsl.reports.text import turning
+    from circuitdsl.reports.turning import turning
 
     member = MemberVerdict(label="it", outcome=outcome, estimate=Estimate(value=0.9, low=0.85, high=0.95))
     inner = MemberVerdict(label="other", outcome=outcome, estimate=Estimate(value=0.9, low=0.88, high=0.92))
@@ -201,6 +201,15 @@ def test_a_decided_claim_says_where_it_turns(operator, value, margin, outcome, e
     assert turning(claim) == expected
     both = claim.model_copy(update={"verdict": ClaimVerdict(label="it", outcome=outcome, members=(inner, member))})
     assert turning(both) == expected, "of several members, the bound that all of them support"
+
+
+def test_what_would_change_a_verdict_is_in_the_report(evidence):
+    claims = tuple(claim.model_copy(update={"turns": f"<= {number}"}) for number, claim in enumerate(evidence.claims))
+    assert "it turns   <= 0" in text.render(evidence.model_copy(update={"claims": claims}))
+
+
+def test_no_p_value_is_zero():
+    assert text._p(0.0) == "below 1e-99" and text._p(2e-7) == "2e-07" and text._p(0.0312) == "0.031"
 
 
 def test_a_claim_is_asked_in_words():
