@@ -78,7 +78,7 @@ class ComparisonRecord(Frozen):
 
 
 class ClaimRecord(Frozen):
-    """`question` asks in words what `text` states in the language."""
+    """`question` asks in words what `text` states in the language; `turns` says at which bound a decided verdict would be another."""
 
     label: str
     text: str
@@ -92,6 +92,7 @@ class ClaimRecord(Frozen):
     readouts: tuple[ReadoutRecord, ...]
     members: tuple[MemberRecord, ...]
     verdict: ClaimVerdict
+    turns: str = ""
 
 
 class EffectRecord(Frozen):

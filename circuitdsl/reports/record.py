@@ -24,6 +24,7 @@ from circuitdsl.borders.prompts import Distribution
 from circuitdsl.borders.source import Source
 from circuitdsl.borders.verdict import ClaimVerdict
 from circuitdsl.reports.graph import graph_record
+from circuitdsl.reports.turning import turning
 
 Of = TypeVar("Of", Lowered, Search)
 
@@ -134,7 +135,7 @@ def caption(hypothesis: Hypothesis, model: ModelRecord, figure: Asked | None) ->
 def claim_record(asked: Asked, verdict: ClaimVerdict, source: Source, columns: Mapping[str, str]) -> ClaimRecord:
     """`columns`: the claim's names of columns, and those of the evidence."""
     claim, lowered = asked.claim, asked.lowered
-    return ClaimRecord(
+    found = ClaimRecord(
         label=claim.label,
         text=claim.text,
         question=question(claim, asked.summary),
@@ -150,6 +151,7 @@ def claim_record(asked: Asked, verdict: ClaimVerdict, source: Source, columns: M
         members=tuple(MemberRecord(label=m.label, about=m.about, estimand=describe(m.estimand)) for m in lowered.members),
         verdict=verdict,
     )
+    return found.model_copy(update={"turns": turning(found)})
 
 
 def question(claim: Claim, summary: str) -> str:

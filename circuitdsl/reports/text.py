@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from circuitdsl.borders.evidence import BaseRunsRecord, ClaimRecord, Evidence
 from circuitdsl.borders.verdict import Estimate, MemberVerdict
 from circuitdsl.reports import sweeps
-from circuitdsl.reports.numbers import estimate, interval, number
+from circuitdsl.reports.numbers import estimate, interval
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -120,29 +120,9 @@ def _claim(console: "Console", claim: ClaimRecord, shared: dict[str, str], longe
         _member_details(console, members[0], adjusted)
     elif members:
         _members(console, members, adjusted)
-    if (turns := turning(claim)) is not None:
-        _field(console, "it turns", turns)
+    if claim.turns:
+        _field(console, "it turns", claim.turns)
     _rest(console, claim, shared)
-
-
-def turning(claim: ClaimRecord) -> str | None:
-    """For a decided claim, the bound at which these prompts would no longer decide it so; from the intervals, so only about.
-
-    Of several members, the bound that all of them support.
-    """
-    members, asked = claim.verdict.members, claim.comparison
-    lows = [member.estimate.low for member in members if member.estimate.low is not None]
-    highs = [member.estimate.high for member in members if member.estimate.high is not None]
-    bounded = len(lows) == len(highs) == len(members) > 0
-    if asked is None or not bounded or claim.verdict.outcome not in ("supported", "refuted"):
-        return None
-    low, high = min(lows), max(highs)
-    supported = claim.verdict.outcome == "supported"
-    if asked.operator == "=":
-        away = max(abs(low - asked.value), abs(high - asked.value))
-        return f"a margin of about {number(away)} " + ("is the least that these prompts support" if supported else "would hold it")
-    end = low if asked.operator in (">=", ">") else high
-    return f"{asked.operator} {number(end)} is about the most that these prompts support" + ("" if supported else " instead")
 
 
 def _measurement(console: "Console", claim: ClaimRecord, shared: dict[str, str]) -> None:
@@ -229,14 +209,18 @@ def _footer(console: "Console", evidence: Evidence, files: Sequence[Path]) -> No
     if any(counts.values()):
         confidence = next((c.value for c in evidence.conditions if c.name == "confidence"), "0.95")
         _line(console, f"Verdicts follow Holm-adjusted p-values over the claims; intervals are unadjusted, at confidence {confidence}.")
-        if any(member.estimate.method.startswith("betting") for claim in evidence.claims for member in claim.verdict.members):
+        methods = {member.estimate.method for claim in evidence.claims for member in claim.verdict.members}
+        if any(method.startswith("betting") for method in methods):
             _line(console, "Claims that may be decided early follow e-BH instead; they and the others share what all verdicts may err.")
+        _line(console, "p to support: how likely evidence this strong would be, were the claim false; p to refute: were it true.")
+        if any("fixed strata" in method or "1 template" in method for method in methods):
+            _line(console, "Fixed strata: with fewer than ten templates, those answers speak of these templates only.")
     for path in files:
         _field(console, "written", str(path), indent=0)
 
 
 def _p(value: float) -> str:
-    return f"{value:.2g}" if value >= 1e-4 else f"{value:.0e}"
+    return f"{value:.2g}" if value >= 1e-4 else f"{value:.0e}" if value >= 1e-99 else "below 1e-99"
 
 
 def _method(value: Estimate) -> str:

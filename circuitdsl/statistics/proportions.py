@@ -57,8 +57,8 @@ def analyse_proportion(estimand: ProportionOf, columns: Mapping[str, np.ndarray]
     values = column.mean(axis=0) if column.ndim == 2 else column
     share, worth = float(values.mean()), effective_prompts(values, sample, confidence)
     low, high = clopper_pearson(share * worth, worth, confidence)
-    clustered = worth < sample.n
-    method = f"worth {worth:.3g} independent prompts, {sample.method}" if clustered else "prompts treated as independent"
+    clustered = sample.kind == "clusters" and sample.units < sample.n
+    method = f"worth {worth:.3g} independent prompts, {sample.method}" if clustered else sample.method
     estimate = Estimate(
         value=share,
         low=low,

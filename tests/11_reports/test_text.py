@@ -171,18 +171,18 @@ def test_wide_letters_are_wrapped_too(evidence):
 @pytest.mark.parametrize(
     ("operator", "value", "margin", "outcome", "expected"),
     [
-        (">=", 0.8, None, "supported", ">= 0.850 is about the most that these prompts support"),
-        (">=", 0.99, None, "refuted", ">= 0.850 is about the most that these prompts support instead"),
-        ("<=", 1.2, None, "supported", "<= 0.950 is about the most that these prompts support"),
+        (">=", 0.8, None, "supported", ">= 0.850 is about the strongest bound that these prompts support"),
+        (">=", 0.99, None, "refuted", ">= 0.850 is about the strongest bound that these prompts support instead"),
+        ("<=", 1.2, None, "supported", "<= 0.950 is about the strongest bound that these prompts support"),
         ("=", 1.0, 0.2, "supported", "a margin of about 0.150 is the least that these prompts support"),
         ("=", 1.0, 0.01, "refuted", "a margin of about 0.150 would hold it"),
-        (">=", 0.9, None, "inconclusive", None),
+        (">=", 0.9, None, "inconclusive", ""),
     ],
 )
 def test_a_decided_claim_says_where_it_turns(operator, value, margin, outcome, expected):
     from circuitdsl.borders.evidence import ClaimRecord, ComparisonRecord
     from circuitdsl.borders.verdict import ClaimVerdict, Estimate, MemberVerdict
-    from circuitdsl.reports.text import turning
+    from circuitdsl.reports.turning import turning
 
     member = MemberVerdict(label="it", outcome=outcome, estimate=Estimate(value=0.9, low=0.85, high=0.95))
     inner = MemberVerdict(label="other", outcome=outcome, estimate=Estimate(value=0.9, low=0.88, high=0.92))
@@ -203,6 +203,15 @@ def test_a_decided_claim_says_where_it_turns(operator, value, margin, outcome, e
     assert turning(both) == expected, "of several members, the bound that all of them support"
 
 
+def test_what_would_change_a_verdict_is_in_the_report(evidence):
+    claims = tuple(claim.model_copy(update={"turns": f"<= {number}"}) for number, claim in enumerate(evidence.claims))
+    assert "it turns   <= 0" in text.render(evidence.model_copy(update={"claims": claims}))
+
+
+def test_no_p_value_is_zero():
+    assert text._p(0.0) == "below 1e-99" and text._p(2e-7) == "2e-07" and text._p(0.0312) == "0.031"
+
+
 def test_a_claim_is_asked_in_words():
     from circuitdsl.borders.hypothesis import Claim, Comparison
     from circuitdsl.reports.record import question
@@ -212,3 +221,24 @@ def test_a_claim_is_asked_in_words():
     claim = Claim("it", "minimality.single", "", each="unit", comparison=Comparison(">=", 0.01))
     assert question(claim, "what a part is worth") == "what a part is worth, for each unit: is it at least 0.01?"
     assert question(Claim("it", "value", ""), "the metric's own mean") == "the metric's own mean"
+
+
+def test_few_templates_are_said_to_be_all_that_is_spoken_of(evidence):
+    """Once, at the foot; not where templates are a sample of templates."""
+    words = "those answers speak of these templates only"
+    assert text.render(evidence).count(words) == 1
+
+    def clustered(estimate):
+        return estimate.model_copy(update={"method": estimate.method.replace("fixed strata", "clusters")})
+
+    claims = tuple(
+        claim.model_copy(
+            update={
+                "verdict": claim.verdict.model_copy(
+                    update={"members": tuple(m.model_copy(update={"estimate": clustered(m.estimate)}) for m in claim.verdict.members)}
+                )
+            }
+        )
+        for claim in evidence.claims
+    )
+    assert words not in text.render(evidence.model_copy(update={"claims": claims}))
