@@ -36,7 +36,7 @@ class Differences:
 
 def diff(a: Evidence, b: Evidence) -> Differences:
     """What changed from `a` to `b`. Numbers are compared only for claims with the same question, conditions, model and prompts."""
-    common, prompts = tuple(_model(a, b)), tuple(_prompts(a, b))
+    common, prompts = (*_model(a, b), *_alignment(a, b)), tuple(_prompts(a, b))
     before, after = ({claim.label: claim for claim in evidence.claims} for evidence in (a, b))
     claims = []
     for label in [*before, *(label for label in after if label not in before)]:
@@ -48,7 +48,7 @@ def diff(a: Evidence, b: Evidence) -> Differences:
         sample = ("the prompts differ",) if rows[0] != rows[1] and not prompts else ()
         because = (*common, *prompts, *sample, *_conditions(old, new))
         claims.append(ClaimChange(label, _change(old, new, because), old, new, because))
-    return Differences((*common, *prompts, *_settings(a, b)), tuple(_circuit(a.graph, b.graph)), tuple(claims))
+    return Differences((*_model(a, b), *prompts, *_settings(a, b)), tuple(_circuit(a.graph, b.graph)), tuple(claims))
 
 
 def render(found: Differences, names: tuple[str, str] = ("before", "after")) -> str:
@@ -123,6 +123,13 @@ def _model(a: Evidence, b: Evidence) -> Iterator[str]:
         before, after = getattr(a.model, name), getattr(b.model, name)
         if before != after:
             yield f"{name.removesuffix('_sha256')}: {before[:12]} → {after[:12]}"
+
+
+def _alignment(a: Evidence, b: Evidence) -> Iterator[str]:
+    """Which prompts may exchange values changes every number that has donors or means in it."""
+    before, after = (next((c.value for c in evidence.conditions if c.name == "align"), "layout") for evidence in (a, b))
+    if before != after:
+        yield f"align: {before} → {after}"
 
 
 def _prompts(a: Evidence, b: Evidence) -> Iterator[str]:

@@ -25,6 +25,17 @@ def test_a_donor_has_the_rows_layout(space, name):
     assert all(pool[donor].layout == clean[row].layout for row, donor in enumerate(found))
 
 
+def test_with_absolute_alignment_a_donor_has_the_rows_length_and_any_layout_of_it(space):
+    space = space()
+    clean, pool = (space.distributions[name] for name in ("clean", "pool"))
+    met = set()
+    for seed in range(40):
+        found = donors(Gather("pool", "donor"), clean, pool, range(12), seed, itself=False, align="absolute")
+        met |= {(clean.prompts[row].layout, pool.prompts[donor].layout) for row, donor in enumerate(found)}
+    layouts = list(clean.rows_by_layout())
+    assert met == {(own, other) for own in layouts for other in layouts if own.length == other.length} and len(met) == 5
+
+
 def test_a_row_is_never_its_own_donor(space):
     space = space()
     assert all((drawn(space, "clean", range(12), seed) != np.arange(12)).all() for seed in range(50))

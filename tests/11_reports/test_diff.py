@@ -48,6 +48,16 @@ def test_other_conditions_are_incomparable(evidence):
     assert "0.934" not in out and "0.500" not in out
 
 
+def test_another_alignment_is_incomparable_whatever_the_claim_says(evidence):
+    conditions = tuple(c.model_copy(update={"value": "absolute"}) if c.name == "align" else c for c in evidence.conditions)
+    if conditions == evidence.conditions:
+        conditions = (*conditions, evidence.conditions[0].model_copy(update={"name": "align", "value": "absolute"}))
+    found = diff(evidence, evidence.model_copy(update={"conditions": conditions}))
+    assert {claim.change for claim in found.claims} == {"incomparable"}
+    assert found.claims[0].because == ("align: layout → absolute",)
+    assert [line for line in found.setting if line.startswith("align")] in (["align: layout → absolute"], ["align: not stated → absolute"])
+
+
 def test_another_question_model_or_prompts_are_incomparable(evidence):
     question = changed(evidence, 1, text="faithfulness(logit_diff) = 1 +- 0.10")
     assert by_label(diff(evidence, question))["faithful"].change == "incomparable"
