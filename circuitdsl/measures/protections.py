@@ -84,8 +84,13 @@ def adversary_found(runs: "Scrubs", columns: Columns, grouping: Grouping | None)
 
 
 def mechanism_kept(runs: "Scrubs", columns: Columns) -> tuple[Watch, ...]:
-    """How far the hypothesis's heads attend elsewhere on prompts of the kind that stands in for what is left out."""
+    """How far heads attend elsewhere on prompts of the kind that stands in for what is left out.
+
+    Heads that carry something are asked; where none does, all of the hypothesis.
+    """
+    ends = {place for link in runs.links for place in (link.sender, link.receiver)}
+    carrying = {place for place in ends if runs.hypothesis.nodes[place.node].carries}
     draw = Draw(runs.measured, runs.sampling.pool, "0:attention")
-    readouts, watches = attention_moved(runs.algebra, runs.links, Gather(runs.sampling.pool, draw), runs.measured)
+    readouts, watches = attention_moved(runs.algebra, carrying or ends, Gather(runs.sampling.pool, draw), runs.measured)
     columns.readouts.update(readouts)
     return watches

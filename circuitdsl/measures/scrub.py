@@ -50,7 +50,8 @@ class Scrubs:
         self._scrubbed: dict[tuple, Recomputed] = {}
         self.model = algebra.logits(Run(self.measured))
         self._guard()
-        self.tree = tree_size(self.scrubbing().incoming)
+        whole = self.scrubbing(free=self.baseline == "unconditional")
+        self.tree = tree_size(whole.incoming, whole.kept)
         how, self.why = sampling_of(claim, hypothesis.source, self.tree, self.scrubbing)
         self.sampling = replace(self.sampling, **how)
         self.banks = self.sampling.kind == "banks"
@@ -268,8 +269,8 @@ SCRUB = Measure(
         },
     ),
     lower=_lower_scrub,
-    details="A node without `carries` keeps its reference. What the hypothesis leaves out of a node's inputs comes from one more prompt. "
-    "Scores above 1 are reported as they are. Where the tree has more than 4,000 recomputations, paths take from banks of a few values of "
-    "each node; what that is off by stands beside the score. A score near 1 is no proof: read the mean absolute change, the KL and the "
-    "classes beside it.",
+    details="A node without `carries` keeps its reference. What is left out of a node's inputs comes from one more prompt. "
+    "Scores above 1 are reported as they are. Where the tree has more than 4,000 recomputations, paths take from banks of a few values "
+    "of each node; what that is off by stands beside the score. A score near 1 is no proof: read the mean absolute change, the KL and "
+    "the classes beside it.",
 )

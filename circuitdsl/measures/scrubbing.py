@@ -5,7 +5,7 @@ the plain run of one more prompt, `rest`, with each input that the hypothesis na
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -77,6 +77,7 @@ class Scrubbing:
     links: tuple[Link, ...]
     sampling: Sampling
     incoming: dict[Place, tuple[DrawGroup, ...]] = field(init=False)
+    kept: frozenset[Place] = field(init=False)
     limit: int | None = None
     """Most recomputations of shared draws or banks. Raises TooLarge above it."""
     _shared: dict[tuple[Place, Draw | None, int], Value] = field(default_factory=dict)
@@ -85,6 +86,7 @@ class Scrubbing:
 
     def __post_init__(self) -> None:
         self.incoming = draw_groups(self.hypothesis, self.links, self.sampling.joint)
+        self.kept = frozenset() if self.sampling.free else kept_whole(self.hypothesis, self.incoming)
 
     def logits(self) -> Recomputed:
         found = self._call(OUTPUT, None, f"{self.sampling.replicate}:logits")
@@ -101,8 +103,8 @@ class Scrubbing:
 
     def _call(self, place: Place, given: Draw | None, path: str, slot: int = 0) -> Value:
         """scrub(place, the row that `given` drew). Calls that share their draws, or a slot and the reference, are one."""
-        if place.unit == EMBED:
-            return self.algebra.base(self.world(given), EMBED)
+        if place.unit == EMBED or place in self.kept:
+            return self.algebra.base(self.world(given), place.unit)
         kept = self.sampling.kind != "tree"
         if kept and (place, given, slot) in self._shared:
             return self._shared[place, given, slot]
@@ -221,12 +223,29 @@ def delivered(link: Link) -> Roles:
     return link.roles if link.roles is not None else link.sender.roles
 
 
-def tree_size(incoming: Mapping[Place, tuple[DrawGroup, ...]]) -> int:
-    """How often a unit is recomputed for one reference when every path has calls of its own."""
+def kept_whole(hypothesis: Hypothesis, incoming: Mapping[Place, tuple[DrawGroup, ...]]) -> frozenset[Place]:
+    """Places that are given all they read, everywhere and by places that carry everything: the model's own on the reference.
+
+    Nothing of them is left out, so their value is that of the plain run, and need not be recomputed.
+    """
+    shape, found = hypothesis.shape, set[Place]()
+    for place in sorted(incoming, key=lambda one: one.unit.key):
+        if place == OUTPUT:
+            continue
+        links = [link for group in incoming[place] if group.carries is None for link in group.links]
+        whole = (link for link in links if link.sender.unit == EMBED or link.sender in found)
+        given = {(link.sender.unit, link.port) for link in whole if link.roles is None and link.sender.roles is None}
+        if all((unit, port) in given for unit in shape.units() if shape.reads(place.unit, unit) for port in place.unit.ports):
+            found.add(place)
+    return frozenset(found)
+
+
+def tree_size(incoming: Mapping[Place, tuple[DrawGroup, ...]], kept: Set[Place] = frozenset()) -> int:
+    """How often a unit is recomputed for one reference when every path has calls of its own; what is kept whole is not."""
     sizes: dict[Place, int] = {}
 
     def size(place: Place) -> int:
-        if place.unit == EMBED:
+        if place.unit == EMBED or place in kept:
             return 0
         if place not in sizes:
             sizes[place] = 1 + sum(size(sender) for group in incoming.get(place, ()) for sender in group.senders)

@@ -1,7 +1,7 @@
 """The tree of a scrub claim as it is measured, call by call, for a reader to look at."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -115,9 +115,10 @@ def _left_out(watched: Watched, reader: int, mades: Sequence[Made]) -> Iterator[
     found: dict[str, list[tuple[Made, World]]] = {}
     for made in mades:
         value = made.value
-        assert isinstance(value, Recomputed)
-        own = {one.given for one in made.inputs if one.place.unit == EMBED}
-        for number, world in enumerate(dict.fromkeys(_others(value, own))):
+        if not isinstance(value, Recomputed):
+            continue  # given all that it reads
+        delivered = {id(one.value) for one in made.inputs}
+        for number, world in enumerate(dict.fromkeys(_others(value, delivered))):
             found.setdefault(f"others {number}", []).append((made, world))
         units = [unit for unit in watched.hypothesis.shape.units() if watched.hypothesis.shape.reads(made.place.unit, unit)]
         whole = [{override.unit for override in _overrides(mix) if override.roles is None} for _, mix in value.mixes]
@@ -129,12 +130,12 @@ def _left_out(watched: Watched, reader: int, mades: Sequence[Made]) -> Iterator[
         yield Call("rest", reader, places, (), next(iter(draws)))
 
 
-def _others(value: Recomputed, embeds: set[Draw | None]) -> Iterator[World]:
+def _others(value: Recomputed, delivered: Set[int]) -> Iterator[World]:
+    """Worlds of what is put into the mixes and was not delivered by a call."""
     for _, mix in value.mixes:
         for override in _overrides(mix):
-            base = override.value
-            if isinstance(base, Base) and not (override.unit == EMBED and _draw(base.world) in embeds):
-                yield base.world
+            if isinstance(override.value, Base) and id(override.value) not in delivered:
+                yield override.value.world
 
 
 def _overrides(mix: Mix | None) -> Iterator[Override]:

@@ -1,8 +1,8 @@
 """What the measures of a circuit ask to be watched, and the readouts that it takes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from circuitdsl.borders.hypothesis import Ablation, Hypothesis, Link
+from circuitdsl.borders.hypothesis import Ablation, Hypothesis, Link, Place
 from circuitdsl.borders.prompts import Arithmetic
 from circuitdsl.borders.values import Algebra, Gather, Mean, Readout, Run, World
 from circuitdsl.borders.watches import Donors, EmptyCircuit, Mechanism, Watch
@@ -22,20 +22,20 @@ def mechanism(
     """How far each of the circuit's heads attends elsewhere on the donors that replace the prompts."""
     if chosen.distribution is None or chosen.distribution == measured:
         return {}, ()
-    return attention_moved(algebra, links, rows_of(chosen.distribution, measured, hypothesis), measured)
+    ends = {place for link in links for place in (link.sender, link.receiver)}
+    return attention_moved(algebra, ends, rows_of(chosen.distribution, measured, hypothesis), measured)
 
 
 def attention_moved(
-    algebra: Algebra, links: tuple[Link, ...], donor: World, measured: str
+    algebra: Algebra, places: Iterable[Place], donor: World, measured: str
 ) -> tuple[Mapping[str, Readout], tuple[Watch, ...]]:
-    """A readout for each head of the links, and what is watched of them."""
-    ends = (place for link in links for place in (link.sender, link.receiver))
-    places = {place for place in ends if place.unit.kind == "head"}
+    """A readout for each head of the places, of how far it attends elsewhere on the donors, and what is watched of them."""
+    heads = {place for place in places if place.unit.kind == "head"}
     readouts = {
         f"attention of {place.unit} moved": Readout(
             "moved", algebra.base(Run(measured), place.unit), measured, reference=algebra.base(donor, place.unit), query=place.roles
         )
-        for place in sorted(places, key=lambda place: (place.unit.key, place.node))
+        for place in sorted(heads, key=lambda place: (place.unit.key, place.node))
     }
     return readouts, (Mechanism({name.split(" moved")[0].removeprefix("attention of "): name for name in readouts}),) if readouts else ()
 

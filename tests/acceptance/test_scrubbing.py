@@ -48,9 +48,9 @@ def test_a_wrong_feature_is_refuted(changed):
 def test_the_plan_says_how_large_the_tree_is():
     hypothesis = resolve(read(FILE), Flags())
     notes = plan(hypothesis, lower(hypothesis, Algebra())).notes
-    sizes = "3 recomputations in the tree, 3 with shared draws"
-    assert f"scrubbed: {sizes}, 2 draws for each prompt (tree); about 6 recomputations a prompt in all" in notes
-    assert any(note.startswith("shared: 3 recomputations in the tree, 3 with shared draws") for note in notes)
+    sizes = "2 recomputations in the tree, 2 with shared draws"
+    assert f"scrubbed: {sizes}, 2 draws for each prompt (tree); about 4 recomputations a prompt in all" in notes
+    assert any(note.startswith("shared: 2 recomputations in the tree, 2 with shared draws") for note in notes)
 
 
 def test_a_baseline_has_to_be_stated(changed):
@@ -63,7 +63,7 @@ def test_a_baseline_has_to_be_stated(changed):
 def test_banks_say_what_they_are_off_by(changed):
     path = changed("scrub(copied, baseline = shuffle, replicates = 2) ", "scrub(copied, baseline = shuffle, banks = 8)")
     notes = plan(hypothesis := resolve(read(path), Flags()), lower(hypothesis, Algebra())).notes
-    assert any(note.startswith("scrubbed: 3 recomputations in the tree") and "3 in banks of 8, 4 draws" in note for note in notes)
+    assert any(note.startswith("scrubbed: 2 recomputations in the tree") and "2 in banks of 8, 4 draws" in note for note in notes)
     found = verdicts(path, prompts=60)["scrubbed"]
     assert found.verdict.outcome == "supported" and found.conditions["sampling"] == "banks of 8"
     assert found.verdict.members[0].beside["bias of banks of 8"].value == pytest.approx(0, abs=1e-9)

@@ -97,7 +97,8 @@ class Reference:
         return slice(None) if role is None else slice(self.places[row][role], self.places[row][role] + 1)
 
     def rest(self, path, slot, row):
-        return self.plain["0:rest" if self.sampling == "shared" else f"{path}/rest", slot][row]
+        key = "0:rest" if self.sampling == "shared" else f"{path}/rest", slot
+        return self.plain[key][row] if key in self.plain else row  # unused: nothing is left out
 
     def donor(self, feature, ref, row, step, bank, slot):
         if feature is None:
@@ -222,6 +223,35 @@ def test_engine_and_oracle_are_the_recursion(scrub, seed, align, sampling):
     np.testing.assert_allclose(evaluate(planned.requests, file, model.adapter, planned.draws)[readout.digest], wanted, rtol=1e-9)
     in_turn = measured(model, file, readout, memory=1)[1]
     np.testing.assert_allclose(in_turn, found, rtol=1e-12)
+
+
+@pytest.mark.parametrize("sampling", ["tree", "shared", "banks"])
+def test_what_is_given_all_it_reads_is_not_recomputed(scrub, sampling):
+    """Layers 0 and 1 carry everything and leave nothing out but for one head, which carries f: the recursion, with few values."""
+    model = Model(3)
+    rng = random.Random(3)
+    early = [unit for unit in model.units if unit[1] < 2 and unit != ("head", 1, 1)]
+    nodes = {"early": [early, None, None, False], "one": [[("head", 1, 1)], None, "f", False], "last": [[("head", 2, 0)], None, "g", False]}
+    edges = [("embed", name, None) for name in (*nodes, "logits")]
+    edges += [("early", "early", None), ("early", "one", None), ("one", "early", None), ("early", "last", None), ("one", "last", "v")]
+    edges.append(("last", "logits", None))
+    made = {name: scrub.node(name, *(Unit(*unit) for unit in units), carries=feature) for name, (units, _, feature, _) in nodes.items()}
+    features = {name: [rng.randrange(classes) for _ in range(ROWS)] for name, classes in (("f", 3), ("g", 2))}
+    prompts = scrub.prompts([tuple(rng.randrange(VOCABULARY) for _ in range(LENGTH)) for _ in range(ROWS)])
+    file = scrub.Graph(model.adapter.shape, prompts, [3] * ROWS, features, made, edges).hypothesis()
+    lowered = scrub.lowered(file, sampling=sampling, **({"banks": 4} if sampling == "banks" else {}))
+    readout = lowered.readouts["F(scrub) 1" if sampling == "banks" else "F(scrub)"]
+    planned, found = measured(model, file, readout)
+    slots = lambda reader, group: permutation(4, f"0/0/{reader}/{group}")  # noqa: E731
+    reference = Reference(model, file, nodes, edges, whole_tape(planned, file), sampling, slots)
+    start = ("0:bank:logits", 0) if sampling == "banks" else ("0:logits", None)
+    reads = [reference.scrub("logits", None, row, row, *start)[-1] for row in range(ROWS)]
+    np.testing.assert_allclose(found, [(read @ model.w["unembed.weight"].T)[3] for read in reads], rtol=1e-9)
+    assert lowered.conditions["size"].startswith(
+        "3 recomputations in the tree"
+    )  # the logits, 2.0 and MLP 1, which reads 1.1 of another prompt
+    free = scrub.lowered(file, baseline="unconditional", **({"sampling": "shared"} if sampling == "shared" else {}))
+    assert not free.conditions["size"].startswith("3 recomputations")
 
 
 def whole_tape(planned, file):

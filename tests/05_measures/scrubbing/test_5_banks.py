@@ -48,28 +48,28 @@ def shape():
 def test_a_small_tree_is_taken_as_it_is(scrub, shape):
     lowered = scrub.lowered(chained(scrub, shape, 8))
     assert lowered.conditions["sampling"] == "tree"
-    assert lowered.conditions["size"] == "511 recomputations in the tree, 17 with shared draws"
+    assert lowered.conditions["size"] == "255 recomputations in the tree, 15 with shared draws"
     assert "F(scrub)" in lowered.readouts
     assert not any("bank" in name for name in lowered.members[0].beside)
 
 
 def test_banks_are_taken_where_the_tree_is_too_large_and_it_is_said_why(scrub, shape):
     lowered = scrub.lowered(chained(scrub, shape, 12))
-    assert lowered.conditions["sampling"].startswith("banks of 64: the tree has 8,191 recomputations for every prompt, more than 4,000")
+    assert lowered.conditions["sampling"].startswith("banks of 64: the tree has 4,095 recomputations for every prompt, more than 4,000")
     assert lowered.replicates["F(scrub)"] == tuple(f"F(scrub) {number}" for number in (1, 2, 3, 4))
     (note,) = lowered.notes
-    assert "8,191 recomputations in the tree, 25 with shared draws," in note
-    assert "4 draws for each prompt (banks of 64: the tree has 8,191 recomputations for every prompt, more than 4,000); about" in note
+    assert "4,095 recomputations in the tree, 23 with shared draws," in note
+    assert "4 draws for each prompt (banks of 64: the tree has 4,095 recomputations for every prompt, more than 4,000); about" in note
     reached = reach([lowered.readouts["F(scrub) 1"]]).count
     assert f"{reached} in banks of 64" in note and reached <= 1000
 
 
 def test_what_is_too_large_all_the_same_is_refused(scrub, shape):
     file = chained(scrub, shape, 12)
-    with pytest.raises(CircError, match=r"C377.*8,191 recomputations.*the most is 4,000"):
+    with pytest.raises(CircError, match=r"C377.*4,095 recomputations.*the most is 4,000"):
         scrub.lowered(file, sampling="tree")
     alternating = chained(scrub, shape, 12, 8, f=[row // 4 for row in range(8)], g=[row // 2 % 2 for row in range(8)])
-    with pytest.raises(CircError, match=r"C377.*too large for banks.*8,191"):
+    with pytest.raises(CircError, match=r"C377.*too large for banks.*4,095"):
         scrub.lowered(alternating)
 
 
