@@ -144,7 +144,7 @@ def main() -> None:
     known, adapter = machine(), model()
     print(f"{PROMPTS} prompts of {TOKENS} tokens; {known.flops / 1e9:.0f} GFLOP/s, {known.bandwidth / 1e9:.1f} GB/s", flush=True)
     results = measure_rows(adapter, known, quick)
-    for row in (Result(*scrub_row(adapter, known)), measure_memory(), Result(*verify_row(quick))):
+    for row in (Result(*scrub_row(adapter, known, quick)), measure_memory(), Result(*verify_row(quick))):
         results.append(row)
         print(line(row), flush=True)
     peers = [] if quick else compare_with_peers(adapter)

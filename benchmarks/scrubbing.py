@@ -159,16 +159,24 @@ def scrubbed(file: Hypothesis) -> Readout:
     return measures()["scrub"].lower(claim, file, Algebra()).readouts["F(scrub)"]  # type: ignore[union-attr]
 
 
-def scrub_row(adapter: TransformerAdapter, known: Machine) -> tuple:
+def scrub_row(adapter: TransformerAdapter, known: Machine, quick: bool) -> tuple:
     """The fields of a `Result`: the whole circuit's tree, drawn for each of 256 prompts, against a plain pass over them."""
     started = time.perf_counter()
     file = hypothesis(adapter.shape, DRAWS, ALL_MOVERS)
     readout = scrubbed(file)
     lowering = time.perf_counter() - started
     request = Request(readout, tuple(range(DRAWS)))
-    work, captures = Work("", TARGET, file, (request,)), Captures(budget=2 << 30)
+    work, captures = Work("", TARGET, file, (request,), slow=quick), Captures(budget=2 << 30)
     execute(plan([request], file), adapter, file, captures=captures)  # the donors' plain run is kept
-    one = timed(work, adapter, torch.tensor([prompt.tokens for prompt in file.distributions["clean"].prompts]), known, captures, 30, 3)
+    one = timed(
+        work,
+        adapter,
+        torch.tensor([prompt.tokens for prompt in file.distributions["clean"].prompts]),
+        known,
+        captures,
+        0 if quick else 30,
+        3,
+    )
     places = tree_size(draw_groups(file, tuple(link for edge in file.edges for link in edge.links)))
     name = f"causal scrubbing of the IOI tree (26 heads, {places:,} values), drawn for each of {DRAWS} prompts, cached"
     times = (one.cpu, lowering, one.planning, one.seconds, one.forward, one.repetitions, one.predicted)
