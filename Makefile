@@ -34,7 +34,7 @@ format: $(VENV)/.dev  ## format the code and the shipped hypotheses
 	$(BIN)/circuitdsl fmt hypotheses/*.circ
 
 clean:  ## remove the environment and what the program wrote here
-	rm -rf $(VENV) $(OUT) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .bench $(OUT) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks import predicting, starting
 from benchmarks.peers import Compared, compare
 from benchmarks.scrubbing import scrub_row
 from benchmarks.setting import PROMPTS, TOKENS, Batch, circuit_a, circuit_b, hypothesis, model
@@ -26,6 +27,7 @@ from benchmarks.verifying import verify_row
 from benchmarks.work import ROWS
 from circuitdsl.borders.adapter import Adapter
 from circuitdsl.engine.captures import Captures
+from circuitdsl.engine.machine import calibrate
 
 HERE = Path(__file__).parent
 MEMORY = 0.5e9
@@ -77,6 +79,19 @@ def measure_memory() -> Result:
         return Result(name, None, MEMORY / 1e9, None, note="needs Linux")
     peak = int(said.stdout)
     return Result(name, peak / 1e9, MEMORY / 1e9, peak <= MEMORY)
+
+
+def measure_start() -> Result:
+    ratio, seconds = starting.starting()
+    name = "`verify` on a toy as a process, against importing torch and transformers (processor time)"
+    return Result(name, ratio, starting.TARGET, ratio <= starting.TARGET, seconds=seconds)
+
+
+def measure_predictions(quick: bool) -> Result:
+    found = list(predicting.predictions(calibrate(), quick))
+    wrong = sum(not one.within for one in found) / len(found)
+    name = f"share of the plan's predictions of seconds that are off by more than {predicting.FACTOR:g} times"
+    return Result(name, wrong, 0.0, wrong == 0.0, note=predicting.summary(found))
 
 
 def compare_with_peers(adapter: Adapter) -> list[Compared]:
@@ -144,7 +159,8 @@ def main() -> None:
     known, adapter = machine(), model()
     print(f"{PROMPTS} prompts of {TOKENS} tokens; {known.flops / 1e9:.0f} GFLOP/s, {known.bandwidth / 1e9:.1f} GB/s", flush=True)
     results = measure_rows(adapter, known, quick)
-    for row in (Result(*scrub_row(adapter, known, quick)), measure_memory(), Result(*verify_row(quick))):
+    rows = [Result(*scrub_row(adapter, known, quick)), measure_memory(), measure_start(), Result(*verify_row(quick))]
+    for row in rows if quick else [*rows, measure_predictions(quick)]:
         results.append(row)
         print(line(row), flush=True)
     peers = [] if quick else compare_with_peers(adapter)

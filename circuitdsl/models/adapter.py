@@ -114,16 +114,14 @@ class TransformerAdapter:
         return self.family.rotate(self._body, projected, positions)
 
     def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
-        from transformers.masking_utils import causal_mask_function, sliding_window_causal_mask_function
-
         scores = q.transpose(1, 2) @ k.permute(0, 2, 3, 1) * self.family.scaling(self._parts[layer].attention)
         if cap := self.family.attention_cap(self.config):
             scores = torch.tanh(scores / cap) * cap
         if self.shape.causal:
             window = self.family.window(self.config, layer)
-            visible = sliding_window_causal_mask_function(window) if window else causal_mask_function
-            keys = torch.arange(k.shape[1], device=k.device)
-            scores = scores.masked_fill(~visible(0, 0, positions[:, None], keys[None]), -torch.inf)
+            back = positions[:, None] - torch.arange(k.shape[1], device=k.device)  # as transformers' masks, whose import takes a second
+            visible = (back >= 0) & (back < window) if window else back >= 0
+            scores = scores.masked_fill(~visible, -torch.inf)
         pattern = self.family.pattern(self.config, scores)
         if pattern is None:
             precise = scores.dtype if scores.dtype is torch.float64 else torch.float32
