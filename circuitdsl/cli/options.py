@@ -6,6 +6,8 @@ import typer
 
 from circuitdsl.borders.flags import Flags
 
+LONGEST = 20
+"""Digits of a size; what is longer is a mistake, and more than a number of the machine holds."""
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
 
@@ -13,13 +15,15 @@ def flags_of(
     *, model: str | None = None, prompts: int | None = None, seed: int | None = None, memory: str | None = None, **others
 ) -> Flags:
     """Flags as the pipeline takes them; those that were not given leave the file's settings alone."""
+    if model == "":
+        raise typer.BadParameter("the name of a model is empty", param_hint="--model")
     settings = {name: value for name, value in {"prompts": prompts, "seed": seed}.items() if value is not None}
-    return Flags(model=model, settings=settings, memory=size(memory) if memory else None, **others)
+    return Flags(model=model, settings=settings, memory=None if memory is None else size(memory), **others)
 
 
 def size(text: str) -> int:
     """Bytes of `2GB`, `512MiB`, `1.5g`. Raises a usage error for anything else."""
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?i?)b?\s*", text.lower())
-    if not found or found[2] not in _UNITS:
+    if not found or found[2] not in _UNITS or len(found[1]) > LONGEST or not float(found[1]):
         raise typer.BadParameter(f"`{text}` is not a size; write for example 2GB or 512MiB", param_hint="--memory")
     return int(float(found[1]) * _UNITS[found[2]])
