@@ -60,7 +60,7 @@ def resolve(document: Document, flags: Flags) -> Hypothesis:
     from circuitdsl.resolve import resolve as resolve_document
 
     model, folder = _model(document, flags), document.source.folder
-    shape, tokenizer = _placed(document, lambda: (find_shape(model, folder), load_tokenizer(model, folder)))
+    shape, tokenizer = _placed(document, flags, lambda: (find_shape(model, folder), load_tokenizer(model, folder)))
     settings = {**flags.settings, **({"model": flags.model} if flags.model else {})}
     return resolve_document(document, shape, tokenizer, measures(), settings, parse=parse)
 
@@ -70,7 +70,7 @@ def fetch(document: Document, flags: Flags, progress: Progress = quiet) -> None:
     from circuitdsl.models.hub import fetch as fetch_model
 
     model, folder = _model(document, flags), document.source.folder
-    _placed(document, lambda: fetch_model(model, folder=folder, unsafe=flags.unsafe, progress=lambda what: progress(what, 0.0)))
+    _placed(document, flags, lambda: fetch_model(model, folder=folder, unsafe=flags.unsafe, progress=lambda what: progress(what, 0.0)))
 
 
 def _model(document: Document, flags: Flags) -> ModelName:
@@ -80,11 +80,13 @@ def _model(document: Document, flags: Flags) -> ModelName:
     return ModelName(flags.model) if flags.model else model_name(document, parse)
 
 
-def _placed(document: Document, find: Callable[[], Found]) -> Found:
-    """What `find` gives; an error about the model, which stands nowhere, is put at the statement that names it."""
+def _placed(document: Document, flags: Flags, find: Callable[[], Found]) -> Found:
+    """What `find` gives; an error about the model, which stands nowhere, is put where it is named: at the flag or the statement."""
     try:
         return find()
     except CircError as error:
+        if flags.model:
+            raise CircError([replace(one, message=f"--model: {one.message}") for one in error.diagnostics]) from None
         named = next((statement for statement in document.statements if isinstance(statement, Model)), None)
         if named is None:
             raise

@@ -1,6 +1,7 @@
 """Commands that run or draw: plan, verify, render."""
 
 import sys
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -88,10 +89,12 @@ def verify(
     """
     from circuitdsl.cli.progress import progress
     from circuitdsl.pipeline import verify as run
-    from circuitdsl.reports.files import write_evidence
+    from circuitdsl.reports.files import check_folder, write_evidence
     from circuitdsl.reports.text import render as render_text
     from circuitdsl.reports.text import status as status_of
 
+    if output and len({path.stem for path in files}) < len({path.resolve() for path in files}):
+        raise typer.BadParameter("several files of one name would write over each other", param_hint="--output")
     statuses = []
     for path in files:
         command = "circuitdsl " + " ".join(["verify", *sys.argv[2:]]) if sys.argv[1:2] == ["verify"] else "circuitdsl verify"
@@ -108,10 +111,11 @@ def verify(
             unsafe=unsafe,
             command=command,
         )
+        folder = output or path.parent
         try:
+            check_folder(folder)
             with progress() as tell:
                 evidence = run(path, flags, tell)
-            folder = output or path.parent
             written = [write_evidence(evidence, folder, path.stem), *_draw(evidence.graph, folder / f"{path.stem}.svg", layout)]
         except CircError as error:
             statuses.append(report(error))
@@ -156,6 +160,8 @@ def render(
     """Draw the circuit as SVG, PDF, PNG or DOT, or write it as GraphML for other programs."""
     from circuitdsl.pipeline import graph_of
 
+    if isnan(width):
+        raise typer.BadParameter("a width is a number of inches", param_hint="--width")
     ending = format or (output.suffix.lstrip(".").lower() if output else "svg")
     name = file.name.removesuffix(".json").removesuffix(".evidence").removesuffix(".circ")
     path = output or file.with_name(f"{name}.{tree}.{ending}" if tree else f"{name}.{ending}")

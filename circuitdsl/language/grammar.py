@@ -6,7 +6,6 @@ import json
 import os
 import tempfile
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from circuitdsl.language.lines import Kept
 
 def grammar_text() -> str:
     """The text of `circ.lark`: beside this module in an installed package, in the repository's `grammar/` in an editable install."""
-    packaged = files(__package__) / "circ.lark"
+    packaged = Path(__file__).with_name("circ.lark")
     if packaged.is_file():
         return packaged.read_text(encoding="utf-8")
     return (Path(__file__).parents[2] / "grammar" / "circ.lark").read_text(encoding="utf-8")

@@ -51,7 +51,7 @@ def _neighbour(path: Path) -> str:
     from difflib import get_close_matches
 
     try:
-        names = [one.name for one in path.parent.iterdir() if one.suffix == ".circ"][:1000]
+        names = [one.name for one in path.parent.iterdir() if one.suffix == ".circ" and one.name != path.name][:1000]
     except OSError:
         return ""
     near = get_close_matches(path.name, names, n=1) or get_close_matches(f"{path.name}.circ", names, n=1, cutoff=0.8)

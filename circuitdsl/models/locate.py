@@ -5,7 +5,6 @@ import json
 import re
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
@@ -86,7 +85,7 @@ def _locate(model: ModelName, folder: Path) -> Location:
 
 def known_configs() -> dict[str, dict[str, Any]]:
     """The shape table: configurations of well-known models by Hub id, and what else they are called (`also`)."""
-    return json.loads((files("circuitdsl.models") / "known.json").read_text(encoding="utf-8"))
+    return json.loads(Path(__file__).with_name("known.json").read_text(encoding="utf-8"))
 
 
 def hub_id(name: str) -> str:

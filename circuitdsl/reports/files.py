@@ -75,6 +75,14 @@ def read_evidence(path: Path) -> Evidence:
     return evidence.model_copy(update={"columns": {**evidence.columns, **_unpack(path, evidence.arrays)}, "arrays": None})
 
 
+def check_folder(folder: Path) -> None:
+    """Raises CircError C650 if evidence cannot be written there, whether the folder is there or is to be made: said before measuring."""
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        reason = "permission denied" if there.is_dir() else f"{there} is a file"
+        raise _problem("C650", f"the evidence cannot be written to {folder}: {reason}", "name another folder with --output")
+
+
 def write_bytes(path: Path, body: bytes) -> None:
     """Puts `body` in the place of `path` in one step, so that no reader sees half of it. Raises OSError with nothing changed."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")

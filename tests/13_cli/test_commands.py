@@ -17,7 +17,7 @@ def test_sizes(text, count):
     assert size(text) == count
 
 
-@pytest.mark.parametrize("text", ["", "GB", "two GB", "-1GB", "1XB", "1e9", "1.GB", "1i"])
+@pytest.mark.parametrize("text", ["", "GB", "two GB", "-1GB", "1XB", "1e9", "1.GB", "1i", "0", "0.0GB", "9" * 400 + "GB"])
 def test_sizes_that_are_none(text):
     with pytest.raises(typer.BadParameter):
         size(text)

@@ -46,11 +46,3 @@ def test_one_of_a_thing_is_not_many(circuitdsl, toy):
 def test_the_command_line_runs_as_a_module():
     done = subprocess.run([sys.executable, "-m", "circuitdsl.cli", "--version"], capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout.startswith("circuitdsl ")
-
-
-@pytest.mark.real
-def test_every_claim_of_the_starter_file_is_supported(circuitdsl, tmp_path):
-    path = tmp_path / "my.circ"
-    assert circuitdsl("init", path).status == 0
-    ran = circuitdsl("verify", "--no-edges", path)
-    assert ran.status == 0, ran.out

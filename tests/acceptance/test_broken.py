@@ -98,6 +98,12 @@ def test_a_model_that_is_not_there(circuitdsl, toy, model, code, words, monkeypa
     assert ran.status == 2 and f"error {code}" in ran.err and words in ran.err
 
 
+@pytest.mark.parametrize("command", ["check", "plan", "verify", "render"])
+def test_a_model_that_the_flag_names_is_spoken_of_as_the_flag(circuitdsl, toy, command):
+    ran = circuitdsl(command, "--model", "./none", toy)
+    assert ran.status == 2 and ran.err.startswith("error C401: --model: the model folder `./none`") and "toys/induction" not in ran.err
+
+
 def weights(folder):
     from safetensors.numpy import load_file
 
@@ -168,7 +174,16 @@ def test_a_model_that_is_broken(circuitdsl, toy, damage, code):
 
 @pytest.mark.parametrize(
     "flags",
-    [["--dtype", "int8"], ["--device", "toaster"], ["--seed", "-1"], ["--prompts", "0"], ["--memory", "-1GB"], ["--layout", "spiral"]],
+    [
+        ["--memory", "0"],
+        ["--dtype", "int8"],
+        ["--device", "toaster"],
+        ["--seed", "-1"],
+        ["--prompts", "0"],
+        ["--memory", "-1GB"],
+        ["--layout", "spiral"],
+        ["--model", ""],
+    ],
 )
 def test_wrong_flags(circuitdsl, toy, flags):
     ran = circuitdsl("verify", *flags, toy)
@@ -187,6 +202,31 @@ def test_an_output_that_cannot_be_written(circuitdsl, toy, command):
     ran = circuitdsl(command, *(["--prompts", 8] if command == "verify" else []), "-o", path, toy)
     assert ran.status == 2 and "error C" in ran.err and str(toy.parent / "out") in ran.err
     assert (toy.parent / "out").read_text() == "mine"
+
+
+def test_an_output_that_cannot_be_written_is_said_before_anything_is_measured(circuitdsl, toy, monkeypatch):
+    (toy.parent / "out").write_text("mine")
+    monkeypatch.setattr("circuitdsl.pipeline.measure", lambda *arguments: pytest.fail("measured"))
+    assert "error C650" in circuitdsl("verify", "-o", toy.parent / "out", toy).err
+
+
+def test_files_of_one_name_do_not_write_over_each_other(circuitdsl, toy):
+    (toy.parent / "other").mkdir()
+    other = shutil.copy(toy, toy.parent / "other")
+    ran = circuitdsl("verify", "-o", toy.parent / "out", toy, other)
+    assert ran.status == 2 and "write over each other" in ran.err and not (toy.parent / "out").exists()
+
+
+def test_a_width_that_is_no_number(circuitdsl, toy):
+    ran = circuitdsl("render", "--width", "nan", toy)
+    assert ran.status == 2 and "--width" in ran.err
+
+
+def test_a_link_to_itself_is_not_suggested(circuitdsl, toy):
+    loop = toy.with_name("loop.circ")
+    loop.symlink_to("loop.circ")
+    ran = circuitdsl("check", loop)
+    assert ran.status == 2 and "error C030" in ran.err and "did you mean" not in ran.err
 
 
 def test_a_full_disk_loses_nothing(program, toy):

@@ -78,8 +78,9 @@ def test_one_other_head_in_the_real_hypothesis_changes_its_verdict_for_a_reason(
 
 
 @pytest.mark.real
-def test_the_starter_file_verifies(circuitdsl, tmp_path):
+def test_every_claim_of_the_starter_file_is_supported(circuitdsl, tmp_path):
     path = tmp_path / "circuit.circ"
-    circuitdsl("init", path)
-    ran = circuitdsl("verify", "--prompts", 24, "--no-edges", path)
-    assert ran.status in (0, 1, 3) and path.with_suffix(".svg").exists() and "supported" in ran.out
+    assert circuitdsl("init", path).status == 0
+    ran = circuitdsl("verify", "--no-edges", path)
+    assert ran.status == 0, ran.out
+    assert path.with_suffix(".svg").exists()

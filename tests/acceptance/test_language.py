@@ -42,6 +42,8 @@ feature both = x, pair.one
 metric diff = logit(answer) - max(logit(w) for w in wrong) @ END
 metric share = sum(prob(again = c) for c in colours if c != x) @ END
 metric copy_loss = loss(block:2[1..3]), lower
+metric sure = logprob(answer) @ END
+metric away = kl @ END, lower
 
 nodes {
   previous  = heads 0.0
@@ -59,6 +61,8 @@ claims {
   faithful: faithfulness(diff) = 1 +- 0.01
   looks:    attention(each both_, query = END, key = x)
   loss:     value(copy_loss, on = blocks, of = model)
+  surely:   value(sure, of = model)
+  far:      value(away, of = circuit)
   given:    value(diff, on = lines, of = model) >= 0.9
 }
 '''
@@ -84,10 +88,10 @@ def whole(toy):
 
 def test_a_file_with_every_part_is_checked_and_measured(circuitdsl, whole):
     ran = circuitdsl("check", whole)
-    assert ran.status == 0 and "4 claims, 2 measurements" in ran.out, ran.err
+    assert ran.status == 0 and "4 claims, 4 measurements" in ran.out, ran.err
     ran = circuitdsl("verify", "--format", "json", whole)
     outcomes = {claim["label"]: claim["verdict"]["outcome"] for claim in json.loads(ran.out)["claims"]}
-    assert outcomes["looks"] == outcomes["loss"] == "measured"
+    assert {outcomes[label] for label in ("looks", "loss", "surely", "far")} == {"measured"}
     assert outcomes["faithful"] == "supported" and ran.status in (0, 3)
 
 

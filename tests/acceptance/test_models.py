@@ -63,6 +63,19 @@ def test_a_family_from_its_folder_to_verdicts(circuitdsl, model_file):
     assert columns["F(C)"] != pytest.approx(columns["F(∅)"], rel=0.1)
 
 
+@pytest.mark.parametrize("family", ["llama"])
+def test_weights_of_half_precision_are_computed_in_float32_unless_told_otherwise(circuitdsl, model_file):
+    from safetensors.torch import load_file, save_file
+
+    weights = model_file.parent / "model" / "model.safetensors"
+    save_file({name: tensor.bfloat16() for name, tensor in load_file(weights).items()}, weights, metadata={"format": "pt"})
+    for flags, dtype, scale in (([], "float32", 1e-4), (["--dtype", "float64"], "float64", 1e-9)):
+        ran = circuitdsl("verify", *flags, "--no-edges", model_file)
+        assert ran.status in (0, 3), ran.err
+        model = json.loads(model_file.with_suffix(".evidence.json").read_text())["model"]
+        assert model["dtype"] == dtype and model["parity_error"] < scale
+
+
 def test_the_oracle_agrees_on_the_file(model_file, family):
     """The engine's numbers for every claim of the file, against the slow executor's under the same draws."""
     import numpy as np
