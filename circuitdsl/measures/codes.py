@@ -58,27 +58,27 @@ CODES = {
         "`interchange` counts the prompts on which the model then prefers the counterfactual's answer. Say which it is: "
         "`prompts swap from clean { S2 = IO; answer S1 wrong IO }`.",
     ),
-    "C390": Code(
+    "C395": Code(
         "nothing of that name to decode",
         "`decodable(node, SLOT)` reads a slot or feature of the prompts that it is measured on, and these have none of that name.",
     ),
-    "C391": Code(
+    "C396": Code(
         "more than two classes",
         "The area under the ROC curve is about one class against another. For a slot of several values claim the accuracy, or declare a "
         'feature with two values: `feature is_mary = IO == "Mary"`.',
     ),
-    "C392": Code(
+    "C397": Code(
         "no control task",
         "In a control task every type (a word, say) gets a label at random, and a probe that learns those as well shows only that it can "
         "memorise types (Hewitt & Liang 2019). Types have to be finer than what is decoded, each of one class: with a type for each class "
         "the control task would be the task itself under other names.\n\n"
         "Name them with `types =`, or claim `decodable`, which is judged without a control task.",
     ),
-    "C393": Code(
+    "C398": Code(
         "scikit-learn is missing",
         "Linear probes are fitted by scikit-learn, which is an extra: `pip install 'circuitdsl[probes]'`.",
     ),
-    "C394": Code(
+    "C399": Code(
         "no one vector to probe",
         "`of = input` probes the stream that a node reads, so its units must read the same one: heads of one layer, or one MLP. `each` "
         "before the node probes them one by one. `embed` reads no stream, and `logits` writes none.",
