@@ -12,7 +12,7 @@ from circuitdsl.borders.codes import Code
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from circuitdsl.borders.measure import Measure
+    from circuitdsl.borders.measure import Measure, Signature
     from circuitdsl.resolve.settings import Kind
 
 _STAGES = ("language", "resolve", "prompts", "models", "measures", "planning", "engine", "statistics", "figures", "reports", "cli")
@@ -99,7 +99,7 @@ def _section(measure: "Measure") -> str:
     signature = measure.signature
     each = f"; `each {'`, `each '.join(signature.each)}`" if signature.each else ""
     facts = {
-        "takes": _TAKES[signature.subject] + each,
+        "takes": _takes(signature) + each,
         "formula": f"`{measure.formula}`",
         "unit": measure.unit,
         "range": measure.range,
@@ -118,6 +118,11 @@ def _section(measure: "Measure") -> str:
         default = f"; default `{option.default}`" if option.default is not None else ""
         lines.append(f"| `{name}` | {kind} | {option.help}{default}{needed} |")
     return "\n".join(lines)
+
+
+def _takes(signature: "Signature") -> str:
+    slot = "a slot or feature" if signature.features else "a slot"
+    return _TAKES[signature.subject] + f"; then {slot}" * signature.slots
 
 
 def _settings() -> "Mapping[str, Kind]":
@@ -143,7 +148,7 @@ def _page(measure: "Measure") -> str:
         lines += ["", _wrapped(measure.details)]
     lines += [
         "",
-        f"takes     {_TAKES[measure.signature.subject]}" + (f", each {'|'.join(measure.signature.each)}" if measure.signature.each else ""),
+        f"takes     {_takes(measure.signature)}" + (f", each {'|'.join(measure.signature.each)}" if measure.signature.each else ""),
     ]
     for name, option in measure.signature.options.items():
         words = f" ({' | '.join(option.words)})" if option.words else ""

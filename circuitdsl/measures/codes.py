@@ -63,17 +63,6 @@ CODES = {
         "`interchange` counts the prompts on which the model then prefers the counterfactual's answer. Say which it is: "
         "`prompts swap from clean { S2 = IO; answer S1 wrong IO }`.",
     ),
-    "C386": Code(
-        "banks that cannot be",
-        "`banks = M` gives every node M values for each reference, in place of one for each path: `sampling = banks`. M is even, since "
-        "banks of half the size tell how much the score is off. At least four independent banks are drawn (`replicates`), since the "
-        "standard error counts what differs between them.",
-    ),
-    "C387": Code(
-        "adversary is not a whole number",
-        "`adversary = K` looks for the grouping of what the hypothesis leaves out that lowers the score most, and tries K ways to split "
-        "it further at each of three steps.",
-    ),
     "C381": Code(
         "two values of one unit for one position",
         "Two nodes of one unit stand at different positions of every prompt. Under `align = absolute` each is delivered where it stands on "
@@ -96,34 +85,38 @@ CODES = {
         "`render FILE --tree CLAIM` draws the calls of a claim of the measure `scrub`, by its label, for one prompt; `--row N` chooses "
         "another prompt, counted from 0.",
     ),
-    "W069": Code(
-        "A feature that the layout fixes",
-        "All prompts of one layout agree on the feature (the template is such a one, and what depends on the order of slots alone). Donors "
-        "have the row's layout, so a node that carries it may take its value from any of them, and keeps whatever else the layout fixes: "
-        "where every slot stands, and the words around.\n\n"
-        "`settings { align = absolute }` draws donors of equal length from all layouts; then the feature is all that is kept.",
+    "C386": Code(
+        "banks that cannot be",
+        "`banks = M` gives every node M values for each reference, in place of one for each path: `sampling = banks`. M is even, since "
+        "banks of half the size tell how much the score is off. At least four independent banks are drawn (`replicates`), since the "
+        "standard error counts what differs between them.",
     ),
-    "C390": Code(
+    "C387": Code(
+        "adversary is not a whole number",
+        "`adversary = K` looks for the grouping of what the hypothesis leaves out that lowers the score most, and tries K ways to split "
+        "it further at each of three steps.",
+    ),
+    "C395": Code(
         "nothing of that name to decode",
         "`decodable(node, SLOT)` reads a slot or feature of the prompts that it is measured on, and these have none of that name.",
     ),
-    "C391": Code(
+    "C396": Code(
         "more than two classes",
         "The area under the ROC curve is about one class against another. For a slot of several values claim the accuracy, or declare a "
         'feature with two values: `feature is_mary = IO == "Mary"`.',
     ),
-    "C392": Code(
+    "C397": Code(
         "no control task",
         "In a control task every type (a word, say) gets a label at random, and a probe that learns those as well shows only that it can "
         "memorise types (Hewitt & Liang 2019). Types have to be finer than what is decoded, each of one class: with a type for each class "
         "the control task would be the task itself under other names.\n\n"
         "Name them with `types =`, or claim `decodable`, which is judged without a control task.",
     ),
-    "C393": Code(
+    "C398": Code(
         "scikit-learn is missing",
         "Linear probes are fitted by scikit-learn, which is an extra: `pip install 'circuitdsl[probes]'`.",
     ),
-    "C394": Code(
+    "C399": Code(
         "no one vector to probe",
         "`of = input` probes the stream that a node reads, so its units must read the same one: heads of one layer, or one MLP. `each` "
         "before the node probes them one by one. `embed` reads no stream, and `logits` writes none.",
@@ -133,5 +126,12 @@ CODES = {
         "Causal scrubbing may draw the reference as its own donor, which changes nothing. With small classes (many values, few prompts, "
         "many layouts) that happens often, and the score is better than the hypothesis.\n\n"
         "Ask for more prompts, or let the slot take fewer values.",
+    ),
+    "W069": Code(
+        "A feature that the layout fixes",
+        "All prompts of one layout agree on the feature (the template is such a one, and what depends on the order of slots alone). Donors "
+        "have the row's layout, so a node that carries it may take its value from any of them, and keeps whatever else the layout fixes: "
+        "where every slot stands, and the words around.\n\n"
+        "`settings { align = absolute }` draws donors of equal length from all layouts; then the feature is all that is kept.",
     ),
 }

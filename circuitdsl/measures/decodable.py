@@ -51,19 +51,19 @@ class _Task:
         self.selective = claim.measure == "decodable.selectivity"
         self.score = "accuracy" if self.selective else claim.options.get("score") or "accuracy"
         if not available():
-            raise self.refuse("C393", "linear probes need scikit-learn, which is not installed", "pip install 'circuitdsl[probes]'")
+            raise self.refuse("C398", "linear probes need scikit-learn, which is not installed", "pip install 'circuitdsl[probes]'")
         self.label = self._classes(self.slot)
         classes = len(set(self.label.tolist()))
         if self.score == "auc" and classes != 2:
             hint = f"`score = accuracy`, or a feature with two values, such as `feature one = {self.slot} == …`"
-            raise self.refuse("C391", f"the area under the curve is of two classes, and `{self.slot}` has {classes}", hint)
+            raise self.refuse("C396", f"the area under the curve is of two classes, and `{self.slot}` has {classes}", hint)
         self.types = claim.options.get("types") or self._finer()
         if self.types is None and self.selective:
             hint = "name one with `types =`, or claim `decodable`, which is judged without it"
-            raise self.refuse("C392", f"no slot or feature divides the classes of `{self.slot}`, so there is no control task", hint)
+            raise self.refuse("C397", f"no slot or feature divides the classes of `{self.slot}`, so there is no control task", hint)
         if self.types is not None and self._divides(self.types) is False:
             message = f"`{self.types}` has no more classes than `{self.slot}`: labels drawn for them are no other task"
-            raise self.refuse("C392", message, "types are finer than what is decoded, as words are than their number")
+            raise self.refuse("C397", message, "types are finer than what is decoded, as words are than their number")
         self.places = self._members(claim)
 
     def refuse(self, code: str, message: str, hint: str) -> CircError:
@@ -72,7 +72,7 @@ class _Task:
     def _classes(self, name: str) -> np.ndarray:
         found = self.hypothesis.features.get(name, {}).get(self.measured)
         if found is None:
-            raise self.refuse("C390", f"the prompts of `{self.measured}` have no `{name}`", "name a slot or feature that all of them have")
+            raise self.refuse("C395", f"the prompts of `{self.measured}` have no `{name}`", "name a slot or feature that all of them have")
         return np.array(found)
 
     def _divides(self, name: str) -> bool:
@@ -94,9 +94,9 @@ class _Task:
             members = {str(place.unit): (place,) for place in places}
         for name, some in members.items():
             if self.of == "output" and any(place.unit == LOGITS for place in some):
-                raise self.refuse("C394", "the logits write nothing to the stream", "`of = input` probes what they read")
+                raise self.refuse("C399", "the logits write nothing to the stream", "`of = input` probes what they read")
             if self.of == "input" and (len({place.unit.group for place in some}) > 1 or some[0].unit == EMBED):
-                raise self.refuse("C394", f"the units of `{name}` do not read one stream", "probe them one by one: `each` before the node")
+                raise self.refuse("C399", f"the units of `{name}` do not read one stream", "probe them one by one: `each` before the node")
         return members
 
     @property

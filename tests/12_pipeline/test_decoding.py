@@ -46,6 +46,7 @@ def evidence(tmp_path_factory):
 
 def test_verdicts(evidence):
     assert [claim.verdict.outcome for claim in evidence.claims] == ["supported", "supported", "supported", "measured"]
+    assert [bool(claim.turns) for claim in evidence.claims] == [True, True, True, False]
 
 
 def test_the_evidence_keeps_what_is_made_of_vectors_and_not_the_vectors(evidence):
