@@ -70,23 +70,23 @@ def tree(claim: Claim, hypothesis: Hypothesis, most: int = MOST_CALLS) -> Tree:
     root = watched.first[id(watched.logits())]
     calls = [Call("call", None, (root.place,), (), None)]
     waiting = deque([(0, [root])])
-    boxes, shown, again = 1, {id(root.value)}, False
+    boxes, seen, again = 1, {id(root.value)}, False
     while waiting:
         reader, mades = waiting.popleft()
         mades = [watched.first[id(made.value)] for made in mades]
         for call, inputs in _inputs(watched, reader, mades):
             values = {id(made.value) for made in inputs}
             if call.part == "call":
-                again = again or values <= shown
-                if boxes == most or values <= shown:
+                again = again or values <= seen
+                if boxes == most or values <= seen:
                     continue
                 boxes += 1
-                shown |= values
+                seen |= values
                 waiting.append((len(calls), inputs))
             calls.append(call)
         calls += _left_out(watched, reader, mades)
-    total = sum(isinstance(made.value, Recomputed) for made in watched.first.values())
-    return Tree(tuple(calls), len(shown), total, again)
+    made_anew = {number for number, made in watched.first.items() if isinstance(made.value, Recomputed)}
+    return Tree(tuple(calls), len(made_anew & seen), len(made_anew), again)
 
 
 def _inputs(watched: Watched, reader: int, mades: Sequence[Made]) -> Iterator[tuple[Call, list[Made]]]:
@@ -115,9 +115,9 @@ def _left_out(watched: Watched, reader: int, mades: Sequence[Made]) -> Iterator[
     found: dict[str, list[tuple[Made, World]]] = {}
     for made in mades:
         value = made.value
-        assert isinstance(value, Recomputed)
-        own = {one.given for one in made.inputs if one.place.unit == EMBED}
-        for number, world in enumerate(dict.fromkeys(_others(value, own))):
+        if not isinstance(value, Recomputed):
+            continue
+        for number, world in enumerate(dict.fromkeys(_others(value, {id(one.value) for one in made.inputs}))):
             found.setdefault(f"others {number}", []).append((made, world))
         units = [unit for unit in watched.hypothesis.shape.units() if watched.hypothesis.shape.reads(made.place.unit, unit)]
         whole = [{override.unit for override in _overrides(mix) if override.roles is None} for _, mix in value.mixes]
@@ -129,12 +129,12 @@ def _left_out(watched: Watched, reader: int, mades: Sequence[Made]) -> Iterator[
         yield Call("rest", reader, places, (), next(iter(draws)))
 
 
-def _others(value: Recomputed, embeds: set[Draw | None]) -> Iterator[World]:
+def _others(value: Recomputed, inputs: set[int]) -> Iterator[World]:
+    """Worlds of overrides that no call delivered."""
     for _, mix in value.mixes:
         for override in _overrides(mix):
-            base = override.value
-            if isinstance(base, Base) and not (override.unit == EMBED and _draw(base.world) in embeds):
-                yield base.world
+            if isinstance(override.value, Base) and id(override.value) not in inputs:
+                yield override.value.world
 
 
 def _overrides(mix: Mix | None) -> Iterator[Override]:
