@@ -74,7 +74,10 @@ def tree(claim: Claim, hypothesis: Hypothesis, most: int = MOST_CALLS) -> Tree:
     while waiting:
         reader, mades = waiting.popleft()
         mades = [watched.first[id(made.value)] for made in mades]
-        for call, inputs in _inputs(watched, reader, mades):
+        found, left_out = list(_inputs(watched, reader, mades)), list(_left_out(watched, reader, mades))
+        if not left_out and all(call.part == "embed" for call, _ in found):
+            continue  # given all it reads: its donor's own value
+        for call, inputs in found:
             values = {id(made.value) for made in inputs}
             if call.part == "call":
                 again = again or values <= seen
@@ -84,9 +87,9 @@ def tree(claim: Claim, hypothesis: Hypothesis, most: int = MOST_CALLS) -> Tree:
                 seen |= values
                 waiting.append((len(calls), inputs))
             calls.append(call)
-        calls += _left_out(watched, reader, mades)
-    made_anew = {number for number, made in watched.first.items() if isinstance(made.value, Recomputed)}
-    return Tree(tuple(calls), len(made_anew & seen), len(made_anew), again)
+        calls += left_out
+    every = {number for number, made in watched.first.items() if made.place.unit != EMBED}
+    return Tree(tuple(calls), len(every & seen), len(every), again)
 
 
 def _inputs(watched: Watched, reader: int, mades: Sequence[Made]) -> Iterator[tuple[Call, list[Made]]]:
