@@ -29,7 +29,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """Calls from the logits downwards, each after its reader: `shown` of the `total` different recomputations.
+    """Calls from the logits downwards, each after its reader: `shown` of the `total` different ones.
 
     `again`: some are read by others too, where they are left out.
     """

@@ -11,7 +11,7 @@ from itertools import combinations
 
 from circuitdsl.borders.hypothesis import Claim, Hypothesis, Link, Place
 from circuitdsl.borders.source import CircError, Diagnostic
-from circuitdsl.borders.units import Layout, Port, Roles
+from circuitdsl.borders.units import Layout, Port, Roles, Unit
 from circuitdsl.borders.values import Gather, World
 from circuitdsl.measures.scrubbing import DrawGroup, Sampling, delivered
 
@@ -100,14 +100,15 @@ class Donors:
     def _check_apart(self, receiver: Place, groups: Sequence[DrawGroup]) -> None:
         """That values of one unit from different donors cannot meet."""
         for port in receiver.unit.ports:
-            for (one, first), (other, second) in combinations(self._arriving(receiver, port, groups), 2):
+            placed: dict[Unit, list[tuple[Link, str | None]]] = {}
+            for link, feature in self._arriving(receiver, port, groups):
+                if delivered(link) is not None:
+                    placed.setdefault(link.sender.unit, []).append((link, feature))
+            for (one, first), (other, second) in (pair for same in placed.values() for pair in combinations(same, 2)):
                 same_row = first == second and (first == "" or (first and self.sampling.kind == "shared"))
-                if one.sender.unit != other.sender.unit or same_row:
+                if same_row or delivered(one) == delivered(other):
                     continue
-                here, there = delivered(one), delivered(other)
-                if here is None or there is None or here == there:
-                    continue
-                for mine, theirs in zip(self._around(first, here), self._around(second, there), strict=True):
+                for mine, theirs in zip(self._around(first, delivered(one)), self._around(second, delivered(other)), strict=True):
                     if mine & theirs:
                         raise self._error(
                             "C381",

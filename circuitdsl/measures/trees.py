@@ -70,23 +70,26 @@ def tree(claim: Claim, hypothesis: Hypothesis, most: int = MOST_CALLS) -> Tree:
     root = watched.first[id(watched.logits())]
     calls = [Call("call", None, (root.place,), (), None)]
     waiting = deque([(0, [root])])
-    boxes, shown, again = 1, {id(root.value)}, False
+    boxes, seen, again = 1, {id(root.value)}, False
     while waiting:
         reader, mades = waiting.popleft()
         mades = [watched.first[id(made.value)] for made in mades]
-        for call, inputs in _inputs(watched, reader, mades):
+        found, left_out = list(_inputs(watched, reader, mades)), list(_left_out(watched, reader, mades))
+        if not left_out and all(call.part == "embed" for call, _ in found):
+            continue  # given all it reads: its donor's own value
+        for call, inputs in found:
             values = {id(made.value) for made in inputs}
             if call.part == "call":
-                again = again or values <= shown
-                if boxes == most or values <= shown:
+                again = again or values <= seen
+                if boxes == most or values <= seen:
                     continue
                 boxes += 1
-                shown |= values
+                seen |= values
                 waiting.append((len(calls), inputs))
             calls.append(call)
-        calls += _left_out(watched, reader, mades)
-    total = sum(isinstance(made.value, Recomputed) for made in watched.first.values())
-    return Tree(tuple(calls), len(shown), total, again)
+        calls += left_out
+    every = {number for number, made in watched.first.items() if made.place.unit != EMBED}
+    return Tree(tuple(calls), len(every & seen), len(every), again)
 
 
 def _inputs(watched: Watched, reader: int, mades: Sequence[Made]) -> Iterator[tuple[Call, list[Made]]]:
