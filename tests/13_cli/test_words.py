@@ -15,7 +15,7 @@ from circuitdsl.cli.documents import counted
         (["verify", "x.circ", "--layout", "tree"], "'tree' is not one of 'graph', 'grid'"),
         (["render", "x.circ", "--width", "-1"], "--width"),
         (["verify", "x.circ", "--prompts", "1"], "Invalid value for '--prompts'"),
-        (["chek", "x.circ"], "Did you mean 'check'?"),
+        (["chek", "x.circ"], "Did you mean 'check', 'cache'?"),
     ],
 )
 def test_usage(circuitdsl, arguments, words):
