@@ -73,6 +73,16 @@ def forward(shape: ModelShape, length: int, vocabulary: bool = True) -> Work:
     return every + product(length, shape.width, shape.vocabulary) if vocabulary else every
 
 
+def value(kind: str, shape: ModelShape, length: int) -> Work:
+    """One unit's contribution at one position of a prompt, made alone; the logits are a read, which is next to nothing."""
+    if kind == "head":
+        made = product(1, shape.width, 3 * shape.head_width) + attend(1, length, 1, shape.head_width)
+        return made + product(1, shape.head_width, shape.width)
+    if kind == "neuron":
+        return product(1, shape.width, 2)
+    return mlp(shape, 1) if kind == "mlp" else Work(0, 0)
+
+
 def attend(queries: float, keys: float, heads: float, width: float) -> Work:
     """Scores, softmax and weighted values of one prompt. Keys and values are laid out anew for the products."""
     scores = heads * queries * keys

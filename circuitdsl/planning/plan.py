@@ -1,12 +1,11 @@
 """All passes in order."""
 
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 
 from circuitdsl.borders.hypothesis import Hypothesis
-from circuitdsl.borders.plan import Cost, Machine, Measure, Panel, Plan, Request, Saving
+from circuitdsl.borders.plan import Cost, Machine, Measure, Panel, Plan, Request
 from circuitdsl.borders.prompts import Pick, leaves
 from circuitdsl.borders.values import Draw, Gather, Readout, Recomputed
 from circuitdsl.planning import cost
@@ -14,6 +13,7 @@ from circuitdsl.planning.bench import Bench
 from circuitdsl.planning.draws import Tape, donors
 from circuitdsl.planning.panels import Rows, check_rows, group_rows, space
 from circuitdsl.planning.reach import Reached, reach, reference
+from circuitdsl.planning.savings import Savings
 from circuitdsl.planning.schedule import Asked, depths, frees, schedule
 
 MEMORY = 2 << 30
@@ -58,7 +58,7 @@ def plan(
                 check_rows(labels, rows.rows, mine.worlds, hypothesis.distributions, hypothesis.settings.align)
             bench = schedule([asked[number] for number in rows.requests], mine, rows, hypothesis.shape, hypothesis.metrics)
             panels.append(tally.panel(measured.name, rows, bench, mine))
-    return Plan(tuple(requests), draws, tuple(panels), tally.cost(), memory, seed, savings=tally.savings())
+    return Plan(tuple(requests), draws, tuple(panels), tally.cost(), memory, seed, savings=tally.savings.found(tally.plain.flops))
 
 
 def _merged(requests: Sequence[Request]) -> tuple[Request, ...]:
@@ -102,7 +102,7 @@ def _draw(
 
 
 class _Tally:
-    """Adds up what panels cost, and what each pass leaves to compute."""
+    """Adds up what panels cost, and what each pass saves."""
 
     def __init__(self, hypothesis: Hypothesis, memory: int, machine: Machine | None):
         self.hypothesis, self.shape = hypothesis, hypothesis.shape
@@ -111,14 +111,16 @@ class _Tally:
         self.work, self.base, self.plain = cost.Work(0, 0), cost.Work(0, 0), cost.Work(0, 0)
         self.elements = 0
         self.seconds = self.base_seconds = 0.0
-        self.left: Counter[str] = Counter()
+        self.savings = Savings(self.shape)
 
     def panel(self, labels: str, rows: Rows, bench: Bench, reached: Reached) -> Panel:
         steps, freed = tuple(bench.steps), frees(bench.steps)
         worlds = depths(steps, self.shape.layers)
         work = cost.Work(0, 0)
+        looked: list[int] = []
         for step in steps:
             columns = self._columns(step, rows.rows) if isinstance(step, Measure) else 0
+            looked += [columns] * isinstance(step, Measure)
             work += cost.step_work(step, bench.registers, self.shape, columns)
         n = len(rows.rows)
         base = cost.base_work(self.shape, rows.length, worlds)
@@ -136,10 +138,7 @@ class _Tally:
             running = base.seconds(self.machine, n, chunks, cost.LAYER * sum(cost.runs(worlds)), BYTES)
             self.base_seconds += running
             self.seconds += running + work.seconds(self.machine, n, chunks, calls, BYTES)
-        self.left["as the claims ask"] += n * rows.length * reached.count
-        self.left["equal values once"] += n * rows.length * sum(map(len, bench.graph.nodes.values()))
-        self.left["equal positions once"] += n * bench.graph.new
-        self.left["where they are read"] += n * sum((node.demand | node.pattern).bit_count() for node in alive)
+        self.savings.panel(reached, rows, bench, looked, worlds)
         return Panel(labels, rows.rows, rows.length, worlds, steps, freed, elements, captured)
 
     def _columns(self, step: Measure, rows: Sequence[int]) -> int:
@@ -151,9 +150,6 @@ class _Tally:
             return self.shape.vocabulary
         picks = [leaf for leaf in leaves(metric.bound[step.labels]) if isinstance(leaf, Pick)]
         return len(np.unique(np.concatenate([pick.ids[list(rows)].ravel() for pick in picks]))) if picks else 1
-
-    def savings(self) -> tuple[Saving, ...]:
-        return tuple(Saving(name, values) for name, values in self.left.items())
 
     def cost(self) -> Cost:
         every = self.work + self.base
