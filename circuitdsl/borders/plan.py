@@ -13,7 +13,6 @@ import numpy as np
 from circuitdsl.borders.units import Port, WriteGroup
 from circuitdsl.borders.values import Draw, Readout, World
 
-
 LOGITS_AT_ONCE = 1 << 25
 """Logits of the whole vocabulary that are held at once."""
 MLP_ROWS_AT_ONCE = 1024

@@ -67,14 +67,14 @@ class Room:
     prompts: int
 
     def peaks(
-        self, steps: Sequence[Step], frees: Sequence[Sequence[int]], looked: Iterable[Looked], captured: int, running: int
+        self, steps: Sequence[Step], frees: Sequence[Sequence[int]], looked: Iterable[Looked], captured: int, running: Held
     ) -> tuple[Held, ...]:
         """What no other step exceeds in both numbers. `captured` is there all the time; `running` while the plain runs are made.
 
         Vectors and numbers of readouts stay until the last step.
         """
         looks = iter(looked)
-        live, found = captured, {Held(captured + running)}
+        live, found = captured, {Held(captured + running.each, running.fixed)}
         for step, freed in zip(steps, frees, strict=True):
             beside = self.measure(step, next(looks)) if isinstance(step, Measure) else self.beside(step)
             if not isinstance(step, Measure | Collect):
@@ -206,10 +206,11 @@ class Room:
         return Held(reads + (copies + 6) * m * looked.columns, looked.columns * self.shape.width)
 
 
-def plain_run(shape: ModelShape, length: int) -> int:
-    """What a layer of a plain run makes in passing, for each prompt."""
+def plain_run(shape: ModelShape, length: int) -> Held:
+    """What a layer of a plain run makes in passing, and its mask and positions."""
     attention = 5 * shape.heads * shape.head_width + 3 * shape.heads * length
-    return length * (2 * shape.width + max(attention, activations(shape) * shape.mlp_width * shape.mlps))
+    each = length * (2 + 2 * shape.width + max(attention, activations(shape) * shape.mlp_width * shape.mlps))
+    return Held(each, length * (length + 4))
 
 
 def activations(shape: ModelShape) -> int:
