@@ -162,6 +162,12 @@ def render(
 
     if isnan(width):
         raise typer.BadParameter("a width is a number of inches", param_hint="--width")
+    if tree is None and row is not None:
+        raise typer.BadParameter("it chooses the prompt of a tree: say which with `--tree LABEL`", param_hint="--row")
+    if tree is not None and (layout is not None or numbers):
+        raise typer.BadParameter("a tree has a layout of its own, and no effects", param_hint="--layout" if layout else "--numbers")
+    if tree is not None and file.suffix == ".json":
+        raise typer.BadParameter("a tree is drawn from the `.circ` file, not from evidence", param_hint="--tree")
     ending = format or (output.suffix.lstrip(".").lower() if output else "svg")
     name = file.name.removesuffix(".json").removesuffix(".evidence").removesuffix(".circ")
     path = output or file.with_name(f"{name}.{tree}.{ending}" if tree else f"{name}.{ending}")

@@ -140,7 +140,7 @@ class RunsOnDisk:
         tensors, header = pack(captured)
         size = sum(tensor.nbytes for tensor in tensors.values())
         if size > self.limit:
-            return f"larger than the cache ({size / 1e9:.2g} of {self.limit / 1e9:.2g} GB)"
+            return f"larger than the cache ({size / 1e6:,.1f} of {self.limit / 1e6:,.1f} MB)"
         header |= {"conditions": json.dumps(how), "seconds": repr(seconds), "layers": str(len(captured.heads))}
         header["seal"] = _digest(header)
         making = path.with_suffix(f".{os.getpid()}.tmp")

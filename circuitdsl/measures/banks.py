@@ -38,8 +38,9 @@ def sampling_of(claim: Claim, source: Source, tree: int, sized: Callable[..., Sc
         return CircError([Diagnostic(code, message, claim.span, hint, source=source)])
 
     stated, slots, banks = (claim.options.get(name) for name in ("sampling", "banks", "replicates"))
-    if slots is not None and (slots != int(slots) or slots < 2 or slots % 2):
-        raise refuse("C386", "`banks` is an even number of slots, at least 2", "`banks = 64` gives every node 64 values to take from")
+    if slots is not None and not (2 <= slots <= LARGEST_TREE and slots % 2 == 0):
+        hint = "`banks = 64` gives every node 64 values to take from"
+        raise refuse("C386", f"`banks` is an even number of slots from 2 to {LARGEST_TREE:,}", hint)
     if slots is not None and stated not in (None, "banks"):
         raise refuse("C386", f"`banks` goes with `sampling = banks`, not with `{stated}`", f"leave out `banks`, or `sampling = {stated}`")
     if slots is None and stated != "banks":

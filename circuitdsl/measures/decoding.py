@@ -91,7 +91,9 @@ class _Task:
         for name, some in members.items():
             if self.of == "output" and any(place.unit == LOGITS for place in some):
                 raise self.refuse("C399", "the logits write nothing to the stream", "`of = input` probes what they read")
-            if self.of == "input" and (len({place.unit.group for place in some}) > 1 or some[0].unit == EMBED):
+            if self.of == "input" and any(place.unit == EMBED for place in some):
+                raise self.refuse("C399", "`embed` reads no stream", "leave out `of = input`: what it writes can be probed")
+            if self.of == "input" and len({place.unit.group for place in some}) > 1:
                 raise self.refuse("C399", f"the units of `{name}` do not read one stream", "probe them one by one: `each` before the node")
         return members
 

@@ -33,6 +33,7 @@ from circuitdsl.measures.worlds import ablation, background, labels
 
 FEWEST_DONORS = 20
 MOST_ITSELF = 0.2
+MOST_REPLICATES = 1000
 """Share of draws that may give the reference itself before that is worth a warning."""
 
 
@@ -122,8 +123,9 @@ class Scrubs:
 
     def _guard(self) -> None:
         replicates = self.claim.options.get("replicates")
-        if replicates is not None and (replicates < 1 or replicates != int(replicates)):
-            raise self._error("C375", "`replicates` is a whole number, at least 1", "`replicates = 4` draws four donors for each prompt")
+        if replicates is not None and not (1 <= replicates <= MOST_REPLICATES and replicates == int(replicates)):
+            hint = "`replicates = 4` draws four donors for each prompt"
+            raise self._error("C375", f"`replicates` is a whole number from 1 to {MOST_REPLICATES:,}", hint)
         for feature in self.features():
             for name in (self.sampling.on, self.sampling.pool):
                 if name not in self.hypothesis.features.get(feature, {}):

@@ -114,10 +114,9 @@ def guesses(
         yield Caution("W060", f"{probe} is decoded no better than permuted labels would be (p = {p:.2g})")
     if selectivity is not None:
         found = analyse_mean(selectivity, columns, sample, confidence).estimate
-        if found.low is not None and found.low <= 0:
-            yield Caution(
-                "W061", f"{probe}'s probe may do as well on the control task: selectivity {found.value:.3g} ({found.low:.3g} at least)"
-            )
+        if found.value is not None and found.low is not None and found.low <= 0:
+            value, low = (round(number, 9) + 0.0 for number in (found.value, found.low))  # a mean of shares may miss 0 by rounding
+            yield Caution("W061", f"{probe}'s probe may do as well on the control task: selectivity {value:.3g} ({low:.3g} at least)")
 
 
 def few_draws(draws: int, theta: float, confidence: float) -> Caution | None:

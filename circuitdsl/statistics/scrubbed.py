@@ -18,7 +18,7 @@ def joined_differs(features: str, how: str, spread: Estimate) -> Caution | None:
     if not _surely_apart(spread) or spread.value is None:
         return None
     side = "lower" if spread.value > 0 else "higher"
-    return Caution("W067", f"with {features} {how} the score is {side}: the claim's is {shown(spread)} from it")
+    return Caution("W067", f"with {features} {how} the score is {side}, by {shown(spread)}")
 
 
 def regrouped_lower(grouping: str, spread: Estimate) -> Caution | None:
@@ -36,4 +36,6 @@ def _surely_apart(of: Estimate) -> bool:
 
 
 def shown(of: Estimate) -> str:
-    return f"{of.value:.3g} [{of.low:.3g}, {of.high:.3g}]"
+    """The size of a number that is surely on one side of 0, with its interval."""
+    low, high = sorted((abs(of.low or 0), abs(of.high or 0)))
+    return f"{abs(of.value or 0):.3g} [{low:.3g}, {high:.3g}]"

@@ -10,7 +10,7 @@ from circuitdsl.borders.measure import Lowered, Search
 from circuitdsl.borders.plan import Request
 from circuitdsl.borders.prompts import Distribution, Prompt
 from circuitdsl.borders.source import CircError, Source
-from circuitdsl.borders.units import LOGITS, Layout, Unit
+from circuitdsl.borders.units import EMBED, LOGITS, Layout, Unit
 from circuitdsl.borders.values import Algebra
 from circuitdsl.borders.verdict import Question
 from circuitdsl.engine.executor import execute
@@ -173,6 +173,7 @@ def test_a_measurement_is_scored_on_the_half_of_the_exploring_part_that_it_was_n
     ("changes", "words"),
     [
         ({"slot": "Z"}, "have no `Z`"),
+        ({"slot": "X", "places": (Place(EMBED, "embed"),), "of": "input"}, "reads no stream"),
         ({"slot": "X", "places": (FIRST, Place(LOGITS, "logits"))}, "write nothing"),
         ({"slot": "X", "places": (FIRST, Place(LOGITS, "logits")), "of": "input"}, "do not read one stream"),
     ],
@@ -186,7 +187,7 @@ def test_what_cannot_be_probed_is_refused(file, copying, changes, words):
 
 def test_without_scikit_learn_it_says_what_to_install(file, copying, monkeypatch):
     monkeypatch.setattr("circuitdsl.measures.decoding.available", lambda: False)
-    with pytest.raises(CircError, match="scikit-learn"):
+    with pytest.raises(CircError, match=r"C398.*scikit-learn"):
         settled(claim("X"), file, copying)
 
 

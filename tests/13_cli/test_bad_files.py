@@ -62,9 +62,11 @@ ELSEWHERE = {
     "C418": "04_models/test_3_adapters.py::test_a_token_that_the_model_does_not_have_is_an_error",
     # the machine: what is installed, its network, disk, memory and devices
     "C403": "04_models/test_5_loading.py::test_a_revision_is_not_a_path",
+    "C398": "05_measures/test_decodable.py::test_without_scikit_learn_it_says_what_to_install",
     "C414": "04_models/test_5_loading.py::test_a_bundled_model_that_is_not_installed",
     "C416": "04_models/test_6_tokenizers.py::test_a_cache_that_cannot_be_written",
     "C417": "04_models/test_5_loading.py::test_a_device_without_room_for_the_model",
+    "C425": "04_models/test_10_device.py::test_a_device_that_inverts_a_sign_fails_the_guard",
     "C511": "07_engine/test_2_chunks.py::test_a_prompt_that_does_not_fit_is_an_error",
     "C601": "10_figures/test_figures.py::test_without_graphviz_the_grid_is_drawn_and_graph_says_what_to_install",
     "C602": "10_figures/test_figures.py::test_without_cairosvg",
@@ -80,21 +82,10 @@ ELSEWHERE = {
     "C424": "04_models/test_5_loading.py::test_a_configuration_of_garbage_is_an_error_and_takes_no_memory",
     "C599": "13_cli/test_commands.py::test_a_mistake_of_the_program_is_one_line_and_a_report",
     # resolving (C221, C327) and the parser say it before; rows that are drawn later are looked at again
-    "C374": "05_measures/scrubbing/test_4_lowering.py::test_absolute_alignment_is_refused",
-    "C377": "05_measures/scrubbing/test_4_lowering.py::test_a_tree_that_is_too_large_is_refused_and_says_how_large_it_is",
-    "C380": "05_measures/test_interchange.py::test_a_counterfactual_without_answers_is_refused",
     "C501": "06_planning/test_1_draws.py::test_a_layout_without_a_donor_is_an_error",
     "C502": "06_planning/test_2_panels.py::test_a_counterfactual_of_another_layout_is_refused",
     "C503": "06_planning/test_2_panels.py::test_a_mean_of_no_prompt_is_refused",
     "C504": "06_planning/test_2_panels.py::test_an_unpaired_run_is_refused",
-    # numbers that the toy does not give
-    "W050": "09_statistics/test_cautions.py::test_empty_circuit_off_chance",
-    "W052": "09_statistics/test_cautions.py::test_faithfulness_above_one",
-    "W053": "09_statistics/test_cautions.py::test_changes_that_cancel_in_the_mean",
-    "W054": "09_statistics/test_cautions.py::test_a_smaller_or_disjoint_random_circuit_scores_as_well",
-    "W055": "09_statistics/test_cautions.py::test_a_node_that_is_needed_once_its_backup_is_gone",
-    "W056": "acceptance/test_verdicts.py::test_a_verdict_that_flips_under_another_ablation",
-    "W059": "09_statistics/test_cautions.py::test_a_bootstrap_that_disagrees",
 }
 """Codes that no file of a corpus shows, and the test that shows each."""
 

@@ -69,6 +69,9 @@ def test_the_tree_in_the_docs_is_what_the_command_draws(circuitdsl, tmp_path):
         (("--tree", "works"), "hint: its scrub claims are `scrubbed`, `free`, `shared`"),
         (("--tree", "scrubbed", "--row", "300"), "hint: its rows are 0 to 299"),
         (("--tree", "scrubbed", "--format", "graphml"), "C605"),
+        (("--tree", "scrubbed", "--layout", "grid"), "a tree has a layout of its own"),
+        (("--tree", "scrubbed", "--numbers"), "and no effects"),
+        (("--row", "3"), "say which with `--tree LABEL`"),
     ],
 )
 def test_a_tree_that_cannot_be_drawn(circuitdsl, tmp_path, arguments, words):

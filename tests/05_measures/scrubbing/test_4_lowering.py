@@ -24,7 +24,7 @@ def file(scrub):
     return scrub.Graph(induction().adapter().shape, prompts, [1] * 12, features, nodes, edges).hypothesis()
 
 
-@pytest.mark.parametrize("replicates", [-1, 1.5])
+@pytest.mark.parametrize("replicates", [-1, 0, 1.5, 1e9])
 def test_replicates_are_a_whole_number(scrub, file, replicates):
     with pytest.raises(CircError, match="C375"):
         scrub.lowered(file, replicates=replicates)

@@ -79,6 +79,7 @@ def test_what_is_too_large_all_the_same_is_refused(scrub, shape):
         {"banks": 0},
         {"banks": 7},
         {"banks": 2.5},
+        {"banks": 1e9},
         {"banks": 8, "sampling": "shared"},
         {"banks": 8, "sampling": "tree"},
         {"banks": 8, "replicates": 3},
