@@ -41,7 +41,7 @@ def plan(
     seed: Seed = None,
     memory: Memory = None,
     edges: Annotated[bool, typer.Option("--edges/--no-edges", help="Count the effects of nodes and edges that the figure shows.")] = True,
-    explain: Annotated[bool, typer.Option("--explain", help="Say what each pass of the planner leaves to compute.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Say what each pass of the planner saves.")] = False,
 ) -> int:
     """Show what verify would run: values, forward-pass equivalents, memory, time. No weights are loaded."""
     from circuitdsl.borders.values import Algebra

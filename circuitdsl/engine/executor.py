@@ -49,7 +49,7 @@ def _chunks(
     plan: Plan, panel: Panel, adapter: Adapter, hypothesis: Hypothesis, captures: Captures
 ) -> Iterator[tuple[tuple[int, ...], dict[str, np.ndarray]]]:
     """Numbers of each chunk. Where memory runs out, the chunk is halved and taken again."""
-    size = max(1, min(len(panel.rows), plan.memory // (panel.elements * adapter.dtype.itemsize or 1)))
+    size = panel.prompts(plan.memory, adapter.dtype.itemsize)
     places = Places(adapter.device)
     worlds = Worlds(adapter, hypothesis, plan, panel, captures, places, size)
     start = 0

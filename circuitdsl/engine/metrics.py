@@ -10,10 +10,8 @@ import torch
 from torch import Tensor
 
 from circuitdsl.borders.adapter import Adapter
+from circuitdsl.borders.plan import LOGITS_AT_ONCE
 from circuitdsl.borders.prompts import Arithmetic, Constant, Distribution, Divergence, Expression, FoldOver, Metric, Pick, SpanLoss, leaves
-
-LIMIT = 1 << 25
-"""Logits of the whole vocabulary that are held at once."""
 
 
 class Reads:
@@ -168,7 +166,7 @@ def named_tokens(kind: str, metric: Metric | None, labels: Distribution, rows: n
 
 def in_slices(numbers: Callable[[Reads], Tensor], reads: Reads, vocabulary: int) -> Tensor:
     """[M, B], so few variants at once that the vocabulary's logits stay within the limit."""
-    size = max(1, LIMIT // (vocabulary * max(1, len(reads.rows))))
+    size = max(1, LOGITS_AT_ONCE // (vocabulary * max(1, len(reads.rows))))
     if len(reads.reads) <= size:
         return numbers(reads)
     return torch.cat([numbers(reads.variants(slice(start, start + size))) for start in range(0, len(reads.reads), size)])

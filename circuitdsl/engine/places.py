@@ -34,15 +34,16 @@ class Places:
         return torch.arange(found.start, found.stop, device=self.device) if isinstance(found, slice) else found
 
     def take(self, tensor: Tensor, *indices: Index) -> Tensor:
-        """Places along the first, second, … axis; an axis may be skipped with None."""
+        """Places along the first, second, … axis; an axis may be skipped with None. Views first, so that copies are of the rest alone."""
+        chosen: list[tuple[int, Tensor]] = []
         for axis, index in enumerate(indices):
-            if index is None:
-                continue
             along = self.along(index)
-            if isinstance(along, slice):
+            if isinstance(along, Tensor):
+                chosen.append((axis, along))
+            elif index is not None:
                 tensor = tensor.narrow(axis, along.start, along.stop - along.start)
-            else:
-                tensor = tensor.index_select(axis, along)
+        for axis, along in chosen:
+            tensor = tensor.index_select(axis, along)
         return tensor
 
     def put(self, out: Tensor, variants: Index, positions: Index, members: Index, value: Tensor) -> None:

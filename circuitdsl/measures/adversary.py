@@ -10,8 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from circuitdsl.borders.hypothesis import Hypothesis, Place
 from circuitdsl.borders.measure import Lowered, Search
 from circuitdsl.borders.source import CircError, Diagnostic
@@ -20,6 +18,8 @@ from circuitdsl.measures.columns import Columns
 from circuitdsl.measures.scrubbing import Apart, DrawGroup, permutation
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from circuitdsl.measures.scrub import Scrubs
 
 STEPS = 3
@@ -52,7 +52,7 @@ def against(runs: "Scrubs", candidates: float, then: Callable[[Grouping | None, 
     left = left_out(runs.hypothesis, runs.scrubbing().incoming)
     parts = natural_parts(runs.hypothesis, left)
 
-    def look(base: Grouping, best: np.ndarray | None, step: int, tried: int) -> Lowered | Search:
+    def look(base: Grouping, best: "np.ndarray | None", step: int, tried: int) -> Lowered | Search:
         """`best` are the numbers a prompt [N] under the grouping so far."""
         every = splits(base, parts, left)
         chosen = every
@@ -67,9 +67,12 @@ def against(runs: "Scrubs", candidates: float, then: Callable[[Grouping | None, 
         for grouping in chosen if best is not None else [base, *chosen]:
             columns.add(str(grouping), runs.draws(apart=grouping.apart))
 
-        def choose(found: Mapping[str, np.ndarray]) -> Lowered | Search:
-            def numbers(grouping: Grouping) -> np.ndarray:
-                return np.mean([found[name] for name in columns.replicates.get(str(grouping), (str(grouping),))], axis=0)
+        def choose(found: "Mapping[str, np.ndarray]") -> Lowered | Search:
+            import numpy as np
+
+            def numbers(grouping: Grouping) -> "np.ndarray":
+                names = columns.replicates.get(str(grouping), (str(grouping),))
+                return np.mean([found[name] for name in names], axis=0)
 
             side = 1 if found["F(M)"].mean() >= found["F(base)"].mean() else -1
             before = numbers(base) if best is None else best

@@ -5,11 +5,10 @@ the plain run of one more prompt, `rest`, with each input that the hypothesis na
 """
 
 import hashlib
+import struct
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from typing import Literal
-
-import numpy as np
 
 from circuitdsl.borders.hypothesis import Hypothesis, Link, Place
 from circuitdsl.borders.units import EMBED, Port, Roles, Unit
@@ -81,7 +80,7 @@ class Scrubbing:
     limit: int | None = None
     """Most recomputations of shared draws or banks. Raises TooLarge above it."""
     _shared: dict[tuple[Place, Draw | None, int], Value] = field(default_factory=dict)
-    _slots: dict[tuple[Place, str], np.ndarray] = field(default_factory=dict)
+    _slots: dict[tuple[Place, str], tuple[int, ...]] = field(default_factory=dict)
     _finer: dict[tuple[str, str], bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -143,7 +142,7 @@ class Scrubbing:
         if key not in self._slots:
             seed = self.hypothesis.settings.seed
             self._slots[key] = permutation(sampling.banks, f"{seed}/{sampling.replicate}/{_named(place)}/{group.drawn}")
-        return int(self._slots[key][slot])
+        return self._slots[key][slot]
 
     def _donor(self, group: DrawGroup, given: Draw | None, path: str, slot: int) -> Draw | None:
         """The draw for what carries a feature, given the call's reference; what is not said to carry one carries everything."""
@@ -254,9 +253,10 @@ def tree_size(incoming: Mapping[Place, tuple[DrawGroup, ...]], kept: Set[Place] 
     return size(OUTPUT)
 
 
-def permutation(size: int, key: str) -> np.ndarray:
+def permutation(size: int, key: str) -> tuple[int, ...]:
     """The numbers below `size` in an order that depends on the key alone: sorted by 64 bits each of its SHAKE-256 stream."""
-    return np.argsort(np.frombuffer(hashlib.shake_256(f"slots/{key}".encode()).digest(8 * size), dtype="<u8"), kind="stable")
+    keys = struct.unpack(f"<{size}Q", hashlib.shake_256(f"slots/{key}".encode()).digest(8 * size))
+    return tuple(sorted(range(size), key=keys.__getitem__))
 
 
 def _named(place: Place) -> str:

@@ -10,12 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from circuitdsl.borders.adapter import Captured, LayerParts
+from circuitdsl.borders.plan import MLP_ROWS_AT_ONCE
 from circuitdsl.borders.units import ModelShape, WriteGroup
 from circuitdsl.models.errors import model_error, too_long
 from circuitdsl.models.family import Family, discover
-
-BLOCK = 1024
-"""Rows of an MLP that are computed at once on a CPU: activations [rows, 4d] that stay in the caches are 1.5 times as fast."""
 
 
 class TransformerAdapter:
@@ -137,9 +135,9 @@ class TransformerAdapter:
         mlp = self._parts[layer].mlp
         assert mlp is not None, "the family has no MLPs"
         rows = normalised.flatten(0, -2)
-        if rows.device.type != "cpu" or len(rows) <= BLOCK:
+        if rows.device.type != "cpu" or len(rows) <= MLP_ROWS_AT_ONCE:
             return self._scaled(mlp(normalised))
-        return self._scaled(torch.cat([mlp(some) for some in rows.split(BLOCK)])).view_as(normalised)
+        return self._scaled(torch.cat([mlp(some) for some in rows.split(MLP_ROWS_AT_ONCE)])).view_as(normalised)
 
     def neurons(self, layer: int, normalised: Tensor, indices: Sequence[int]) -> Tensor:
         def project(module: nn.Module) -> Tensor:

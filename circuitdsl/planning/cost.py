@@ -57,10 +57,14 @@ def product(rows: float, inner: float, outer: float) -> Work:
     return Work(flops, rows * (inner + outer), inner * outer, flops * (1 + TILE / max(inner, 1) + TILE / max(outer, 1)))
 
 
+def gated(shape: ModelShape) -> bool:
+    """Whether MLPs are gated: in the families that have RMS norms."""
+    return shape.family not in ("gpt2", "neox", "gpt_neox", "toy")
+
+
 def mlp(shape: ModelShape, tokens: float) -> Work:
-    """Two projections, or three where the MLP is gated: the families that have RMS norms."""
-    gated = shape.family not in ("gpt2", "neox", "gpt_neox", "toy")
-    return product(tokens, shape.width, shape.mlp_width).times(3 if gated else 2) + Work(0, ACTIVATION * tokens * shape.mlp_width)
+    """Two projections, or three where the MLP is gated."""
+    return product(tokens, shape.width, shape.mlp_width).times(3 if gated(shape) else 2) + Work(0, ACTIVATION * tokens * shape.mlp_width)
 
 
 def forward(shape: ModelShape, length: int, vocabulary: bool = True) -> Work:
@@ -71,6 +75,16 @@ def forward(shape: ModelShape, length: int, vocabulary: bool = True) -> Work:
     layer = attention + (mlp(shape, length) if shape.mlps else Work(0, 0)) + Work(0, 12 * length * shape.width)
     every = layer.times(shape.layers)
     return every + product(length, shape.width, shape.vocabulary) if vocabulary else every
+
+
+def value(kind: str, shape: ModelShape, length: int) -> Work:
+    """One unit's contribution at one position of a prompt, made alone; the logits are a read, which is next to nothing."""
+    if kind == "head":
+        made = product(1, shape.width, 3 * shape.head_width) + attend(1, length, 1, shape.head_width)
+        return made + product(1, shape.head_width, shape.width)
+    if kind == "neuron":
+        return product(1, shape.width, 2)
+    return mlp(shape, 1) if kind == "mlp" else Work(0, 0)
 
 
 def attend(queries: float, keys: float, heads: float, width: float) -> Work:
@@ -130,27 +144,6 @@ def step_work(step: Step, registers: Sequence[Register], shape: ModelShape, colu
             return looked + Work(0, 4 * len(variants) * columns)
         case Collect(kind=kind, positions=at):
             return product(len(at), h, d) if kind == "head" else Work(0, 2 * len(at) * d)
-
-
-def peak(steps: Sequence[Step], frees: Sequence[Sequence[int]], registers: Sequence[Register], shape: ModelShape) -> int:
-    """Numbers held at once a prompt, at the most: live registers and what the running step needs beside them."""
-    live = most = 0
-    for step, freed in zip(steps, frees, strict=True):
-        beside = 0
-        if isinstance(step, Measure):
-            beside = 4 * shape.vocabulary * len(step.positions)
-        elif isinstance(step, Collect):
-            beside = 2 * len(step.positions) * shape.width
-        else:
-            live += registers[step.out].elements
-            beside = registers[step.out].elements
-        if isinstance(step, Attend):
-            beside += step.variants * len(step.heads) * step.length * (2 * len(step.positions) + 2 * shape.head_width)
-        elif isinstance(step, Write):
-            beside += sum(2 * step.variants * len(step.positions) * len(c.members) * shape.head_width for c in step.changes)
-        most = max(most, live + beside)
-        live -= sum(registers[number].elements for number in freed)
-    return most
 
 
 def captured(shape: ModelShape, length: int, worlds: Mapping[World, int]) -> int:

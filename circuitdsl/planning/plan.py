@@ -6,14 +6,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from circuitdsl.borders.hypothesis import Hypothesis
-from circuitdsl.borders.plan import Cost, Machine, Measure, Panel, Plan, Request, Saving
-from circuitdsl.borders.prompts import Pick, leaves
+from circuitdsl.borders.plan import Cost, Machine, Measure, Panel, Plan, Request
+from circuitdsl.borders.prompts import Divergence, Pick, leaves
 from circuitdsl.borders.values import Draw, Gather, Readout, Recomputed
 from circuitdsl.planning import cost
-from circuitdsl.planning.bench import Bench
+from circuitdsl.planning.bench import Bench, source
 from circuitdsl.planning.draws import Tape, donors
+from circuitdsl.planning.held import Looked, Room, plain_run
 from circuitdsl.planning.panels import Rows, check_rows, group_rows, space
 from circuitdsl.planning.reach import Reached, reach, reference
+from circuitdsl.planning.savings import Savings
 from circuitdsl.planning.schedule import Asked, depths, frees, schedule
 
 MEMORY = 2 << 30
@@ -58,7 +60,7 @@ def plan(
                 check_rows(labels, rows.rows, mine.worlds, hypothesis.distributions, hypothesis.settings.align)
             bench = schedule([asked[number] for number in rows.requests], mine, rows, hypothesis.shape, hypothesis.metrics)
             panels.append(tally.panel(measured.name, rows, bench, mine))
-    return Plan(tuple(requests), draws, tuple(panels), tally.cost(), memory, seed, savings=tally.savings())
+    return Plan(tuple(requests), draws, tuple(panels), tally.cost(), memory, seed, savings=tally.savings.found(tally.plain.flops))
 
 
 def _merged(requests: Sequence[Request]) -> tuple[Request, ...]:
@@ -102,24 +104,25 @@ def _draw(
 
 
 class _Tally:
-    """Adds up what panels cost, and what each pass leaves to compute."""
+    """Adds up what panels cost, and what each pass saves."""
 
     def __init__(self, hypothesis: Hypothesis, memory: int, machine: Machine | None):
         self.hypothesis, self.shape = hypothesis, hypothesis.shape
         self.memory, self.machine = memory, machine
         self.values = self.computed = 0
         self.work, self.base, self.plain = cost.Work(0, 0), cost.Work(0, 0), cost.Work(0, 0)
-        self.elements = 0
+        self.held = 0
         self.seconds = self.base_seconds = 0.0
-        self.left: Counter[str] = Counter()
+        self.savings = Savings(self.shape)
 
     def panel(self, labels: str, rows: Rows, bench: Bench, reached: Reached) -> Panel:
         steps, freed = tuple(bench.steps), frees(bench.steps)
         worlds = depths(steps, self.shape.layers)
         work = cost.Work(0, 0)
+        looked = [self._looked(step, rows.rows) for step in steps if isinstance(step, Measure)]
+        columns = iter([look.columns for look in looked])
         for step in steps:
-            columns = self._columns(step, rows.rows) if isinstance(step, Measure) else 0
-            work += cost.step_work(step, bench.registers, self.shape, columns)
+            work += cost.step_work(step, bench.registers, self.shape, next(columns) if isinstance(step, Measure) else 0)
         n = len(rows.rows)
         base = cost.base_work(self.shape, rows.length, worlds)
         self.work += work.times(n)
@@ -128,37 +131,39 @@ class _Tally:
         alive = [node for nodes in bench.graph.nodes.values() for node in nodes if node.demand or node.pattern]
         self.computed = max(self.computed, len(alive))
         captured = cost.captured(self.shape, rows.length, worlds)
-        elements = cost.peak(steps, freed, bench.registers, self.shape) + captured
-        self.elements = max(self.elements, elements * n)
+        room = Room(self.shape, bench.registers, Counter(map(source, worlds)), n)
+        peaks = room.peaks(steps, freed, looked, captured, plain_run(self.shape, rows.length))
+        panel = Panel(labels, rows.rows, rows.length, worlds, steps, freed, peaks, captured)
+        size = panel.prompts(self.memory, BYTES)
+        self.held = max(self.held, panel.held(size))
         if self.machine is not None:
-            chunks = -(-n // max(1, self.memory // (elements * BYTES or 1)))
+            chunks = -(-n // size)
             calls = sum(map(cost.calls, steps))
             running = base.seconds(self.machine, n, chunks, cost.LAYER * sum(cost.runs(worlds)), BYTES)
             self.base_seconds += running
             self.seconds += running + work.seconds(self.machine, n, chunks, calls, BYTES)
-        self.left["as the claims ask"] += n * rows.length * reached.count
-        self.left["equal values once"] += n * rows.length * sum(map(len, bench.graph.nodes.values()))
-        self.left["equal positions once"] += n * bench.graph.new
-        self.left["where they are read"] += n * sum((node.demand | node.pattern).bit_count() for node in alive)
-        return Panel(labels, rows.rows, rows.length, worlds, steps, freed, elements, captured)
+        self.savings.panel(reached, rows, bench, [look.columns for look in looked], worlds)
+        return panel
 
-    def _columns(self, step: Measure, rows: Sequence[int]) -> int:
-        """Tokens whose logits a readout takes: those that its metric names on the rows, or the whole vocabulary."""
+    def _looked(self, step: Measure, rows: Sequence[int]) -> Looked:
+        """The tokens that a metric names on the rows, or the whole vocabulary."""
         if step.kind == "beats":
-            return 2 * len(rows)
+            return Looked(2 * len(rows), 1, False)
         metric = self.hypothesis.metrics[step.metric or ""] if step.kind == "metric" else None
-        if metric is None or metric.whole(step.labels):
-            return self.shape.vocabulary
-        picks = [leaf for leaf in leaves(metric.bound[step.labels]) if isinstance(leaf, Pick)]
-        return len(np.unique(np.concatenate([pick.ids[list(rows)].ravel() for pick in picks]))) if picks else 1
-
-    def savings(self) -> tuple[Saving, ...]:
-        return tuple(Saving(name, values) for name, values in self.left.items())
+        if metric is None:
+            return Looked(self.shape.vocabulary, 1, step.kind == "kl")
+        named = list(leaves(metric.bound[step.labels]))
+        places = {leaf.positions.tobytes() for leaf in named if isinstance(leaf, Pick | Divergence)}
+        if metric.whole(step.labels):
+            return Looked(self.shape.vocabulary, max(1, len(places)), True)
+        picks = [leaf.ids[list(rows)].ravel() for leaf in named if isinstance(leaf, Pick)]
+        return Looked(len(np.unique(np.concatenate(picks))) if picks else 1, max(1, len(places)), False)
 
     def cost(self) -> Cost:
         every = self.work + self.base
         plain = self.plain.flops or 1.0
-        peak = min(float(self.memory), float(self.elements * BYTES))
         seconds, base_seconds = (None, None) if self.machine is None else (self.seconds, self.base_seconds)
         passes, base = every.flops / plain, self.base.flops / plain
-        return Cost(self.values, self.computed, every.flops, every.moved * BYTES, passes, base, peak, seconds, base_seconds)
+        return Cost(
+            self.values, self.computed, every.flops, every.moved * BYTES, passes, base, float(self.held * BYTES), seconds, base_seconds
+        )

@@ -1,16 +1,17 @@
 """A plan in words, like SQL's EXPLAIN: what would run, and what it would cost."""
 
+import math
 from collections import Counter
 
 from circuitdsl.borders.hypothesis import Hypothesis
-from circuitdsl.borders.plan import Plan
+from circuitdsl.borders.plan import Plan, Saving
 from circuitdsl.borders.values import Gather, Mean, Run, World, Zero
 
 
 def describe(plan: Plan, hypothesis: Hypothesis, looking: int = 0, explain: bool = False) -> str:
     """Worlds, values before and after sharing, forward-pass equivalents and memory. `looking` claims choose sets first.
 
-    With `explain`, what each pass of the planner leaves to compute.
+    With `explain`, what each pass of the planner saves.
     """
     cost = plan.cost
     rows = sum(len(panel.rows) for panel in plan.panels)
@@ -27,10 +28,22 @@ def describe(plan: Plan, hypothesis: Hypothesis, looking: int = 0, explain: bool
     if cost.seconds is not None:
         lines.append(f"time           about {_seconds(cost.seconds)} on this machine, beside loading the model")
     if explain:
-        lines += [f"{'' if number else 'explain':<15}{one.values:>12,} values, {one.name}" for number, one in enumerate(plan.savings)]
+        lines += [f"{'' if number else 'passes':<15}{line}" for number, line in enumerate(map(_saving, plan.savings))]
     if looking:
         lines.append(f"and then       {looking} claims choose by looking first; their last run depends on what is found")
     return "\n".join([f"{hypothesis.title or hypothesis.source.name}", *lines, *(f"note           {note}" for note in plan.notes)])
+
+
+def _saving(saving: Saving) -> str:
+    """What a pass found and left, the share that it saved, and the forward passes that this comes to."""
+    share = "–" if saving.before == saving.after else _percent(1 - saving.after / saving.before)
+    passes = f", {saving.passes:.2f} forward passes" if saving.passes >= 0.005 else ""
+    return f"{saving.name:<25}{saving.before:>13,} → {saving.after:>12,}{share:>8}  {saving.unit}{passes}"
+
+
+def _percent(share: float) -> str:
+    """Never 100 % while something is left."""
+    return f"−{math.floor(1000 * share) / 10:.1f} %"
 
 
 def _world(world: World) -> str:

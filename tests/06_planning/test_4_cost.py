@@ -40,9 +40,12 @@ def test_the_whole_circuit_costs_about_a_pass_and_its_base_runs(space, shape):
 
 def test_chunks_are_planned_within_the_memory(space, shape):
     request = Request(Readout("metric", whole_model(Algebra(), shape), "clean", "ld"), tuple(range(12)))
-    planned = plan([request], space(), memory=1000)
-    assert planned.cost.peak_bytes == 1000
-    assert all(panel.elements > 6 * shape.layers * 2 * shape.width for panel in planned.panels)
+    [*panels] = plan([request], space()).panels
+    one, three = (4 * max(panel.held(prompts) for panel in panels) for prompts in (1, 3))
+    assert 4 * 6 * shape.layers * 2 * shape.width < one < three < 3 * one + 1
+    assert plan([request], space(), memory=1000).cost.peak_bytes == one  # a prompt is the least
+    assert plan([request], space(), memory=three).cost.peak_bytes == three
+    assert all(panel.prompts(three, 4) >= 3 and 4 * panel.held(panel.prompts(three, 4)) <= three for panel in panels)
 
 
 def test_base_runs_stop_at_the_last_layer_that_is_read(space, shape):

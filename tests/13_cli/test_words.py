@@ -1,5 +1,6 @@
 """What a newcomer is told when a command is called in a way that it does not take."""
 
+import re
 import subprocess
 import sys
 
@@ -46,3 +47,17 @@ def test_one_of_a_thing_is_not_many(circuitdsl, toy):
 def test_the_command_line_runs_as_a_module():
     done = subprocess.run([sys.executable, "-m", "circuitdsl.cli", "--version"], capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout.startswith("circuitdsl ")
+
+
+def test_a_plan_that_is_explained_has_a_line_a_pass_with_what_it_saved(circuitdsl, toy):
+    plain, shown = (circuitdsl("plan", toy, *flags).out.splitlines() for flags in ((), ("--explain",)))
+    lines = [line[15:] for line in shown if line not in plain]
+    assert [line[:25].strip() for line in lines] == [
+        "equal values once", "equal positions once", "dead values dropped", "only where they are read", "cached keys and values",
+        "one norm for all readers", "common senders once", "shared sums kept", "named tokens only", "donors from one run",
+        "runs stopped early", "heads together", "whole layers", "variants on one axis", "rows together", "sorted by length",
+    ]  # fmt: skip
+    for line in lines:
+        before, after, share, unit = re.fullmatch(r"([\d,]+) → +([\d,]+) +(–|−[\d.]+ %)  (\S.*)", line[25:].strip()).groups()
+        assert (share == "–") == (before == after) and unit
+        assert int(after.replace(",", "")) <= int(before.replace(",", ""))

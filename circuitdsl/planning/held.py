@@ -1,0 +1,227 @@
+"""What a panel holds at once beyond the model: live registers, and what the running step makes before its own is done.
+
+Numbers, an upper bound by the operations of `engine/chunk.py` and the adapter, with what they give to the next still there. Of a
+float32 model on a CPU; attention patterns are counted with a cap on the scores, ports as rotated.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from circuitdsl.borders.plan import (
+    LOGITS_AT_ONCE,
+    MLP_ROWS_AT_ONCE,
+    Attend,
+    Change,
+    Collect,
+    Index,
+    Measure,
+    Normalise,
+    Part,
+    Placement,
+    Project,
+    Source,
+    Step,
+    Sum,
+    Transform,
+    Worlds,
+    Write,
+)
+from circuitdsl.borders.units import ModelShape
+from circuitdsl.borders.values import World
+from circuitdsl.planning import cost
+from circuitdsl.planning.bench import Register, source
+
+
+class Held(NamedTuple):
+    """Numbers for each prompt of a chunk, and those that do not grow with it."""
+
+    each: int
+    fixed: int = 0
+
+
+class Looked(NamedTuple):
+    """Tokens whose logits a measured readout takes, at how many positions of a prompt at once, and whether it needs their probabilities."""
+
+    columns: int
+    places: int
+    probabilities: bool
+
+
+class Keys(NamedTuple):
+    """Sets of keys or values, the numbers that they hold beside registers, and those that are held while they are made."""
+
+    sets: int
+    rest: int
+    made: int
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What the steps of one panel need. `pools`: how many of its worlds take rows of one plain run."""
+
+    shape: ModelShape
+    registers: Sequence[Register]
+    pools: Counter[str | World]
+    prompts: int
+
+    def peaks(
+        self, steps: Sequence[Step], frees: Sequence[Sequence[int]], looked: Iterable[Looked], captured: int, running: Held
+    ) -> tuple[Held, ...]:
+        """What no other step exceeds in both numbers. `captured` is there all the time; `running` while the plain runs are made.
+
+        Vectors and numbers of readouts stay until the last step.
+        """
+        looks = iter(looked)
+        live, found = captured, {Held(captured + running.each, running.fixed)}
+        for step, freed in zip(steps, frees, strict=True):
+            beside = self.measure(step, next(looks)) if isinstance(step, Measure) else self.beside(step)
+            if not isinstance(step, Measure | Collect):
+                live += self.registers[step.out].elements
+            found.add(Held(live + beside.each, beside.fixed))
+            if isinstance(step, Collect):
+                live += 2 * self.shape.width
+            elif isinstance(step, Measure):
+                live += 2 * len(step.readouts)
+            live -= sum(self.registers[number].elements for number in freed)
+        most: list[Held] = []
+        for one in sorted(found, reverse=True):
+            if not most or one.fixed > most[-1].fixed:
+                most.append(one)
+        return tuple(most)
+
+    def beside(self, step: Step) -> Held:
+        """Beside the step's register, of every step but `Measure`."""
+        match step:
+            case Normalise(frozen=frozen, backgrounds=backgrounds, positions=at, variants=m, parts=parts):
+                out, read = m * len(at) * self.shape.width, self.picked(backgrounds, len(at) * self.shape.width)
+                scale = 0 if frozen is None else out + self.picked((frozen,), len(at) * self.shape.width)
+                return Held(read + out + max(out + scale, self.largest(parts)))
+            case Sum(variants=m, positions=at, parts=parts):
+                return Held(m * len(at) * self.shape.width + self.largest(parts))
+            case Project(out=out, port=port, heads=heads):
+                return Held((1 if port == "v" else 3) * self.registers[out].elements, self.weights(heads, self.shape.head_width))
+            case Attend(variants=m, positions=at, length=length):
+                return Held(self.attend(step), 3 * m * len(at) * length)  # which keys a query sees, 12 bytes each
+            case Transform(read=read, neurons=neurons, positions=at):
+                rows, width = self.registers[read].variants * len(at), self.shape.mlp_width if neurons is None else len(neurons)
+                if neurons is not None:
+                    return Held(3 * rows * width, 2 * self.weights(neurons, 1))
+                blocks = rows * self.shape.width * (self.prompts * rows > MLP_ROWS_AT_ONCE)
+                return Held(blocks, activations(self.shape) * width * min(MLP_ROWS_AT_ONCE, self.prompts * rows))
+            case Write(changes=changes):
+                weights = sum(
+                    self.weights(change.members, self.wide(change.kind)) for change in changes if change.kind in ("head", "neuron")
+                )
+                return Held(self.write(step), weights)
+            case Collect(positions=at):
+                return Held(4 * len(at) * self.shape.width)
+        raise TypeError(f"not a step that has a register: {step!r}")
+
+    def wide(self, kind: str) -> int:
+        return {"head": self.shape.head_width, "neuron": 1}.get(kind, self.shape.width)
+
+    def weights(self, members: Sequence[int], width: int) -> int:
+        """Rows of weights for heads or neurons that do not lie together: a copy, which the adapter keeps for a while."""
+        return len(members) * width * (self.shape.width + 2) if _apart(tuple(members)) else 0
+
+    def picked(self, worlds: Worlds, width: int) -> int:
+        """Rows of a pool beside the prompts, `width` numbers each: of all the pool's first, where places do not lie together."""
+        return (self.pools[source(worlds[0])] + len(worlds)) * width
+
+    def largest(self, parts: Sequence[Part]) -> int:
+        """Of the parts that are copied before they are added, with zeros around one whose positions and variants are both chosen."""
+
+        def copied(part: Part) -> int:
+            register = self.registers[part.register]
+            variants, positions = _count(part.variants, register.variants), _count(part.positions, len(register.at))
+            widened = part.to_variants is not None and part.to_positions is not None
+            between = variants * len(register.at) if _apart(part.variants) and _apart(part.positions) else 0
+            return (max(variants * positions * (1 + widened), variants * positions + between)) * register.width
+
+        return max(map(copied, parts), default=0)
+
+    def attend(self, step: Attend) -> int:
+        """Queries, keys and values as they are taken, laid out anew for each of the two products, and up to three sets of scores."""
+        m, n, length = step.variants, len(step.heads), step.length
+        one = length * n * self.shape.head_width
+        out, scores = m * len(step.positions) * n * self.shape.head_width, m * n * len(step.positions) * length
+        k, v = (self.keys(step, port, one) for port in (step.k, step.v))
+        shared = k.sets == v.sets == 1
+        laid = one if shared else m * one
+        spread = [0 if shared or port.sets == m else m * one for port in (k, v)]
+        queries = out * (_apart(step.q.variants) or _apart(step.q.heads) or _apart(step.q.positions) or (shared and m > 1))
+        products = max(out + laid + scores, 3 * scores, 2 * scores + laid)
+        rest = sum(wide or port.rest for wide, port in zip(spread, (k, v), strict=True))
+        return queries + max(k.made, k.rest + v.made, k.rest + v.rest + sum(spread), rest + products)
+
+    def keys(self, step: Attend, given: Source | None, one: int) -> "Keys":
+        """Keys or values for attention, `one` set of them for each variant or for all."""
+        sets = 0 if given is None else _count(given.variants, self.registers[given.register].variants)
+        if given is not None and given.at == tuple(range(step.length)):
+            copied = _apart(given.variants) or _apart(given.heads) or _apart(given.positions)
+            return Keys(sets, sets * one * copied, sets * one * copied)
+        own = self.picked(step.backgrounds, one)
+        if given is None:
+            return Keys(len(step.backgrounds), len(step.backgrounds) * one, own)
+        made = max(sets, len(step.backgrounds))
+        return Keys(made, made * one, own + made * one + sets * one * len(given.at) // step.length)
+
+    def write(self, step: Write) -> int:
+        """Contributions in place of others, their difference, and what came of the changes before; then the post-norm's two sides."""
+        stream = step.variants * len(step.positions) * self.shape.width
+        most = max((self.change(step, change) for change in step.changes), default=0)
+        if self.shape.post_norm:
+            most = max(most, 4 * stream + self.picked(step.backgrounds, len(step.positions) * self.shape.width))
+        return most + stream * (len(step.changes) > 1)
+
+    def change(self, step: Write, change: Change) -> int:
+        width = len(change.members) * self.wide(change.kind)
+        one = len(step.positions) * width
+        own, every = self.picked(step.backgrounds, one), step.variants * one
+
+        def side(placements: Sequence[Placement]) -> tuple[int, int]:
+            """At rest, and while it is made."""
+            if not placements:
+                return len(step.backgrounds) * one, own
+            placed = max(_count(p.to_variants, step.variants) * _count(p.to_positions, len(step.positions)) for p in placements) * width
+            placed += max((self.pools[source(p.worlds[0])] for p in placements if p.worlds), default=0) * one
+            return every, own + every + placed
+
+        (new, making_new), (old, making_old) = side(change.placements), side(change.instead)
+        return max(making_new, new + making_old, new + old + every * (change.kind in ("head", "neuron")))
+
+    def measure(self, step: Measure, looked: Looked) -> Held:
+        """Reads as they are taken, and logits of so many variants at once as the limit allows."""
+        m, reference = len(step.variants), step.reference is not None
+        reads = 3 * m * max(1, len(step.positions)) * self.shape.width
+        copies = looked.places * (2 + 2 * looked.probabilities) + 2 * reference
+        if looked.columns == self.shape.vocabulary:
+            reads += 2 * reference * looked.places * looked.columns
+            alone = self.prompts * looked.columns
+            if alone > LOGITS_AT_ONCE:  # one variant after another
+                return Held(reads + copies * looked.columns)
+            return Held(reads, copies * alone * min(m, LOGITS_AT_ONCE // alone))
+        return Held(reads + (copies + 6) * m * looked.columns, looked.columns * self.shape.width)
+
+
+def plain_run(shape: ModelShape, length: int) -> Held:
+    """What a layer of a plain run makes in passing, and its mask and positions."""
+    attention = 5 * shape.heads * shape.head_width + 3 * shape.heads * length
+    each = length * (2 + 2 * shape.width + max(attention, activations(shape) * shape.mlp_width * shape.mlps))
+    return Held(each, length * (length + 4))
+
+
+def activations(shape: ModelShape) -> int:
+    """Sets of an MLP's activations that are there at once: gate, its activation and the other projection, or what a GELU is made of."""
+    return 3 if cost.gated(shape) else 4
+
+
+def _apart(index: Index) -> bool:
+    """Whether the places do not lie together, so that taking them is a copy."""
+    return index is not None and index != tuple(range(index[0], index[0] + len(index)))
+
+
+def _count(index: Index, every: int) -> int:
+    return every if index is None else len(index)
