@@ -4,12 +4,16 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from circuitdsl.borders.hypothesis import Edge
+    from circuitdsl.borders.units import Unit
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models: threads that wait for each other cost many times what they save
 os.environ.setdefault("CIRCUITDSL_CACHE_SIZE", "off")  # plain runs on disk where a test is about them
@@ -146,3 +150,35 @@ def toy(tmp_path: Path) -> Path:
     """A copy of the induction toy: the hypothesis, with its model beside it."""
     shutil.copytree(ROOT / "hypotheses" / "toys" / "induction", tmp_path / "toys" / "induction")
     return Path(shutil.copy(ROOT / "hypotheses" / "induction_toy.circ", tmp_path))
+
+
+@pytest.fixture(scope="session")
+def unit_of() -> "Callable[[str], Unit]":
+    """`embed`, `logits`, `mlp 0`, or a head `1.0`."""
+    from circuitdsl.borders.units import EMBED, LOGITS, Unit
+
+    def read(text: str) -> Unit:
+        if text in ("embed", "logits"):
+            return EMBED if text == "embed" else LOGITS
+        if text.startswith("mlp "):
+            return Unit("mlp", int(text.removeprefix("mlp ")))
+        layer, index = text.split(".")
+        return Unit("head", int(layer), int(index))
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def edges_of(unit_of) -> "Callable[[Sequence[str]], tuple[Edge, ...]]":
+    """`embed -> 1.0.v`, a link each; without a port, the only one."""
+    from circuitdsl.borders.hypothesis import Edge, Link, Place
+
+    def read(lines: Sequence[str]) -> tuple[Edge, ...]:
+        found = []
+        for line in lines:
+            sender, receiver = line.split(" -> ")
+            receiver, port = (receiver[:-2], receiver[-1]) if receiver[-1] in "qkv" else (receiver, "in")
+            found.append(Edge(sender, receiver, port, (Link(Place(unit_of(sender), sender), Place(unit_of(receiver), receiver), port),)))
+        return tuple(found)
+
+    return read

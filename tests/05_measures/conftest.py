@@ -7,45 +7,23 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from circuitdsl.borders.hypothesis import Ablation, Claim, Edge, Hypothesis, Link, ModelName, Node, Place, Settings
+from circuitdsl.borders.hypothesis import Ablation, Claim, Hypothesis, Link, ModelName, Node, Place, Settings
 from circuitdsl.borders.measure import Combination, RatioOf, Search
 from circuitdsl.borders.plan import Request
 from circuitdsl.borders.prompts import Distribution, Metric, Pick, Prompt
 from circuitdsl.borders.source import Source
-from circuitdsl.borders.units import EMBED, LOGITS, Layout, ModelShape, Port, Unit
+from circuitdsl.borders.units import Layout, ModelShape
 from circuitdsl.borders.values import Algebra
 from circuitdsl.borders.verdict import ClaimVerdict, Question
 
 
-def unit_of(text: str) -> Unit:
-    """`embed`, `logits`, `mlp 0`, or a head `1.0`."""
-    if text in ("embed", "logits"):
-        return EMBED if text == "embed" else LOGITS
-    if text.startswith("mlp "):
-        return Unit("mlp", int(text.removeprefix("mlp ")))
-    layer, index = text.split(".")
-    return Unit("head", int(layer), int(index))
-
-
-def edges_of(lines: Sequence[str]) -> tuple[Edge, ...]:
-    """`embed -> 1.0.v`, a link each; without a port, the only one."""
-    found = []
-    for line in lines:
-        sender, receiver = line.split(" -> ")
-        port: Port = "in"
-        if receiver[-1] in "qkv":
-            receiver, port = receiver[:-2], receiver[-1]  # type: ignore[assignment]
-        found.append(Edge(sender, receiver, port, (Link(Place(unit_of(sender), sender), Place(unit_of(receiver), receiver), port),)))
-    return tuple(found)
-
-
 @pytest.fixture
-def links() -> Callable[..., list[Link]]:
+def links(edges_of) -> Callable[..., list[Link]]:
     return lambda *lines: [link for edge in edges_of(lines) for link in edge.links]
 
 
 @pytest.fixture
-def space() -> Callable[..., Hypothesis]:
+def space(edges_of) -> Callable[..., Hypothesis]:
     """`space(shape, clean, answers, *edges, exploring=…, **others)`: rows of tokens, other distributions paired with `clean`.
 
     The metric is `logit(answer)` at the last token; rows that are not exploring verify.
@@ -159,7 +137,7 @@ def judged() -> Callable[..., ClaimVerdict]:
 
 
 @pytest.fixture
-def with_node() -> Callable[..., Hypothesis]:
+def with_node(unit_of) -> Callable[..., Hypothesis]:
     """`with_node(space, "backup", "0.1", …)`: a named node more."""
     return lambda space, name, *units: replace(
         space, nodes={**space.nodes, name: Node(name, tuple(Place(unit_of(unit), unit) for unit in units))}

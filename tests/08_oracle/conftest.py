@@ -310,32 +310,15 @@ def toy_space() -> Callable[..., Hypothesis]:
     return make
 
 
-def unit_of(text: str) -> Unit:
-    """`embed`, `logits`, `mlp 0`, or a head `1.0`."""
-    if text in ("embed", "logits"):
-        return EMBED if text == "embed" else LOGITS
-    if text.startswith("mlp "):
-        return Unit("mlp", int(text.removeprefix("mlp ")))
-    layer, index = text.split(".")
-    return Unit("head", int(layer), int(index))
-
-
 @pytest.fixture
-def circuit() -> Callable[..., Hypothesis]:
+def circuit(edges_of) -> Callable[..., Hypothesis]:
     """`circuit(space, "embed -> 1.0.v", …)`: the space with these edges and a node for each of their units."""
 
     def make(space: Hypothesis, *lines: str) -> Hypothesis:
-        edges = []
-        for line in lines:
-            sender, receiver = line.split(" -> ")
-            port: Port = "in"
-            if receiver[-1] in "qkv":
-                receiver, port = receiver[:-2], receiver[-1]  # type: ignore[assignment]
-            link = Link(Place(unit_of(sender), sender), Place(unit_of(receiver), receiver), port)
-            edges.append(Edge(sender, receiver, port, (link,)))
+        edges = edges_of(lines)
         places = {place.node: place for edge in edges for link in edge.links for place in (link.sender, link.receiver)}
         nodes = {name: Node(name, (place,)) for name, place in places.items()}
-        return replace(space, edges=tuple(edges), nodes={**space.nodes, **nodes})
+        return replace(space, edges=edges, nodes={**space.nodes, **nodes})
 
     return make
 
