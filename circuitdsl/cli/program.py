@@ -1,5 +1,6 @@
 """The program: runs a command and turns what went wrong into words and an exit status."""
 
+import atexit
 import gc
 import sys
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from circuitdsl.cli.app import BAD_FILE, GUARD, INTERNAL, INTERRUPTED, app, repo
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs a command and leaves with its exit status. What is wrong with the input is said in words, never as a traceback."""
     gc.set_threshold(100_000, 20, 50)  # the default looks for garbage hundreds of times while libraries are imported
+    atexit.register(gc.freeze)  # what is left goes with the process: it need not be looked through
     try:
         status = app(args=arguments, standalone_mode=False)
     except CircError as error:
