@@ -248,7 +248,11 @@ def in_terminal(*arguments: object, interrupt_at: bytes | None = None) -> tuple[
     """Runs the program with a terminal as its standard error; interrupts it once that shows `interrupt_at`."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [PROGRAM, *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=theirs, env={**os.environ, "TERM": "xterm"}
+        [PROGRAM, *map(str, arguments)],
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it, and so would it
     )
     os.close(theirs)
     seen, deadline = b"", time.monotonic() + 240
