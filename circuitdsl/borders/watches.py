@@ -86,7 +86,7 @@ class BankBias:
     """W066: by how much a score from banks of so many slots is off, as banks of half as many tell."""
 
     slots: int
-    bias: RatioOf
+    bias: SpreadOf
 
 
 @dataclass(frozen=True, slots=True)

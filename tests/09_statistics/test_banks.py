@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from circuitdsl.borders.measure import Combination, MeanOf, Member, RatioOf, SpreadOf, column, difference
+from circuitdsl.borders.measure import MeanOf, Member, RatioOf, SpreadOf, column, difference
 from circuitdsl.borders.verdict import Estimate, Question
 from circuitdsl.borders.watches import BankBias, Joined, Regrouped
 from circuitdsl.statistics import judge
@@ -63,7 +63,7 @@ def warned(watch, apart):
 
 
 def bias(score):
-    return BankBias(8, RatioOf(Combination((("other", 1.0), ("F(scrub)", -1.0))), score.denominator, banks=True))
+    return BankBias(8, SpreadOf(RatioOf(difference("other", "F(base)"), score.denominator, banks=True), score))
 
 
 def spread(score):

@@ -5,7 +5,6 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from circuitdsl.borders.measure import RatioOf
 from circuitdsl.borders.plan import Request
 from circuitdsl.borders.source import CircError
 from circuitdsl.borders.units import Unit
@@ -158,16 +157,6 @@ def test_banks_of_half_the_size_are_off_by_twice_as_much(scrub):
     assert abs(large.mean() - 15.5) < 4 * error and abs(half.mean() - 23) < 4 * error
     assert abs(2 * large.mean() - half.mean() - 8) < 4 * np.sqrt((4 * large.var(ddof=1) + half.var(ddof=1)) / 12)
     assert half.mean() - large.mean() > 3 * error
-
-
-def test_the_bias_is_told_by_banks_of_half_the_size(scrub, shape):
-    lowered = scrub.lowered(chained(scrub, shape, 6), banks=8)
-    (member,) = lowered.members
-    bias = member.beside["bias of banks of 8"]
-    assert isinstance(bias, RatioOf) and bias.banks and member.estimand.banks
-    assert dict(bias.numerator.terms) == {"F(scrub), banks of 4": 1.0, "F(scrub)": -1.0}
-    of = lambda name: {lowered.readouts[one].digest for one in lowered.replicates[name]}  # noqa: E731
-    assert not of("F(scrub)") & of("F(scrub), banks of 4")
 
 
 def test_left_out_parents_named_as_one_group_share_a_draw_in_banks_as_well(scrub):
