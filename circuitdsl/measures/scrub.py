@@ -273,6 +273,6 @@ SCRUB = Measure(
     lower=_lower_scrub,
     details="A node without `carries` keeps its reference. What is left out of a node's inputs comes from one more prompt. "
     "Scores above 1 are reported as they are. Where the tree has more than 4,000 recomputations, paths take from banks of a few values "
-    "of each node; interval and verdict allow for what that is off by. A score near 1 is no proof: read the mean absolute change, the KL and "
-    "the classes beside it.",
+    "of each node; interval and verdict allow for what that is off by. A score near 1 is no proof: read the mean absolute change, the "
+    "KL and the classes beside it.",
 )
