@@ -106,11 +106,14 @@ def left_out(hypothesis: Hypothesis, incoming: Mapping[Place, tuple[DrawGroup, .
 
 
 def natural_parts(hypothesis: Hypothesis, left: tuple[Unit, ...]) -> dict[str, frozenset[Unit]]:
-    """Sets of units that have a name: kinds, declared nodes, layers, and each unit; the first name of equal sets counts."""
+    """Sets of units that have a name: kinds, declared nodes by name, layers, and each unit; the first name of equal sets counts.
+
+    In an order that the file's does not change: it says which splits are tried, and a group's name keys its draws.
+    """
     named = {
         "heads": [unit for unit in left if unit.kind == "head"],
         "MLPs": [unit for unit in left if unit.kind == "mlp"],
-        **{name: [unit for unit in node.units if unit in left] for name, node in hypothesis.nodes.items() if not node.members},
+        **{name: [unit for unit in node.units if unit in left] for name, node in sorted(hypothesis.nodes.items()) if not node.members},
         **{f"layer {layer}": [unit for unit in left if unit.layer == layer and unit != EMBED] for layer in range(hypothesis.shape.layers)},
         **{str(unit): [unit] for unit in left},
     }
