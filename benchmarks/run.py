@@ -18,9 +18,8 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import predicting, starting
+from benchmarks import growth, predicting, scrubbing, starting
 from benchmarks.peers import Compared, compare
-from benchmarks.scrubbing import scrub_row
 from benchmarks.setting import PROMPTS, TOKENS, Batch, circuit_a, circuit_b, hypothesis, model
 from benchmarks.timing import Machine, Timed, forward, machine, timed
 from benchmarks.verifying import verify_row
@@ -159,15 +158,14 @@ def main() -> None:
     known, adapter = machine(), model()
     print(f"{PROMPTS} prompts of {TOKENS} tokens; {known.flops / 1e9:.0f} GFLOP/s, {known.bandwidth / 1e9:.1f} GB/s", flush=True)
     results = measure_rows(adapter, known, quick)
-    rows = [Result(*scrub_row(adapter, known, quick)), measure_memory(), measure_start(), Result(*verify_row(quick))]
+    rows = [Result(*scrubbing.scrub_row(adapter, known, quick)), measure_memory(), measure_start(), Result(*verify_row(quick))]
     for row in rows if quick else [*rows, measure_predictions(quick)]:
         results.append(row)
         print(line(row), flush=True)
     peers = [] if quick else compare_with_peers(adapter)
     if not quick:
-        from benchmarks.growth import curves
-
-        curves()
+        growth.curves()
+        scrubbing.curves()
     record = {"when": when, "quick": quick, "machine": asdict(known), "platform": platform.platform(), "python": platform.python_version()}
     record |= {"versions": {name: version(name) for name in ("torch", "transformers", "numpy")}}
     record |= {"rows": [asdict(one) for one in results], "peers": [asdict(one) for one in peers]}
