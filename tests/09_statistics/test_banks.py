@@ -50,6 +50,14 @@ def test_a_column_without_replicates_is_as_ever():
         assert analyse(kind, columns, these, 0.95).estimate == analyse(plain, columns, these, 0.95).estimate
 
 
+@pytest.mark.parametrize("make", [MeanOf(column("scrubbed"), banks=True), RatioOf(column("scrubbed"), WHOLE, banks=True)])
+def test_banks_that_differ_are_no_certainty_where_prompts_are_all_alike(make):
+    by_bank = np.array([[0.5], [0.6], [0.7], [0.8]])
+    found = analyse(make, {"scrubbed": np.broadcast_to(by_bank, (BANKS, N)), "whole": np.ones(N)}, sample(np.arange(N)), 0.95)
+    assert not found.exact and found.estimate.low < 0.5 and found.estimate.high > 0.8
+    assert found.estimate.standard_error == pytest.approx(by_bank.std(ddof=1) / 2)
+
+
 def warned(watch, apart):
     """Codes of the warnings about a score of 0.7 where the other way to draw gives `apart` more."""
     rng = np.random.default_rng(1)

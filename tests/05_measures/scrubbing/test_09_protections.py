@@ -6,7 +6,10 @@ from itertools import product
 import numpy as np
 import pytest
 
-from circuitdsl.borders.units import Unit
+from circuitdsl.borders.hypothesis import Place
+from circuitdsl.borders.units import Role, Unit
+from circuitdsl.measures.adversary import Grouping, left_out, splits
+from circuitdsl.measures.scrubbing import Apart, draw_groups
 from circuitdsl.models.toys import induction
 
 A, B, C = (Unit("head", 0, index) for index in range(3))
@@ -134,3 +137,21 @@ def test_the_adversary_finds_nothing_where_nothing_is_left_out_that_matters(scru
     verdict = scrub.judged(file, nothing.adapter, adversary=8)
     assert "W068" not in codes(verdict) and "lowered by" not in verdict.members[0].beside
     assert toy is not None
+
+
+def test_parts_of_a_stated_group_keep_its_positions():
+    places = tuple(Place(unit, "late", (Role("END"),)) for unit in (A, B))
+    left = (A, B, C)
+    found = splits(Grouping((Apart("late", places),)), {"head 0.0": frozenset({A}), "head 0.2": frozenset({C})}, left)
+    (grouping,) = found  # head 0.2 is all that is left of the rest
+    assert {one.name: one.places for one in grouping.apart} == {"late less head 0.0": places[1:], "head 0.0": places[:1]}
+
+
+def test_what_an_edge_delivers_at_some_positions_is_left_out_at_the_others(scrub):
+    toy = scrub.Sums([(0,), (1,)], [lambda x: x, lambda x: x], 2)
+    file = toy.graph([scrub.node("a", A), scrub.node("b", B)])
+    incoming = draw_groups(file, tuple(link for edge in file.edges for link in edge.links))
+    logits = next(place for place in incoming if str(place.unit) == "logits")
+    assert B not in left_out(file, incoming)
+    groups = tuple(replace(one, links=tuple(replace(link, roles=(Role("END"),)) for link in one.links)) for one in incoming[logits])
+    assert B in left_out(file, {**incoming, logits: groups})
