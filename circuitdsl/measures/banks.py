@@ -18,7 +18,7 @@ of that (statistics/bounded.py). The standard error counts what differs between 
 - Extrapolation alone (2 F_M − F_{M/2}, Richardson 1911) is not taken: it is right if the bias is b/M to the letter, overshoots where
   it falls faster, as above, and has five times the variance. It is one end of the bound.
 - What is assumed is an inequality that the numbers suggest and do not prove. It fails where banks are so small that the bias no longer
-  grows as they shrink, since nearly all paths meet: a bias near the whole effect, of which W066 warns.
+  grows as they shrink, since nearly all paths meet, or where the metric saturates: W066 warns of a bias that is a large part of the score.
 - Without assumptions there is only the chance that any two paths of a prompt meet, about (paths)²/2M, times the metric's range: that
   is more than the range itself wherever banks are needed.
 """

@@ -29,7 +29,7 @@ from circuitdsl.statistics.cautions import (
     shared_mechanism,
     verdict_flips,
 )
-from circuitdsl.statistics.fieller import analyse_spread
+from circuitdsl.statistics.fieller import analyse_ratio, analyse_spread
 from circuitdsl.statistics.samples import Sample
 from circuitdsl.statistics.scrubbed import biased_banks, joined_differs, regrouped_lower
 
@@ -64,7 +64,8 @@ def watched(
             case Guesses(probe, permuted, selectivity):
                 yield from guesses(probe, permuted, selectivity, columns, sample, confidence)
             case BankBias(slots, bias):
-                found = biased_banks(slots, analyse_spread(bias, columns, sample, confidence).estimate)
+                score = analyse_ratio(bias.second, columns, sample, confidence).estimate
+                found = biased_banks(slots, analyse_spread(bias, columns, sample, confidence).estimate, score)
             case Joined(features, how, spread):
                 found = joined_differs(features, how, analyse_spread(spread, columns, sample, confidence).estimate)
             case Regrouped(grouping, spread):

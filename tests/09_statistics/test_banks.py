@@ -91,8 +91,17 @@ def test_warnings_of_other_ways_to_draw(code, watch, fires, silent):
     assert all(warned(watch, apart) == [] for apart in silent)
 
 
+@pytest.mark.parametrize(("off", "large"), [(0.1, False), (0.2, True), (-0.2, True)])
+def test_a_bias_that_is_a_large_part_of_the_score_may_be_larger_than_its_bound(off, large):
+    from circuitdsl.statistics.scrubbed import biased_banks
+
+    warning = biased_banks(8, Estimate(value=off, low=off - 0.05, high=off + 0.05), Estimate(value=0.7))
+    assert warning.message.startswith("banks of 8 put the score off by about 0.")
+    assert warning.message.endswith("its bound may be too small") == large
+
+
 def test_no_warning_without_an_interval():
     from circuitdsl.statistics.scrubbed import biased_banks, joined_differs, regrouped_lower
 
     unknown = Estimate(value=0.5)
-    assert biased_banks(8, unknown) is joined_differs("f", "drawn apart", unknown) is regrouped_lower("heads", unknown) is None
+    assert biased_banks(8, unknown, unknown) is joined_differs("f", "drawn apart", unknown) is regrouped_lower("heads", unknown) is None
