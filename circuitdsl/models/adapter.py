@@ -46,12 +46,10 @@ class TransformerAdapter:
         if bool((tokens >= self.shape.vocabulary).any()):
             message = f"token id {int(tokens.max())} is outside the model's vocabulary of {self.shape.vocabulary}"
             raise model_error("C418", message, "the tokenizer knows tokens that the model was not given: avoid them in the prompts")
-        from transformers import DynamicCache
-
         reads: dict[WriteGroup, Tensor] = {}
         heads: dict[int, Tensor] = {}
         mlps: dict[int, Tensor] = {}
-        cache = DynamicCache()  # without a configuration no layer of it forgets what has left a sliding window
+        cache = self.family.cache()
         logits, (norm, _) = WriteGroup(0, "logits"), self.final()
         with ExitStack() as hooks:
 
