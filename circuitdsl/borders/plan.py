@@ -222,6 +222,8 @@ class Panel:
     length: int
     worlds: Mapping[World, int]
     """Base worlds that a step reads, each with the number of the model's layers that this takes."""
+    last: Mapping[World, tuple[int, ...]]
+    """Positions at which the last of a world's layers is read, beside its keys and values."""
     steps: tuple[Step, ...]
     frees: tuple[tuple[int, ...], ...]
     """For each step, the registers that nothing reads any more after it."""

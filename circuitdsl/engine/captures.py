@@ -10,7 +10,7 @@ from circuitdsl.borders.hypothesis import Hypothesis
 from circuitdsl.borders.plan import Panel, Plan, Write
 from circuitdsl.borders.units import Layout
 from circuitdsl.borders.values import Gather, Mean, Run, World, Zero
-from circuitdsl.engine.disk import RunsOnDisk, capture
+from circuitdsl.engine.disk import At, RunsOnDisk, capture, holds
 from circuitdsl.engine.places import Places
 from circuitdsl.engine.worlds import CapturedPool, Pool, View, Views, average, zeros
 
@@ -28,14 +28,18 @@ class Captures:
     disk: RunsOnDisk | None = None
     _kept: dict[tuple[str, tuple[int, ...]], Captured] = field(default_factory=dict)
 
-    def run(self, adapter: Adapter, hypothesis: Hypothesis, distribution: str, rows: tuple[int, ...], layers: int) -> Captured:
-        """A plain run's first `layers` layers, or more."""
+    def run(
+        self, adapter: Adapter, hypothesis: Hypothesis, distribution: str, rows: tuple[int, ...], layers: int, at: At = None
+    ) -> Captured:
+        """A plain run's first `layers` layers, the last at the positions `at`, or more."""
         key = (distribution, rows)
         captured = self._kept.pop(key, None)
-        if captured is None or len(captured.heads) < layers:
+        if captured is None or not holds(captured.at, len(captured.heads), layers, at):
+            if captured is not None and captured.at is not None and at is not None and len(captured.heads) == layers:
+                at = tuple(sorted({*at, *captured.at}))  # so that two plans do not take turns in running it
             prompts = hypothesis.distributions[distribution].prompts
             tokens = torch.tensor([prompts[row].tokens for row in rows], device=adapter.device)
-            captured = capture(adapter, tokens, layers) if self.disk is None else self.disk.run(adapter, tokens, layers)
+            captured = (capture if self.disk is None else self.disk.run)(adapter, tokens, layers, at)
         if self.keep:
             self._kept[key] = captured
             while self._kept and self.bytes > self.budget:
@@ -93,11 +97,12 @@ class Worlds:
         held = self.panel.captured * len(self.panel.rows) * self.adapter.dtype.itemsize
         gathered = {world.distribution for world in self.panel.worlds if isinstance(world, Gather) and held <= self.captures.budget}
         needed: dict[str, dict[int, None]] = {}
-        depths: dict[str, int] = {}
+        depths: dict[str, tuple[int, set[int]]] = {}
         for world, depth in self.panel.worlds.items():
             if isinstance(world, Run | Gather):
-                name = world.distribution
-                depths[name] = max(depth, depths.get(name, 0))
+                name, at = world.distribution, set(self.panel.last[world])
+                deepest, there = depths.get(name, (-1, set()))
+                depths[name] = max(depth, deepest), (at if depth > deepest else there if depth < deepest else at | there)
                 mine = np.asarray(self.panel.rows if name in gathered else rows)
                 taken = mine if isinstance(world, Run) else self.plan.draws[world.draw][mine]
                 needed.setdefault(name, {}).update(dict.fromkeys(taken.tolist()))
@@ -105,13 +110,13 @@ class Worlds:
             if name not in self._gathered:
                 place, order = np.full(len(self.hypothesis.distributions[name]), -1), sorted(some)
                 place[order] = np.arange(len(order))
-                self._gathered[name] = place, self._pool(name, tuple(order), depths[name])
+                self._gathered[name] = place, self._pool(name, tuple(order), depths[name][0], tuple(sorted(depths[name][1])))
         found = {name: self._gathered[name] for name in needed}
         self._gathered = {name: found[name] for name in gathered}
         return found
 
-    def _pool(self, distribution: str, rows: tuple[int, ...], layers: int) -> Pool:
-        return CapturedPool(self.adapter, self.captures.run(self.adapter, self.hypothesis, distribution, rows, layers))
+    def _pool(self, distribution: str, rows: tuple[int, ...], layers: int, at: At = None) -> Pool:
+        return CapturedPool(self.adapter, self.captures.run(self.adapter, self.hypothesis, distribution, rows, layers, at))
 
     def _alike(self, row: int) -> Layout | int:
         return self.hypothesis.distributions[self.panel.labels].prompts[row].layout.alike(self.hypothesis.settings.align)

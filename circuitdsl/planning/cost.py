@@ -3,7 +3,7 @@
 A product of [a, b] and [b, c] counts 2abc operations and reads and writes each matrix once. Numbers are a prompt's unless said.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from circuitdsl.borders.plan import Attend, Collect, Machine, Measure, Normalise, Part, Project, Step, Sum, Transform, Write
@@ -67,13 +67,19 @@ def mlp(shape: ModelShape, tokens: float) -> Work:
     return product(tokens, shape.width, shape.mlp_width).times(3 if gated(shape) else 2) + Work(0, ACTIVATION * tokens * shape.mlp_width)
 
 
+def layer(shape: ModelShape, length: int, positions: int | None = None) -> Work:
+    """A layer of a plain pass over one prompt; its keys and values at all positions, the rest at some."""
+    some = length if positions is None else positions
+    attention = product(length, shape.width, 2 * shape.kv_heads * shape.head_width)
+    attention += product(some, shape.width, shape.heads * shape.head_width)
+    attention += product(some, shape.heads * shape.head_width, shape.width)
+    attention += attend(some, length, shape.heads, shape.head_width)
+    return attention + (mlp(shape, some) if shape.mlps else Work(0, 0)) + Work(0, 12 * some * shape.width)
+
+
 def forward(shape: ModelShape, length: int, vocabulary: bool = True) -> Work:
     """A plain pass over one prompt."""
-    attention = product(length, shape.width, (shape.heads + 2 * shape.kv_heads) * shape.head_width)
-    attention += product(length, shape.heads * shape.head_width, shape.width)
-    attention += attend(length, length, shape.heads, shape.head_width)
-    layer = attention + (mlp(shape, length) if shape.mlps else Work(0, 0)) + Work(0, 12 * length * shape.width)
-    every = layer.times(shape.layers)
+    every = layer(shape, length).times(shape.layers)
     return every + product(length, shape.width, shape.vocabulary) if vocabulary else every
 
 
@@ -146,25 +152,33 @@ def step_work(step: Step, registers: Sequence[Register], shape: ModelShape, colu
             return product(len(at), h, d) if kind == "head" else Work(0, 2 * len(at) * d)
 
 
-def captured(shape: ModelShape, length: int, worlds: Mapping[World, int]) -> int:
-    """Numbers that the base worlds hold for each prompt."""
+def captured(shape: ModelShape, length: int, depths: Iterable[int]) -> int:
+    """Numbers that plain runs of so many layers hold for each prompt."""
     layer = shape.heads * shape.head_width + 2 * shape.kv_heads * shape.head_width + (3 if shape.mlps else 1) * shape.width
-    return sum(length * (depth * layer + 2 * shape.width) for depth in runs(worlds))
+    return sum(length * (depth * layer + 2 * shape.width) for depth in depths)
 
 
-def base_work(shape: ModelShape, length: int, worlds: Mapping[World, int]) -> Work:
-    """The plain runs of one prompt, each as far as it is read."""
-    return forward(shape, length, vocabulary=False).times(sum(runs(worlds)) / shape.layers)
+def base_work(shape: ModelShape, length: int, depths: Iterable[tuple[int, int]]) -> Work:
+    """Plain runs of one prompt, each of some layers, the last of them at some positions."""
+    found = Work(0, 0)
+    for depth, some in depths:
+        if depth:
+            found += layer(shape, length).times(depth - 1) + layer(shape, length, some)
+    return found
 
 
-def runs(worlds: Mapping[World, int]) -> list[int]:
-    """Layers of the plain runs for each prompt: of a distribution in its place, of a draw of ablation donors, of a mean.
+def runs(worlds: Mapping[World, int], last: Mapping[World, tuple[int, ...]], length: int) -> list[tuple[int, int]]:
+    """Layers of the plain runs for each prompt, and at how many positions the last is run: of a distribution in its place, of a draw of
+    ablation donors, of a mean, which takes all positions.
 
     The draws of causal scrubbing name rows of one pool over and over: all of them together are one run of it.
     """
-    deepest: dict[World | str, int] = {}
+    every = set(range(length))
+    found: dict[World | str, tuple[int, set[int]]] = {}
     for world, depth in worlds.items():
         if isinstance(world, Run | Gather | Mean):
             run = world.distribution if isinstance(world, Gather) and isinstance(world.draw, Draw) else world
-            deepest[run] = max(depth, deepest.get(run, 0))
-    return list(deepest.values())
+            at = every if isinstance(world, Mean) else set(last[world])
+            deepest, there = found.get(run, (-1, set()))
+            found[run] = max(depth, deepest), (at if depth > deepest else there if depth < deepest else at | there)
+    return [(depth, len(at) if 2 * len(at) <= length else length) for depth, at in found.values()]

@@ -117,32 +117,33 @@ class _Tally:
 
     def panel(self, labels: str, rows: Rows, bench: Bench, reached: Reached) -> Panel:
         steps, freed = tuple(bench.steps), frees(bench.steps)
-        worlds = depths(steps, self.shape.layers)
+        worlds, last = depths(steps, self.shape.layers)
         work = cost.Work(0, 0)
         looked = [self._looked(step, rows.rows) for step in steps if isinstance(step, Measure)]
         columns = iter([look.columns for look in looked])
         for step in steps:
             work += cost.step_work(step, bench.registers, self.shape, next(columns) if isinstance(step, Measure) else 0)
         n = len(rows.rows)
-        base = cost.base_work(self.shape, rows.length, worlds)
+        runs = cost.runs(worlds, last, rows.length)
+        base = cost.base_work(self.shape, rows.length, runs)
         self.work += work.times(n)
         self.base += base.times(n)
         self.plain += cost.forward(self.shape, rows.length).times(n)
         alive = [node for nodes in bench.graph.nodes.values() for node in nodes if node.demand or node.pattern]
         self.computed = max(self.computed, len(alive))
-        captured = cost.captured(self.shape, rows.length, worlds)
+        captured = cost.captured(self.shape, rows.length, (depth for depth, _ in runs))
         room = Room(self.shape, bench.registers, Counter(map(source, worlds)), n)
         peaks = room.peaks(steps, freed, looked, captured, plain_run(self.shape, rows.length))
-        panel = Panel(labels, rows.rows, rows.length, worlds, steps, freed, peaks, captured)
+        panel = Panel(labels, rows.rows, rows.length, worlds, last, steps, freed, peaks, captured)
         size = panel.prompts(self.memory, BYTES)
         self.held = max(self.held, panel.held(size))
         if self.machine is not None:
             chunks = -(-n // size)
             calls = sum(map(cost.calls, steps))
-            running = base.seconds(self.machine, n, chunks, cost.LAYER * sum(cost.runs(worlds)), BYTES)
+            running = base.seconds(self.machine, n, chunks, cost.LAYER * sum(depth for depth, _ in runs), BYTES)
             self.base_seconds += running
             self.seconds += running + work.seconds(self.machine, n, chunks, calls, BYTES)
-        self.savings.panel(reached, rows, bench, [look.columns for look in looked], worlds)
+        self.savings.panel(reached, rows, bench, [look.columns for look in looked], worlds, runs)
         return panel
 
     def _looked(self, step: Measure, rows: Sequence[int]) -> Looked:

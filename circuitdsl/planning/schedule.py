@@ -189,32 +189,34 @@ def inputs(step: Step) -> tuple[int, ...]:
             return ()
 
 
-def depths(steps: Sequence[Step], layers: int) -> dict[World, int]:
-    """How many layers of each base world the steps read: what comes later need not be run."""
+def depths(steps: Sequence[Step], layers: int) -> tuple[dict[World, int], dict[World, tuple[int, ...]]]:
+    """How many layers of each base world the steps read, and the positions of the last of them: what comes later need not be run."""
     found: dict[World, int] = {}
+    last: dict[tuple[World, int], set[int]] = {}
 
-    def need(worlds: Worlds, depth: int) -> None:
+    def need(worlds: Worlds, depth: int, positions: tuple[int, ...] = ()) -> None:
         for world in worlds:
             found[world] = max(found.get(world, 0), depth)
+            last.setdefault((world, depth), set()).update(positions)
 
     for step in steps:
         match step:
             case Normalise(reader=reader):
                 depth = {"attention": reader.layer, "mlp": reader.layer + 1}.get(reader.kind, layers)
-                need(step.backgrounds, depth)
-                need((step.frozen,) if step.frozen is not None else (), depth)
+                need(step.backgrounds, depth, step.positions)
+                need((step.frozen,) if step.frozen is not None else (), depth, step.positions)
             case Attend():
-                need(step.backgrounds, step.layer + 1)
+                need(step.backgrounds, step.layer + 1)  # its keys and values
             case Collect(world=world, group=group, member=member):
                 own = group.layer + (member is not None or group.kind == "mlp")
-                need((world,), layers if group.kind == "logits" else 0 if group.kind == "embed" else own)
+                need((world,), layers if group.kind == "logits" else 0 if group.kind == "embed" else own, step.positions)
             case Write(group=group):
                 depth = 0 if group.kind == "embed" else group.layer + 1
-                need(step.backgrounds, depth)
+                need(step.backgrounds, depth, step.positions)
                 for change in step.changes:
                     for placement in (*change.placements, *change.instead):
-                        need(placement.worlds, depth)
-    return found
+                        need(placement.worlds, depth, step.positions)
+    return found, {world: tuple(sorted(last[world, depth])) for world, depth in found.items()}
 
 
 def frees(steps: Sequence[Step]) -> tuple[tuple[int, ...], ...]:
