@@ -123,10 +123,7 @@ def _asked(hypothesis: Hypothesis, claim: Claim, lowered: Lowered | Search, look
     summary = known.summary if known else ""
     subset = hypothesis.settings.subset if known and known.costly else None
     if isinstance(lowered, Search):
-        if not hypothesis.exploring:
-            message = f"`{claim.measure}` chooses its sets on prompts that the verdict does not see, and none are kept for that"
-            hint = "`settings { explore = 0.5 }` keeps half of them"
-            raise CircError([Diagnostic("C373", message, claim.span, hint, source=hypothesis.source)])
+        assert hypothesis.exploring, f"the signature of `{claim.measure}` does not say that it searches"
         rows, _ = hypothesis.divided(claim, measured)
         rows = hypothesis.some(rows, measured, subset)
         return Looking(claim, lowered, measured, "exploring", rows, summary, whole=claim.comparison is not None)
@@ -305,7 +302,7 @@ def verify(path: Path, flags: Flags, progress: Progress = quiet) -> "Evidence":
         numbers = run(plan(hypothesis, [*asked, *figure], flags.memory), "measuring")
         verdicts = judge(hypothesis, asked, numbers)
     progress("judging", 1.0)
-    shown = prompts[hypothesis.verifying[0]].tokens
+    shown = prompts[(hypothesis.verifying or hypothesis.exploring)[0]].tokens
     return record(
         hypothesis,
         asked,
@@ -383,7 +380,7 @@ def tree_of(path: Path, flags: Flags, label: str, row: int | None = None) -> "Tr
     claim = claims[label]
     measured = claim.options.get("on") or hypothesis.default
     rows = len(hypothesis.distributions[measured])
-    chosen = hypothesis.rows(measured, "verifying")[0] if row is None else row
+    chosen = [*hypothesis.rows(measured, "verifying"), *hypothesis.rows(measured, "exploring")][0] if row is None else row
     if not 0 <= chosen < rows:
         raise CircError([Diagnostic("C384", f"`{measured}` has no row {chosen}", Span(), f"its rows are 0 to {rows - 1}")])
     found = tree(claim, hypothesis)

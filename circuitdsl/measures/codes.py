@@ -18,11 +18,6 @@ CODES = {
         "The null that `rank_among_random` states allows no circuit in this model: for example `disjoint`, where a layer has too few "
         "heads outside the circuit. State another with `match =`.",
     ),
-    "C373": Code(
-        "no prompts to choose on",
-        "`completeness` and `minimality` choose the sets K that they knock out by looking at the numbers, and must be judged on other "
-        "prompts. The file keeps none for that: leave `explore` out of `settings`, or set it above 0.",
-    ),
     "C374": Code(
         "a donor's value is not where it is read",
         "Under `align = absolute` a node's value is delivered where the node stands on its donor. Queries, MLPs and the logits read each "
