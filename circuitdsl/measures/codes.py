@@ -27,8 +27,10 @@ CODES = {
         "(`-> b.k`, `-> b.v`).",
     ),
     "C375": Code(
-        "replicates is not a whole number",
-        "`replicates` says how often donors are drawn for each prompt. More of them make the score's error smaller and its cost larger.",
+        "not so many draws",
+        "`replicates` says how often donors are drawn for each prompt. More of them make the score's error smaller and its cost larger.\n\n"
+        "`draws` of `rank_among_random` says how many random circuits are run. Without it there are as many as can just decide the claim; "
+        "a share very close to 0 would need more than are ever run.",
     ),
     "C376": Code(
         "prompts without a feature that is carried",

@@ -95,7 +95,7 @@ def write_bytes(path: Path, body: bytes) -> None:
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise type(error)(error.errno, error.strerror, str(path)) from error
-    except BaseException:
+    except BaseException:  # also Ctrl-C: nothing half-written is left
         temporary.unlink(missing_ok=True)
         raise
 

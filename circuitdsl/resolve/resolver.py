@@ -99,7 +99,7 @@ class _Resolution:
         default = space.distributions.get(space.default)
         exploring, verifying = split(default, settings.explore or 0, settings.seed) if default else ((), ())
         self._check_rows(space, settings.explore or 0, found, (exploring, verifying))
-        self._check_found_on(stated, space, found, verifying)
+        self._check_found_on(stated, space, found, verifying, model.name if model else self.shape.name)
         if problems.failed or model is None:
             raise _failure(program, problems)
         check_unused(program, scope, space, found, problems)
@@ -125,7 +125,7 @@ class _Resolution:
             warnings=tuple(_placed(program, problems)),
         )
 
-    def _check_found_on(self, stated: Stated, space: PromptSpace, claims: Sequence[Claim], verifying: Sequence[int]) -> None:
+    def _check_found_on(self, stated: Stated, space: PromptSpace, claims: Sequence[Claim], verifying: Sequence[int], model: str) -> None:
         name = stated.get("found_on", None)
         if name is None or space.default not in space.distributions:
             return
@@ -133,7 +133,7 @@ class _Resolution:
         judged = [(one, row) for one in measured for row in verifying if row < len(space.distributions[one])]
         with self.problems.going_on():
             span = stated.spans.get("found_on", Span())
-            check_found_on(name, span, self.program.source.folder, judged, space.distributions, self.problems)
+            check_found_on(name, span, self.program.source.folder, judged, space.distributions, model, self.problems)
 
     def _all(self, kind: type[S]) -> list[S]:
         return [one for one in self.program.statements if isinstance(one, kind)]

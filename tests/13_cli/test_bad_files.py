@@ -73,19 +73,12 @@ ELSEWHERE = {
     "C603": "10_figures/test_figures.py::test_a_missing_font_is_an_error",
     "C604": "10_figures/test_figures.py::test_graphviz_that_fails",
     # mistakes of the program, or of a family's or a measure's author
-    "C370": "12_pipeline/test_guards.py::test_a_circuit_without_an_ablation",
-    "C373": "12_pipeline/test_guards.py::test_a_search_without_prompts_to_choose_on",
     "C420": "04_models/test_3_adapters.py::test_a_family_file_that_is_wrong_does_not_pass_the_guards",
     "C421": "04_models/test_3_adapters.py::test_blocks_in_another_order_do_not_pass_the_guards",
     "C422": "04_models/test_3_adapters.py::test_a_family_file_that_is_wrong_does_not_pass_the_guards",
     "C423": "04_models/test_6_tokenizers.py::test_other_ids_than_transformers_stop_the_run",
     "C424": "04_models/test_5_loading.py::test_a_configuration_of_garbage_is_an_error_and_takes_no_memory",
     "C599": "13_cli/test_commands.py::test_a_mistake_of_the_program_is_one_line_and_a_report",
-    # resolving (C221, C327) and the parser say it before; rows that are drawn later are looked at again
-    "C501": "06_planning/test_1_draws.py::test_a_layout_without_a_donor_is_an_error",
-    "C502": "06_planning/test_2_panels.py::test_a_counterfactual_of_another_layout_is_refused",
-    "C503": "06_planning/test_2_panels.py::test_a_mean_of_no_prompt_is_refused",
-    "C504": "06_planning/test_2_panels.py::test_an_unpaired_run_is_refused",
 }
 """Codes that no file of a corpus shows, and the test that shows each."""
 
