@@ -29,7 +29,8 @@ Layout = Annotated[
     Literal["graph", "grid"] | None, typer.Option(help="graph: Graphviz's own. grid: columns are positions, rows are layers.")
 ]
 FigureFormat = Annotated[
-    Literal["svg", "pdf", "png", "dot", "graphml"] | None, typer.Option("--format", help="Default: by the output's ending; svg if no output is named.")
+    Literal["svg", "pdf", "png", "dot", "graphml"] | None,
+    typer.Option("--format", help="Default: by the output's ending; svg without one."),
 ]
 
 

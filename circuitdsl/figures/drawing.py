@@ -41,8 +41,8 @@ def draw(
 ) -> bytes:
     """Draws a graph and returns the file's bytes; with `path` they are also written there, in one step.
 
-    `format` is svg, pdf, png or dot, and by default what `path` ends in, svg without a path. `layout` is graph or grid, by default what this
-    machine can. `width_in` is the column's width in inches (5.5 and 3.25 are papers' usual ones). With `numbers` effects and their
+    `format` is svg, pdf, png or dot, and by default what `path` ends in, svg without a path. `layout` is graph or grid, by default what
+    this machine can. `width_in` is the column's width in inches (5.5 and 3.25 are papers' usual ones). With `numbers` effects and their
     intervals stand on arrows and boxes. `about` goes into the metadata. Equal arguments give equal bytes (SVG, DOT).
 
     Raises CircError C601 to C606: a program, library or font is missing, or the file cannot be written.

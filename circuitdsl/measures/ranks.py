@@ -35,7 +35,8 @@ def _draws(claim: Claim, hypothesis: Hypothesis) -> int:
     given = claim.options.get("draws")
     if given is not None:
         if not (1 <= given <= MOST and given == int(given)):
-            raise _refused(claim, hypothesis, f"`draws` is a whole number from 1 to {MOST:,}", "leave it out for the fewest that can decide")
+            message = f"`draws` is a whole number from 1 to {MOST:,}"
+            raise _refused(claim, hypothesis, message, "leave it out for the fewest that can decide")
         return int(given)
     if claim.comparison is None or not 0 < claim.comparison.value < 1:
         return FEWEST
