@@ -1,5 +1,6 @@
 """Commands that run or draw: plan, verify, render."""
 
+import shlex
 import sys
 from math import isnan
 from pathlib import Path
@@ -98,7 +99,7 @@ def verify(
         raise typer.BadParameter("several files of one name would write over each other", param_hint="--output")
     statuses = []
     for path in files:
-        command = "circuitdsl " + " ".join(["verify", *sys.argv[2:]]) if sys.argv[1:2] == ["verify"] else "circuitdsl verify"
+        command = shlex.join(["circuitdsl", *sys.argv[1:]]) if sys.argv[1:2] == ["verify"] else "circuitdsl verify"
         flags = flags_of(
             model=model,
             prompts=prompts,

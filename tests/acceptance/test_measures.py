@@ -108,3 +108,29 @@ def test_memory_changes_no_number(circuitdsl, toy, memory):
     assert {label: one["verdict"]["outcome"] for label, one in pieces.items()} == {
         label: one["verdict"]["outcome"] for label, one in whole.items()
     }
+
+
+def test_verdicts_rest_on_fieller_for_ratios_exact_binomials_for_shares_and_templates_as_strata_or_clusters(circuitdsl, toy):
+    claims = {
+        "ratio": "faithfulness(copied, circuit = induction, ablate = resample(recoloured)) >= 0.5",
+        "share": "accuracy(copied, of = model) >= 0.5",
+        "mean": "effect(induction -> logits, from = recoloured) <= 0.5",
+    }
+
+    def methods():
+        _, found = verified(circuitdsl, toy)
+        return {label: estimate(claim)["method"] for label, claim in found.items()}
+
+    strata = with_claims(toy, claims) and methods()
+    assert strata["ratio"].startswith("ratio of means, Fieller's interval") and strata["share"].startswith(
+        "exact binomial (Clopper-Pearson)"
+    )
+    assert all("3 templates as fixed strata" in method for method in strata.values())
+    line = '  "{first} {next} {c} {d} {cue}"\n'
+    text = toy.read_text()
+    assert line in text
+    orders = [f'  "{{first}} {{next}} {" ".join(["{c}", "{d}"] * n)} {{cue}}"\n' for n in range(2, 6)]
+    orders += [f'  "{{d}} {{first}} {{next}} {" ".join(["{c}"] * n)} {{cue}}"\n' for n in range(1, 6)]
+    toy.write_text(text.replace(line, line + "".join(orders)))
+    clusters = methods()
+    assert all("12 templates as clusters" in clusters[label] for label in ("ratio", "mean"))
