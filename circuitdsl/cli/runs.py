@@ -182,7 +182,7 @@ def render(
         return 0
     graph = graph_of(file, flags_of(model=model))
     if ending == "graphml":
-        from circuitdsl.reports.files import write_bytes
+        from circuitdsl.borders.writing import write_bytes
         from circuitdsl.reports.networks import graphml
 
         write_bytes(path, graphml(graph))

@@ -1,13 +1,13 @@
 """`draw` and `draw_tree`: a record in, the bytes of a figure out."""
 
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Literal, cast, get_args
 
 from circuitdsl.borders.evidence import GraphRecord
 from circuitdsl.borders.source import CircError, Diagnostic, Span
 from circuitdsl.borders.tree import TreeRecord
+from circuitdsl.borders.writing import write_bytes
 from circuitdsl.figures import dot
 from circuitdsl.figures.blocks import compact
 from circuitdsl.figures.compose import Layout, compose
@@ -98,13 +98,9 @@ def _bytes(figure: Figure, kind: str) -> bytes:
 
 
 def _write(path: Path, body: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.new")
     try:
-        temporary.write_bytes(body)
-        temporary.replace(path)
+        write_bytes(path, body)
     except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
         reason = (error.strerror or str(error)).lower()
         raise _problem("C606", f"the figure cannot be written to {path}: {reason}", "name another place with --output") from error
 

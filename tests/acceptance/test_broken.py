@@ -249,6 +249,22 @@ def test_files_of_one_name_do_not_write_over_each_other(circuitdsl, toy):
     assert ran.status == 2 and "write over each other" in ran.err and not (toy.parent / "out").exists()
 
 
+def test_links_devices_and_folders_are_not_replaced(circuitdsl, toy):
+    """What a link leads to is laid out, its permissions kept; what is no file is written to, or refused."""
+    toy.write_text(toy.read_text().replace("  previous  =", " previous="))
+    toy.chmod(0o640)
+    (toy.parent / "link.circ").symlink_to(toy)
+    assert circuitdsl("fmt", toy.parent / "link.circ").out.endswith("laid out\n")
+    assert (toy.parent / "link.circ").is_symlink() and circuitdsl("fmt", "--check", toy).status == 0
+    assert toy.stat().st_mode & 0o777 == 0o640
+    (toy.parent / "null.svg").symlink_to("/dev/null")
+    assert circuitdsl("render", toy, "-o", toy.parent / "null.svg").status == 0
+    assert (toy.parent / "null.svg").is_char_device() and (toy.parent / "null.svg").is_symlink()
+    for folder in (toy.parent, "."):
+        ran = circuitdsl("init", "--force", folder)
+        assert ran.status == 2 and ran.err == f"error C590: {folder}: Is a directory\n"
+
+
 def test_a_width_that_is_no_number(circuitdsl, toy):
     ran = circuitdsl("render", "--width", "nan", toy)
     assert ran.status == 2 and "--width" in ran.err
