@@ -39,7 +39,7 @@ def tree_of(path: Path, flags: Flags, label: str, row: int | None = None) -> "Tr
     claim = claims[label]
     measured = claim.options.get("on") or hypothesis.default
     rows = len(hypothesis.distributions[measured])
-    chosen = hypothesis.rows(measured, "verifying")[0] if row is None else row
+    chosen = [*hypothesis.rows(measured, "verifying"), *hypothesis.rows(measured, "exploring")][0] if row is None else row
     if not 0 <= chosen < rows:
         raise CircError([Diagnostic("C384", f"`{measured}` has no row {chosen}", Span(), f"its rows are 0 to {rows - 1}")])
     found = tree(claim, hypothesis)

@@ -113,10 +113,7 @@ def _asked(hypothesis: Hypothesis, claim: Claim, lowered: Lowered | Search, look
     summary = known.summary if known else ""
     subset = hypothesis.settings.subset if known and known.costly else None
     if isinstance(lowered, Search):
-        if not hypothesis.exploring:
-            message = f"`{claim.measure}` chooses its sets on prompts that the verdict does not see, and none are kept for that"
-            hint = "`settings { explore = 0.5 }` keeps half of them"
-            raise CircError([Diagnostic("C373", message, claim.span, hint, source=hypothesis.source)])
+        assert hypothesis.exploring, f"the signature of `{claim.measure}` does not say that it searches"
         rows, _ = hypothesis.divided(claim, measured)
         rows = hypothesis.some(rows, measured, subset)
         return Looking(claim, lowered, measured, "exploring", rows, summary, whole=claim.comparison is not None)

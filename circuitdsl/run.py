@@ -83,7 +83,7 @@ def verify(path: Path, flags: Flags, progress: Progress = quiet) -> "Evidence":
         numbers = run(plan(hypothesis, [*asked, *figure], flags.memory), "measuring")
         verdicts = judge(hypothesis, asked, numbers)
     progress("judging", 1.0)
-    shown = prompts[hypothesis.verifying[0]].tokens
+    shown = prompts[(hypothesis.verifying or hypothesis.exploring)[0]].tokens
     return record(
         hypothesis,
         asked,

@@ -22,6 +22,10 @@ class Source:
         return self.path.resolve().parent if self.path else Path.cwd()
 
 
+COMMAND_LINE = Source("")
+"""Where a diagnostic about a flag is: in no file."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Span:
     """Half-open range of characters `[start, end)` in a source. Lines and columns are derived where they are shown."""

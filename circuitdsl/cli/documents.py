@@ -122,7 +122,7 @@ def fmt(
             if check:
                 status = status or 1
             else:
-                from circuitdsl.reports.files import write_bytes
+                from circuitdsl.borders.writing import write_bytes
 
                 write_bytes(path, text.encode())
     return status
@@ -156,7 +156,7 @@ def init(
     """Write a commented starter file that verifies."""
     from importlib.resources import files as resources
 
-    from circuitdsl.reports.files import write_bytes
+    from circuitdsl.borders.writing import write_bytes
 
     if path.exists() and not force:
         message = f"{path} is there already"

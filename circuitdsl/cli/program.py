@@ -30,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except typer.TyperException as error:
         where = getattr(error, "ctx", None)
         message = error.format_message().replace("Value error, ", "").removesuffix(".")
+        message = message.replace("a valid int range", "a whole number").replace("a valid float range", "a number")
         print(f"error: {message}\n  hint: {where.command_path if where else 'circuitdsl'} --help", file=sys.stderr)
         status = BAD_FILE
     except BrokenPipeError:

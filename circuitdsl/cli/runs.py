@@ -1,5 +1,6 @@
 """Commands that run or draw: plan, verify, render."""
 
+import shlex
 import sys
 from math import isnan
 from pathlib import Path
@@ -29,7 +30,8 @@ Layout = Annotated[
     Literal["graph", "grid"] | None, typer.Option(help="graph: Graphviz's own. grid: columns are positions, rows are layers.")
 ]
 FigureFormat = Annotated[
-    Literal["svg", "pdf", "png", "dot", "graphml"] | None, typer.Option("--format", help="Default: by the output's ending, else svg.")
+    Literal["svg", "pdf", "png", "dot", "graphml"] | None,
+    typer.Option("--format", help="Default: by the output's ending; svg without one."),
 ]
 
 
@@ -97,7 +99,7 @@ def verify(
         raise typer.BadParameter("several files of one name would write over each other", param_hint="--output")
     statuses = []
     for path in files:
-        command = "circuitdsl " + " ".join(["verify", *sys.argv[2:]]) if sys.argv[1:2] == ["verify"] else "circuitdsl verify"
+        command = shlex.join(["circuitdsl", *sys.argv[1:]]) if sys.argv[1:2] == ["verify"] else "circuitdsl verify"
         flags = flags_of(
             model=model,
             prompts=prompts,
@@ -180,7 +182,7 @@ def render(
         return 0
     graph = graph_of(file, flags_of(model=model))
     if ending == "graphml":
-        from circuitdsl.reports.files import write_bytes
+        from circuitdsl.borders.writing import write_bytes
         from circuitdsl.reports.networks import graphml
 
         write_bytes(path, graphml(graph))

@@ -28,7 +28,8 @@ CODES: dict[str, Code] = {
     "C605": Code(
         "unknown format or layout",
         "Figures are written as svg, pdf, png or dot, and laid out as graph (Graphviz's own) or grid (token positions "
-        "across, layers upward).",
+        "across, layers upward). `render` also writes a circuit (not a tree of calls) as graphml, for other programs. The format is "
+        "what `--format` says, else what the name of the output ends in.",
     ),
     "C606": Code(
         "figure not written",

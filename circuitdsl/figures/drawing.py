@@ -1,13 +1,13 @@
 """`draw` and `draw_tree`: a record in, the bytes of a figure out."""
 
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Literal, cast, get_args
 
 from circuitdsl.borders.evidence import GraphRecord
 from circuitdsl.borders.source import CircError, Diagnostic, Span
 from circuitdsl.borders.tree import TreeRecord
+from circuitdsl.borders.writing import write_bytes
 from circuitdsl.figures import dot
 from circuitdsl.figures.blocks import compact
 from circuitdsl.figures.compose import Layout, compose
@@ -41,13 +41,13 @@ def draw(
 ) -> bytes:
     """Draws a graph and returns the file's bytes; with `path` they are also written there, in one step.
 
-    `format` is svg, pdf, png or dot, and by default what `path` ends in, else svg. `layout` is graph or grid, by default what this
-    machine can. `width_in` is the column's width in inches (5.5 and 3.25 are papers' usual ones). With `numbers` effects and their
+    `format` is svg, pdf, png or dot, and by default what `path` ends in, svg without a path. `layout` is graph or grid, by default what
+    this machine can. `width_in` is the column's width in inches (5.5 and 3.25 are papers' usual ones). With `numbers` effects and their
     intervals stand on arrows and boxes. `about` goes into the metadata. Equal arguments give equal bytes (SVG, DOT).
 
     Raises CircError C601 to C606: a program, library or font is missing, or the file cannot be written.
     """
-    kind = _format(path, format)
+    kind = _format(path, format, "; `circuitdsl render` also writes graphml, for other programs")
     chosen = layout or default_layout()[0]
     if chosen not in get_args(Layout):
         raise _problem("C605", f"{chosen!r} is not a layout", f"layouts are {', '.join(get_args(Layout))}")
@@ -82,10 +82,13 @@ def draw_tree(
     return body
 
 
-def _format(path: Path | None, format: str | None) -> str:
-    kind = format or (path.suffix.removeprefix(".").lower() if path and path.suffix else "svg")
+def _format(path: Path | None, format: str | None, others: str = "") -> str:
+    kind = format or (path.suffix.removeprefix(".").lower() if path else "svg")
+    hint = f"formats are {', '.join(FORMATS)}{others}"
+    if not kind:
+        raise _problem("C605", f"the name {path} does not end in a format", hint)
     if kind not in FORMATS:
-        raise _problem("C605", f"{kind!r} is not a format of figures", f"formats are {', '.join(FORMATS)}")
+        raise _problem("C605", f"{kind!r} is not a format of figures", hint)
     return kind
 
 
@@ -95,13 +98,9 @@ def _bytes(figure: Figure, kind: str) -> bytes:
 
 
 def _write(path: Path, body: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.new")
     try:
-        temporary.write_bytes(body)
-        temporary.replace(path)
+        write_bytes(path, body)
     except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
         reason = (error.strerror or str(error)).lower()
         raise _problem("C606", f"the figure cannot be written to {path}: {reason}", "name another place with --output") from error
 

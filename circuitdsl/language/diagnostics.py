@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from circuitdsl.borders.source import Diagnostic, Severity, Source, Span
+from circuitdsl.borders.source import COMMAND_LINE, Diagnostic, Severity, Source, Span
 
 TAB = 4
 WIDEST = 160
@@ -67,7 +67,7 @@ def _render(one: Diagnostic, known: dict[str, Lines], color: bool) -> Iterator[s
     head = f"{paint(f'{severity} {one.code}', severity)}: {paint(_visible(one.message), 'bold')}"
     source = one.source
     if source is None or not source.text:
-        yield f"{source.name}: {head}" if source else head
+        yield head if source in (None, COMMAND_LINE) else f"{source.name}: {head}"
     else:
         lines = known.setdefault(source.text, Lines.of(source.text))
         number, column = lines.locate(one.span.start)
@@ -138,7 +138,7 @@ def to_json(diagnostics: Iterable[Diagnostic]) -> list[dict[str, Any]]:
 
     def place(source: Source | None, span: Span) -> dict[str, Any]:
         found: dict[str, Any] = {"start": span.start, "end": span.end}
-        if source is not None:
+        if source not in (None, COMMAND_LINE):
             lines = known.setdefault(source.text, Lines.of(source.text))
             (line, column), (end_line, end_column) = lines.locate(span.start), lines.locate(span.end)
             found |= {"file": source.name, "line": line, "column": column, "end_line": end_line, "end_column": end_column}

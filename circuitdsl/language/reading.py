@@ -8,6 +8,9 @@ from circuitdsl.borders.source import CircError, Diagnostic, Source, Span
 LARGEST = 1_000_000
 """Bytes. Vocabularies and prompts of more than that belong in files of their own."""
 
+_OTHERS = {"UTF-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE), "UTF-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)}
+"""Encodings by their byte order marks. One of UTF-32 begins as one of UTF-16 does, so it comes first."""
+
 
 def read_source(path: Path | str) -> Source:
     """The text of a file, UTF-8 with or without a byte order mark. Raises CircError (C030 to C036) for anything else."""
@@ -33,8 +36,9 @@ def read_source(path: Path | str) -> Source:
 
 
 def _decoded(path: Path, data: bytes) -> str:
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise _error(path, "C033", "the file is UTF-16, not UTF-8", "save it as UTF-8")
+    for encoding, marks in _OTHERS.items():
+        if data.startswith(marks):
+            raise _error(path, "C033", f"the file is {encoding}, not UTF-8", "save it as UTF-8")
     if b"\0" in data:
         raise _error(path, "C035", "the file is not a text file", "a `.circ` file is plain UTF-8 text")
     try:

@@ -18,11 +18,6 @@ CODES = {
         "The null that `rank_among_random` states allows no circuit in this model: for example `disjoint`, where a layer has too few "
         "heads outside the circuit. State another with `match =`.",
     ),
-    "C373": Code(
-        "no prompts to choose on",
-        "`completeness` and `minimality` choose the sets K that they knock out by looking at the numbers, and must be judged on other "
-        "prompts. The file keeps none for that: leave `explore` out of `settings`, or set it above 0.",
-    ),
     "C374": Code(
         "a donor's value is not where it is read",
         "Under `align = absolute` a node's value is delivered where the node stands on its donor. Queries, MLPs and the logits read each "
@@ -32,8 +27,10 @@ CODES = {
         "(`-> b.k`, `-> b.v`).",
     ),
     "C375": Code(
-        "replicates is not a whole number",
-        "`replicates` says how often donors are drawn for each prompt. More of them make the score's error smaller and its cost larger.",
+        "not so many draws",
+        "`replicates` says how often donors are drawn for each prompt. More of them make the score's error smaller and its cost larger.\n\n"
+        "`draws` of `rank_among_random` says how many random circuits are run. Without it there are as many as can just decide the claim; "
+        "a share very close to 0 would need more than are ever run.",
     ),
     "C376": Code(
         "prompts without a feature that is carried",

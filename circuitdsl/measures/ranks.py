@@ -27,15 +27,29 @@ RIVALS = 5
 """Smaller, and disjoint, random circuits that are run beside those of the null, for a warning."""
 FEWEST = 73
 """Random circuits where the claim has no bound to tell how many are needed: enough for 0.05 at 95 %."""
+MOST = 10_000
+"""Random circuits that a claim may ask for: each is a run of its own."""
 
 
 def _draws(claim: Claim, hypothesis: Hypothesis) -> int:
-    if claim.options.get("draws"):
-        return int(claim.options["draws"])
+    given = claim.options.get("draws")
+    if given is not None:
+        if not (1 <= given <= MOST and given == int(given)):
+            message = f"`draws` is a whole number from 1 to {MOST:,}"
+            raise _refused(claim, hypothesis, message, "leave it out for the fewest that can decide")
+        return int(given)
     if claim.comparison is None or not 0 < claim.comparison.value < 1:
         return FEWEST
     judged = max(1, sum(one.comparison is not None for one in hypothesis.claims))
-    return max(FEWEST, draws_needed(claim.comparison.value, hypothesis.settings.confidence, judged))
+    needed = draws_needed(claim.comparison.value, hypothesis.settings.confidence, judged)
+    if needed > MOST:
+        message = f"{needed:,} random circuits are the fewest that could decide this, and {MOST:,} the most that are drawn"
+        raise _refused(claim, hypothesis, message, "claim a share that is less extreme, such as 0.01")
+    return max(FEWEST, needed)
+
+
+def _refused(claim: Claim, hypothesis: Hypothesis, message: str, hint: str) -> CircError:
+    return CircError([Diagnostic("C375", message, claim.span, hint, source=hypothesis.source)])
 
 
 def _lower_rank(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> Lowered:
@@ -98,7 +112,7 @@ RANK_AMONG_RANDOM = Measure(
                 help="layer: heads of the same layers; size: heads anywhere, edges in order; swap: one head exchanged; "
                 "disjoint: heads outside the circuit; inflated: the circuit with a disjoint one added",
             ),
-            "draws": OptionSpec("number", help="how many; default: the fewest that can decide the claim"),
+            "draws": OptionSpec("number", help="how many, at most 10,000; default: the fewest that can decide the claim"),
         },
     ),
     lower=_lower_rank,

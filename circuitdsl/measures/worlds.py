@@ -14,7 +14,7 @@ def rows_of(distribution: str, measured: str, hypothesis: Hypothesis) -> World:
     """A plain run seen from the measured rows: row by row if the two are paired, else donors of the same layout drawn at random."""
     if distribution == measured or _family(distribution, hypothesis) == _family(measured, hypothesis):
         return Run(distribution)
-    return Gather(distribution, f"donor/{distribution}/{hypothesis.replicate}")
+    return _drawn(distribution, measured, hypothesis)
 
 
 def ablation(claim: Claim, hypothesis: Hypothesis) -> Ablation:
@@ -34,7 +34,14 @@ def background(chosen: Ablation, measured: str, hypothesis: Hypothesis) -> World
     name = chosen.distribution or hypothesis.default
     if chosen.kind == "mean":
         return Mean(name)
-    return Gather(name, f"donor/{name}/{hypothesis.replicate}") if name == measured else rows_of(name, measured, hypothesis)
+    return _drawn(name, measured, hypothesis) if name == measured else rows_of(name, measured, hypothesis)
+
+
+def _drawn(name: str, measured: str, hypothesis: Hypothesis) -> Gather:
+    """Donors from `name`. Prompts that are not paired with the file's first have rows of their own, and so draws of their own."""
+    rows = _family(measured, hypothesis)
+    whose = "" if rows == _family(hypothesis.default, hypothesis) else f" for {rows}"
+    return Gather(name, f"donor/{name}{whose}/{hypothesis.replicate}")
 
 
 def _family(name: str, hypothesis: Hypothesis) -> str:

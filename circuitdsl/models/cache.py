@@ -87,7 +87,7 @@ def entry(kind: str, key: str, make: Callable[[Path], None]) -> Path:
                 _make(place, make)
     except OSError as error:
         raise model_error(
-            "C416", f"the cache folder {cache_folder()} cannot be written: {error}", "set CIRCUITDSL_CACHE to another"
+            "C416", f"the cache folder {cache_folder()} cannot be written: {error.strerror or error}", "set CIRCUITDSL_CACHE to another"
         ) from None
     return place
 

@@ -136,6 +136,8 @@ def _device(name: str) -> torch.device:
         reason = str(error).splitlines()[0]
         if reason.startswith(("Expected one of", "Invalid device string")):
             reason = "there is no such device"
+        if reason.startswith("Could not run"):
+            reason = "this torch was built without it"
         hint = "`cpu` always is; a graphics card is `cuda`, on a Mac `mps`"
         raise model_error("C412", f"the device `{name}` is not usable here: {reason}", hint) from None
     return device

@@ -76,11 +76,12 @@ def shape_of(config: dict[str, Any], name: str = "") -> ModelShape:
     family = family_of(config)
     try:
         shape = family.shape(config, name)
-        counts = [shape.layers, shape.heads, shape.kv_heads, shape.width, shape.head_width, shape.vocabulary, shape.context]
-        counts += [shape.mlp_width] if shape.mlps else []
-        sound = all(type(count) is int and count > 0 for count in counts) and shape.heads % shape.kv_heads == 0
+        named = ("layers", "heads", "kv_heads", "width", "head_width", "vocabulary", "context", *(("mlp_width",) if shape.mlps else ()))
+        counts = {name: getattr(shape, name) for name in named}
+        sound = all(type(count) is int and count > 0 for count in counts.values()) and shape.heads % shape.kv_heads == 0
     except (KeyError, TypeError, ValueError, ZeroDivisionError, AttributeError) as error:
         raise model_error("C411", f"the configuration of `{name}` cannot be understood: {type(error).__name__} {error}") from None
     if not sound:
-        raise model_error("C411", f"the configuration of `{name}` makes no sense: {shape}")
+        said = ", ".join(f"{name} = {count!r}" for name, count in counts.items())
+        raise model_error("C411", f"the configuration of `{name}` makes no sense: {said}", "fetch its config.json again")
     return shape

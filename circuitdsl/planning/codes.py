@@ -11,21 +11,11 @@ CODES: dict[str, Code] = {
         "The distribution has no such prompt. Ask for more prompts, use a template whose slots have one length in tokens, or use a "
         "paired counterfactual.",
     ),
-    "C502": Code(
-        "rows that are used together differ in layout",
-        "Runs are exchanged row by row and position by position, so a row and its counterpart need one layout. "
-        "Give the counterfactual words of the same length in tokens.",
-    ),
     "C503": Code(
         "no prompt to average over",
         "A mean is taken over the prompts of the ablation's distribution that have the row's layout (with `align = absolute` its "
         "length), and it has none. "
         "Ask for more prompts, or use the same templates in both distributions.",
-    ),
-    "C504": Code(
-        "distributions whose rows do not belong together",
-        "A run on a distribution can only stand beside the measured rows if the two are paired, row by row. "
-        "Declare one as a counterfactual of the other, or resample it.",
     ),
     "C505": Code(
         "no prompt of the same class",

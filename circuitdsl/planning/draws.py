@@ -118,7 +118,8 @@ def donors(
         if n < 1:
             prompt = measured.prompts[row]
             message = f"`{pool.name}` has no {'other ' if itself else ''}prompt in the {_COMMON[align]} of row {row}: “{prompt.text}”"
-            raise CircError([Diagnostic("C501", message, Span(), hint="ask for more prompts, or use a paired counterfactual")])
+            hint = "ask for more prompts, or use a paired counterfactual; `second = no` leaves a second ablation out"
+            raise CircError([Diagnostic("C501", message, Span(), hint=hint)])
         index = uniform(seed, pool.name, world.draw, row, n)
         found[row] = candidates[index + (itself and index >= place[row])]
     return found

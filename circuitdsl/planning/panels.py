@@ -37,7 +37,7 @@ def check_rows(
 ) -> None:
     """That runs beside the measured rows are paired with them in one layout, and that means have something to average.
 
-    Raises CircError C502, C503 or C504.
+    Raises CircError C503 for the means. A run that is not paired is a mistake of the measure that asks for it.
     """
     own = distributions[measured]
     rows = tuple(rows)
@@ -45,18 +45,20 @@ def check_rows(
         if isinstance(world, Run) and world.distribution != measured:
             other = distributions[world.distribution]
             if space(other.name, distributions) != space(measured, distributions) or max(rows, default=-1) >= len(other):
-                _refuse("C504", f"`{other.name}` is not paired with `{measured}`: their rows cannot stand side by side")
+                raise ValueError(f"`{other.name}` is not paired with `{measured}`: their rows cannot stand side by side")
             for row in rows:
                 if other.prompts[row].layout != own.prompts[row].layout:
                     texts = f"“{own.prompts[row].text}” and “{other.prompts[row].text}”"
-                    _refuse("C502", f"row {row} of `{measured}` and of `{other.name}` differ in layout: {texts}")
+                    raise ValueError(f"row {row} of `{measured}` and of `{other.name}` differ in layout: {texts}")
         elif isinstance(world, Mean):
             alike = distributions[world.distribution].rows_alike(align)
             for row in rows:
                 if own.prompts[row].layout.alike(align) not in alike:
                     common = "layout" if align == "layout" else "length"
                     where = f"the {common} of row {row} of `{measured}`: “{own.prompts[row].text}”"
-                    _refuse("C503", f"`{world.distribution}` has no prompt in {where}")
+                    message = f"`{world.distribution}` has no prompt in {where}"
+                    hint = "average over prompts of the same templates, or over more of them; `second = no` leaves a second ablation out"
+                    raise CircError([Diagnostic("C503", message, Span(), hint)])
 
 
 def group_rows(
@@ -95,7 +97,3 @@ def group_rows(
 
 def _bits(positions: Iterable[int]) -> int:
     return sum(1 << position for position in set(positions))
-
-
-def _refuse(code: str, message: str) -> None:
-    raise CircError([Diagnostic(code, message, Span())])

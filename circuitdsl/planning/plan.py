@@ -35,7 +35,7 @@ def plan(
 
     `seed` defaults to the settings', `memory` (bytes beyond the model) to 2 GiB; with a `machine` the cost has seconds.
 
-    Raises CircError C501 to C504.
+    Raises CircError C501, C503 or C505.
     """
     requests = _merged(requests)
     seed = hypothesis.settings.seed if seed is None else seed

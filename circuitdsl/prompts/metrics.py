@@ -125,6 +125,9 @@ class _Binder:
             self.fail(mistake)
             where = [0] * len(self.rows)
         expression = self.expression(statement.value)
+        if not _looks(statement.value):
+            hint = "write `logit(answer)`, say; a number that metrics share is written in each"
+            self.fail(Mistake("C230", statement.value.span, "this is the same number for every model: it looks at no token", hint))
         self.open.pop()
         self.position = outer
         return expression, where
@@ -308,3 +311,15 @@ def _present(body: Expression, shape: tuple[int, ...]) -> "np.ndarray":
         case Arithmetic():
             return _present(body.left, shape) & _present(body.right, shape)
     return np.ones(shape, dtype=bool)
+
+
+def _looks(node: doc.Expr) -> bool:
+    """Whether anything of the model is in it. A name is another metric, of which the same is asked."""
+    match node:
+        case doc.Unary():
+            return _looks(node.operand)
+        case doc.Binary():
+            return _looks(node.left) or _looks(node.right)
+        case doc.Fold():
+            return _looks(node.body)
+    return not isinstance(node, doc.NumberExpr)

@@ -86,7 +86,7 @@ def read_records(path: Path, bad: BadLines) -> Iterator[Record]:
             except RecursionError:
                 bad.add(number, "nested too deeply")
             except ValueError as error:
-                bad.add(number, str(error))
+                bad.add(number, "a number of too many digits" if "integer string conversion" in str(error) else str(error))
 
 
 def _record(line: int, found: Any) -> Record:

@@ -4,7 +4,6 @@ import glob
 import hashlib
 import json
 import os
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from pydantic import ValidationError
 
 from circuitdsl.borders.evidence import SCHEMA_VERSION, Evidence
 from circuitdsl.borders.source import CircError, Diagnostic, Span
+from circuitdsl.borders.writing import write_bytes
 
 LONGEST = 10_000
 """Columns of more rows than this leave the JSON."""
@@ -81,23 +81,6 @@ def check_folder(folder: Path) -> None:
     if not there.is_dir() or not os.access(there, os.W_OK):
         reason = "permission denied" if there.is_dir() else f"{there} is a file"
         raise _problem("C650", f"the evidence cannot be written to {folder}: {reason}", "name another folder with --output")
-
-
-def write_bytes(path: Path, body: bytes) -> None:
-    """Puts `body` in the place of `path` in one step, so that no reader sees half of it. Raises OSError with nothing changed."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with temporary.open("xb") as file:
-            file.write(body)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise type(error)(error.errno, error.strerror, str(path)) from error
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def _pack(columns: Mapping[str, tuple[float, ...]]) -> bytes:

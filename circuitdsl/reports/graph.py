@@ -119,7 +119,7 @@ def _leaves(hypothesis: Hypothesis, name: str) -> set[str]:
 
 def _roles(hypothesis: Hypothesis) -> dict[str, tuple[int, ...]]:
     """Token positions of every role that a node or edge names, on the first verified prompt."""
-    layout = hypothesis.distributions[hypothesis.default].prompts[hypothesis.verifying[0]].layout
+    layout = hypothesis.distributions[hypothesis.default].prompts[(hypothesis.verifying or hypothesis.exploring)[0]].layout
     named = {place.roles for node in hypothesis.nodes.values() for place in node.places if place.unit not in (EMBED, LOGITS)}
     named |= {edge.roles for edge in hypothesis.edges}
     return {str(role): layout.positions((role,)) for roles in named for role in roles or ()}

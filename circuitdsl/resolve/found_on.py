@@ -16,25 +16,45 @@ HINT = (
 )
 
 
-def looked_at(folder: Path, name: str, span: Span, problems: Problems) -> frozenset[str]:
-    """Digests of the prompts that a run looked at, from its evidence, which is only read. Reports a file that does not say."""
+def looked_at(folder: Path, name: str, span: Span, problems: Problems) -> tuple[frozenset[str], str]:
+    """Digests of the prompts that a run looked at, and its model, from its evidence, which is only read.
+
+    Reports a file that does not say the prompts; the model is "" if it does not say that.
+    """
     path = inside(folder, doc.Text(name, span=span), problems)
     try:
-        found = json.loads(path.read_bytes())["looked_at"]
+        evidence = json.loads(path.read_bytes())
+        found = evidence["looked_at"]
         if not (found and isinstance(found, list) and all(isinstance(one, str) for one in found)):
             raise ValueError
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         hint = "`circuitdsl verify` writes such files; one of an earlier version does not say it: verify again"
         raise problems.error("C340", f"`{name}` does not say which prompts were looked at", span, hint) from None
-    return frozenset(found)
+    model = evidence.get("model")
+    named = model.get("name") if isinstance(model, dict) else None
+    return frozenset(found), named if isinstance(named, str) else ""
 
 
 def check_found_on(
-    name: str, span: Span, folder: Path, judged: Iterable[tuple[str, int]], distributions: Mapping[str, Distribution], problems: Problems
+    name: str,
+    span: Span,
+    folder: Path,
+    judged: Iterable[tuple[str, int]],
+    distributions: Mapping[str, Distribution],
+    model: str,
+    problems: Problems,
 ) -> None:
-    """`judged` are the distributions and rows that verdicts rest on. Reports those that were looked at before."""
-    looked = looked_at(folder, name, span, problems)
+    """`judged` are the distributions and rows that verdicts rest on. Reports those that were looked at before, and another model."""
+    looked, other = looked_at(folder, name, span, problems)
+    if other and _last(other) != _last(model):
+        hint = "name the evidence of the run that the hypothesis was written from, or leave `found_on` out"
+        problems.warning("W036", f"`{name}` is about the model `{other}`, this file about `{model}`", span, hint)
     prompts = {distributions[where].prompts[row].digest for where, row in judged}
     if seen := len(prompts & looked):
         message = f"{seen} of the {len(prompts)} prompts that give verdicts were looked at in `{name}`"
         raise problems.error("C341", message, span, HINT)
+
+
+def _last(model: str) -> str:
+    """A model's name without the folders that lead to it, which differ with where a file stands."""
+    return model.rstrip("/").rsplit("/", 1)[-1].lower()

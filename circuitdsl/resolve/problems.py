@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 
-from circuitdsl.borders.source import Diagnostic, Severity, Span
+from circuitdsl.borders.source import COMMAND_LINE, Diagnostic, Severity, Span
 
 Labels = tuple[tuple[Span, str], ...]
 
@@ -20,6 +20,11 @@ class Problems:
 
     def error(self, code: str, message: str, span: Span, hint: str = "", labels: Labels = ()) -> Reported:
         self.add(Diagnostic(code, message, span, hint, labels=labels))
+        return Reported(message)
+
+    def flag(self, code: str, message: str, hint: str = "") -> Reported:
+        """An error about a flag, which stands nowhere in the file."""
+        self.add(Diagnostic(code, message, Span(), hint, source=COMMAND_LINE))
         return Reported(message)
 
     def warning(self, code: str, message: str, span: Span, hint: str = "", labels: Labels = ()) -> None:

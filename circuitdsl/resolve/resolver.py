@@ -96,8 +96,10 @@ class _Resolution:
         options = Options(space, scope, nodes, positions, settings, problems)
         found = Claims(program, self.measures, space, scope, paths, options, bool(edge_statements), problems).resolve(claims)
         check_donors(found, settings, space, problems)
-        exploring, verifying = self._split(space, settings.explore or 0, settings.seed, claims)
-        self._check_found_on(stated, space, found, verifying)
+        default = space.distributions.get(space.default)
+        exploring, verifying = split(default, settings.explore or 0, settings.seed) if default else ((), ())
+        self._check_rows(space, settings.explore or 0, found, (exploring, verifying))
+        self._check_found_on(stated, space, found, verifying, model.name if model else self.shape.name)
         if problems.failed or model is None:
             raise _failure(program, problems)
         check_unused(program, scope, space, found, problems)
@@ -123,7 +125,7 @@ class _Resolution:
             warnings=tuple(_placed(program, problems)),
         )
 
-    def _check_found_on(self, stated: Stated, space: PromptSpace, claims: Sequence[Claim], verifying: Sequence[int]) -> None:
+    def _check_found_on(self, stated: Stated, space: PromptSpace, claims: Sequence[Claim], verifying: Sequence[int], model: str) -> None:
         name = stated.get("found_on", None)
         if name is None or space.default not in space.distributions:
             return
@@ -131,7 +133,7 @@ class _Resolution:
         judged = [(one, row) for one in measured for row in verifying if row < len(space.distributions[one])]
         with self.problems.going_on():
             span = stated.spans.get("found_on", Span())
-            check_found_on(name, span, self.program.source.folder, judged, space.distributions, self.problems)
+            check_found_on(name, span, self.program.source.folder, judged, space.distributions, model, self.problems)
 
     def _all(self, kind: type[S]) -> list[S]:
         return [one for one in self.program.statements if isinstance(one, kind)]
@@ -194,25 +196,30 @@ class _Resolution:
                 named.append(words["on"])
         return list(dict.fromkeys(named))
 
-    def _looks(self, claim: doc.Claim) -> bool:
-        """Whether a claim looks at exploring prompts: a measurement, or a measure that chooses something before it judges."""
-        return claim.comparison is None or self._searches(claim)
-
-    def _split(
-        self, space: PromptSpace, share: float, seed: int, statements: Sequence[doc.Claims]
-    ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        distribution = space.distributions.get(space.default)
-        if distribution is None or not len(distribution):
-            return (), ()
-        exploring, verifying = split(distribution, share, seed)
-        for claim in (claim for one in statements for claim in one.claims):
-            missing = "exploring" if self._looks(claim) and not exploring else "verifying" if claim.comparison and not verifying else ""
-            if missing:
-                hint = "measurements and searches use the exploring part of the prompts, verdicts the rest: `settings { explore = 0.5 }`"
-                message = f"no prompts are left for {missing}: {len(distribution)} in all, `explore` is {share:g}"
-                self.problems.error("C328", message, claim.label.span, hint)
-                break
-        return exploring, verifying
+    def _check_rows(self, space: PromptSpace, share: float, claims: Sequence[Claim], parts: tuple[Sequence[int], Sequence[int]]) -> None:
+        """Reports the first claim whose prompts are all in the other part, or too few to be looked at and to be scored on."""
+        written = {claim.label.text: claim for one in self._all(doc.Claims) for claim in one.claims}
+        for claim in claims:
+            measured = claim.options.get("on") or space.default
+            distribution = space.distributions.get(measured)
+            if not distribution:
+                continue
+            exploring, verifying = ([row for row in part if row < len(distribution)] for part in parts)
+            measures, searches = claim.comparison is None, self._searches(written[claim.label])
+            most = max(len({*rows} & {*exploring}) for rows in distribution.rows_by_layout().values())
+            if (measures or searches) and not exploring:
+                missing = "exploring"
+            elif not measures and not verifying:
+                missing = "verifying"
+            elif measures and searches and most < 2:
+                missing = "scoring what is chosen on the others"
+            else:
+                continue
+            which = "" if measured == space.default else f" of `{measured}`"
+            hint = "measurements and searches use the exploring part of the prompts, verdicts the rest: `settings { explore = 0.5 }`"
+            message = f"no prompts{which} are left for {missing}: {len(distribution)} in all, `explore` is {share:g}"
+            self.problems.error("C328", message, written[claim.label].label.span, hint)
+            break
 
 
 def _placed(program: Program, problems: Problems) -> list[Diagnostic]:

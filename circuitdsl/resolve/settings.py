@@ -197,12 +197,12 @@ def _state(option: doc.Option, stated: Stated, problems: Problems) -> None:
 
 def _flag(name: str, value: Any, stated: Stated, problems: Problems) -> None:
     if name not in KNOWN:
-        raise problems.error("C301", f"there is no setting `{name}`", Span(), suggestion(name, KNOWN))
+        raise problems.flag("C301", f"there is no setting `{name}`", suggestion(name, KNOWN))
     if name == "ablate" and isinstance(value, str):
         kind, _, inner = value.removesuffix(")").partition("(")
         value = Ablation(kind, inner or None) if kind in ABLATIONS and bool(inner) == (kind != "zero") else value  # type: ignore[arg-type]
     if not KNOWN[name].test(value):
-        raise problems.error("C302", f"`--{name}` takes {KNOWN[name].wanted}", Span())
+        raise problems.flag("C302", f"--{name} takes {KNOWN[name].wanted}")
     stated.values[name], stated.origins[name] = value, "flag"
     stated.names.pop(name, None)
 
@@ -227,4 +227,4 @@ def _percent(name: str, value: object) -> str:
 def _unknown_prompts(name: str, scope: Scope, problems: Problems) -> None:
     if name in scope.declared and scope.declared[name].kind == "prompts":
         return
-    raise problems.error("C111", f"there are no prompts `{name}`", Span(), suggestion(name, scope.names("prompts")))
+    raise problems.flag("C111", f"--ablate: there are no prompts `{name}`", suggestion(name, scope.names("prompts")))

@@ -68,8 +68,11 @@ def check_donors(claims: Sequence[Claim], settings: Settings, space: PromptSpace
             for alike, needing in rows.rows_alike(settings.align).items():
                 if len(there.get(alike, ())) < needed:
                     prompt = rows.prompts[needing[0]].text
-                    message = f"`{name}` has no donor for {len(needing)} prompts of `{measured}`: none has the same {common}"
-                    hint = f"one of them: {prompt}; derive the prompts (`prompts {name} from {measured} {{ … }}`), or draw more"
+                    many = f"{len(needing)} prompt{'s' * (len(needing) > 1)}"
+                    none, new = ("no other", "NAME") if name == measured else ("none", name)
+                    message = f"`{name}` has no donor for {many} of `{measured}`: {none} has the same {common}"
+                    derived = f"derive the prompts (`prompts {new} from {measured} {{ … }}`), or draw more"
+                    hint = f"one of them: {prompt}; {derived}"
                     problems.error("C327", message, claim.span, hint)
                     break
 

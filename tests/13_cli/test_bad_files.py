@@ -48,51 +48,21 @@ def test_words(path, folder, circuitdsl, monkeypatch):
 
 
 ELSEWHERE = {
-    # files that are not circuits, or cannot stand in a corpus of texts
-    **dict.fromkeys(("C030", "C031", "C032", "C033", "C034", "C035", "C036"), "01_language/test_bad.py::test_files_that_cannot_be_read"),
-    "C590": "13_cli/test_words.py::test_a_file_that_cannot_be_written_is_named_as_it_was_asked_for",
-    "C591": "acceptance/test_commands.py::test_init_writes_a_commented_file_that_checks_and_is_laid_out",
-    "C651": "11_reports/test_files.py::test_missing_file",
-    **dict.fromkeys(("C652", "C653", "C654"), "11_reports/test_files.py::test_foreign_files"),
-    "C655": "11_reports/test_files.py::test_missing_or_changed_arrays",
-    # what is wrong with a model's own files
-    **dict.fromkeys(("C404", "C405", "C406", "C407", "C408", "C411", "C413"), "acceptance/test_broken.py::test_a_model_that_is_broken"),
-    "C409": "04_models/test_5_loading.py::test_unsupported_kinds_of_models",
-    "C410": "04_models/test_6_tokenizers.py::test_a_file_that_is_no_gguf",
-    "C418": "04_models/test_3_adapters.py::test_a_token_that_the_model_does_not_have_is_an_error",
-    # the machine: what is installed, its network, disk, memory and devices
-    "C403": "04_models/test_5_loading.py::test_a_revision_is_not_a_path",
-    "C398": "05_measures/test_decodable.py::test_without_scikit_learn_it_says_what_to_install",
-    "C414": "04_models/test_5_loading.py::test_a_bundled_model_that_is_not_installed",
-    "C416": "04_models/test_6_tokenizers.py::test_a_cache_that_cannot_be_written",
+    # another device than the CPU: one without room for the weights, one that computes something else
     "C417": "04_models/test_5_loading.py::test_a_device_without_room_for_the_model",
     "C425": "04_models/test_10_device.py::test_a_device_that_inverts_a_sign_fails_the_guard",
+    # memory that holds the model and a plain run of a few prompts, which come first, and then not one prompt of the plan
     "C511": "07_engine/test_2_chunks.py::test_a_prompt_that_does_not_fit_is_an_error",
-    "C601": "10_figures/test_figures.py::test_without_graphviz_the_grid_is_drawn_and_graph_says_what_to_install",
-    "C602": "10_figures/test_figures.py::test_without_cairosvg",
-    "C603": "10_figures/test_figures.py::test_a_missing_font_is_an_error",
-    "C604": "10_figures/test_figures.py::test_graphviz_that_fails",
-    # mistakes of the program, or of a family's or a measure's author
-    "C370": "12_pipeline/test_guards.py::test_a_circuit_without_an_ablation",
-    "C373": "12_pipeline/test_guards.py::test_a_search_without_prompts_to_choose_on",
-    "C420": "04_models/test_3_adapters.py::test_a_family_file_that_is_wrong_does_not_pass_the_guards",
-    "C421": "04_models/test_3_adapters.py::test_blocks_in_another_order_do_not_pass_the_guards",
-    "C422": "04_models/test_3_adapters.py::test_a_family_file_that_is_wrong_does_not_pass_the_guards",
-    "C423": "04_models/test_6_tokenizers.py::test_other_ids_than_transformers_stop_the_run",
-    "C424": "04_models/test_5_loading.py::test_a_configuration_of_garbage_is_an_error_and_takes_no_memory",
+    # a mistake of the program: if a file is known that shows one, it is mended
     "C599": "13_cli/test_commands.py::test_a_mistake_of_the_program_is_one_line_and_a_report",
-    # resolving (C221, C327) and the parser say it before; rows that are drawn later are looked at again
-    "C501": "06_planning/test_1_draws.py::test_a_layout_without_a_donor_is_an_error",
-    "C502": "06_planning/test_2_panels.py::test_a_counterfactual_of_another_layout_is_refused",
-    "C503": "06_planning/test_2_panels.py::test_a_mean_of_no_prompt_is_refused",
-    "C504": "06_planning/test_2_panels.py::test_an_unpaired_run_is_refused",
 }
-"""Codes that no file of a corpus shows, and the test that shows each."""
+"""Codes that no file and no recipe can provoke here, why, and the test that shows each."""
 
 
 def shown() -> set[str]:
-    """Codes that a corpus has a file for."""
-    return {path.name[:4] for path in (ROOT / "tests").glob("*/**/bad/[CW][0-9][0-9][0-9]*.circ")}
+    """Codes that a corpus has a file for, or a recipe (test_bad_worlds.py)."""
+    files = (ROOT / "tests").glob("*/**/bad/[CW][0-9][0-9][0-9]*.circ")
+    return {path.name[:4] for path in [*files, *(Path(__file__).parent / "bad_worlds").glob("*.txt")]}
 
 
 def test_every_code_has_a_file_or_says_which_test_shows_it():

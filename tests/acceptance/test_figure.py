@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
+SVG = "{http://www.w3.org/2000/svg}"
 MAGIC = {"svg": b"<?xml", "pdf": b"%PDF", "png": b"\x89PNG", "dot": b"digraph"}
 
 
@@ -30,6 +31,25 @@ def test_evidence_is_drawn_with_verdicts_effects_and_tokens(circuitdsl, toy):
     again = toy.parent / "numbers.svg"
     assert circuitdsl("render", toy.with_suffix(".evidence.json"), "-o", again, "--numbers", "--layout", "grid").status == 0
     assert again.read_text() != drawn and "1.0" in again.read_text()
+
+
+def test_widths_are_measured_effects_ports_are_told_apart_and_verdicts_are_shapes(circuitdsl, toy):
+    """Under donors that differ at the cue alone, only its way to the queries and from the induction head matters."""
+    assert circuitdsl("verify", "--prompts", 16, toy).status == 0
+    drawn = toy.with_suffix(".svg").read_text()
+    lines = {}
+    for group in ET.fromstring(drawn).iter(f"{SVG}g"):
+        if (group.get("id") or "").startswith("e_"):
+            lines[group.get("id")] = list(group.iter(f"{SVG}path"))
+    width = {name: float(paths[0].get("stroke-width")) for name, paths in lines.items()}
+    thick = {"e_embed_induction_q", "e_induction_logits"}
+    assert len(width) == 7 and min(width[name] for name in thick) > 2 * max(width[name] for name in width.keys() - thick)
+    ends = {port: lines[f"e_embed_previous_{port}"][-1] for port in "qkv"}
+    assert len({(end.get("d").count(" L"), end.get("fill") == "#ffffff") for end in ends.values()}) == 3
+    assert drawn.count('class="mark"') >= 9 and not set("✓✗✔✘") & set(drawn)
+    toy.write_text(toy.read_text().replace("broken)          <= -0.99", "broken)          <= -1.99"))
+    assert circuitdsl("verify", "--prompts", 16, toy).status == 1
+    assert toy.with_suffix(".svg").read_text().count("refuted") > drawn.count("refuted")
 
 
 def test_positions_are_columns_with_tokens_below(circuitdsl, toy):

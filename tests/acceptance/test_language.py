@@ -1,10 +1,14 @@
 """The language as a whole, through `check`, `fmt` and `verify`."""
 
+import dataclasses
 import json
 import re
+from importlib.util import module_from_spec, spec_from_file_location
+from itertools import combinations
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = [ROOT / "hypotheses" / f"{name}.circ" for name in ("greater_than_gpt2", "induction_toy", "ioi_gpt2", "ioi_smollm2")]
@@ -66,6 +70,9 @@ claims {
   given:    value(diff, on = lines, of = model) >= 0.9
 }
 '''
+GENERATED = spec_from_file_location("roundtrip", ROOT / "tests" / "01_language" / "test_roundtrip.py")
+roundtrip = module_from_spec(GENERATED)
+GENERATED.loader.exec_module(roundtrip)
 LINE = {
     "clean": "red blue red",
     "counterfactual": "red blue green",
@@ -192,3 +199,97 @@ claims { mean: value(diff, of = model) }
     ran = circuitdsl("check", "--tokens", path)
     assert ran.status == 0 and "warning W022" in ran.err and "several tokens" in ran.err
     assert re.search(r"IO\[1\]", ran.out)
+
+
+@settings(deadline=None, max_examples=40)
+@given(roundtrip.documents)
+def test_print_then_parse_is_the_identity_on_generated_documents(document):
+    from circuitdsl.borders.source import Source
+    from circuitdsl.language.formatter import format_document
+    from circuitdsl.language.parser import parse
+
+    text = format_document(document)
+    assert parse(Source(text)) == document
+    assert format_document(parse(Source(text))) == text
+
+
+def test_the_syntax_tree_is_frozen_and_says_where_each_part_stands(whole):
+    from circuitdsl.borders import document as doc
+    from circuitdsl.pipeline import read
+
+    document = read(whole)
+    text, seen = document.source.text, []
+
+    def look(part):
+        if isinstance(part, tuple):
+            for one in part:
+                look(one)
+        elif isinstance(part, doc.Syntax):
+            seen.append(part)
+            with pytest.raises(dataclasses.FrozenInstanceError):
+                part.span = None
+            for one in dataclasses.fields(part):
+                if one.name not in ("source", "comments", "span"):
+                    look(getattr(part, one.name))
+
+    look(document)
+    names = [part for part in seen if isinstance(part, doc.Name) and "." not in part.text]
+    assert len(seen) > 200 and len(names) > 60
+    assert all(text[name.span.start : name.span.end] == name.text for name in names)
+
+
+def test_features_and_what_nodes_carry_are_resolved_and_checked(circuitdsl, whole):
+    from circuitdsl.borders.flags import Flags
+    from circuitdsl.pipeline import read, resolve
+
+    hypothesis = resolve(read(whole), Flags())
+    assert hypothesis.nodes["induction"].carries == "x"
+    words = [prompt.text.split() for prompt in hypothesis.distributions["clean"].prompts]
+    classes = {name: hypothesis.features[name]["clean"] for name in ("x", "both")}
+    for one, other in combinations(range(len(words)), 2):
+        assert (classes["x"][one] == classes["x"][other]) == (words[one][-1] == words[other][-1])
+        assert (classes["both"][one] == classes["both"][other]) == (words[one][-1::-2][:2] == words[other][-1::-2][:2])
+    assert not set(hypothesis.features["same"]["clean"]) & set(hypothesis.features["same"]["other"])
+    whole.write_text(MAIN.replace("carries x", "carries z"))
+    ran = circuitdsl("check", whole)
+    assert ran.status == 2 and "`z`" in ran.err
+
+
+@pytest.mark.parametrize("family", ["llama"])
+@pytest.mark.parametrize("adds", [True, False], ids=["BOS", "no BOS"])
+def test_bos_and_token_ids_are_exactly_those_of_the_models_own_tokenizer(circuitdsl, model_file, adds):
+    """As transformers reads the folder; `bos` in the settings says otherwise; `check --tokens` shows them."""
+    from transformers import AutoTokenizer
+
+    from circuitdsl.borders.flags import Flags
+    from circuitdsl.pipeline import read, resolve
+
+    path = model_file.parent / "model" / "tokenizer.json"
+    if not adds:
+        path.write_text(json.dumps({**json.loads(path.read_text()), "post_processor": None}))
+    own = AutoTokenizer.from_pretrained(model_file.parent / "model")
+    hypothesis = resolve(read(model_file), Flags())
+    prompts = [prompt for distribution in hypothesis.distributions.values() for prompt in distribution.prompts]
+    assert len(prompts) == 20 and all(list(prompt.tokens) == own(prompt.text).input_ids for prompt in prompts)
+    assert {prompt.tokens[0] == own.bos_token_id for prompt in prompts} == {adds}
+    assert ("<s>" in circuitdsl("check", "--tokens", model_file).out) == adds
+    model_file.write_text(model_file.read_text().replace("settings {", f"settings {{ bos = {str(not adds).lower()};"))
+    turned = resolve(read(model_file), Flags()).distributions["clean"].prompts
+    assert {prompt.tokens[0] == own.bos_token_id for prompt in turned} == {not adds}
+    bare = [own(prompt.text, add_special_tokens=False).input_ids for prompt in turned]
+    assert [list(prompt.tokens[not adds :]) for prompt in turned] == bare
+
+
+@pytest.mark.real
+def test_token_ids_of_the_real_models_prompts_are_transformers_own():
+    from transformers import AutoTokenizer
+
+    from circuitdsl.borders.flags import Flags
+    from circuitdsl.models.locate import locate
+    from circuitdsl.pipeline import read, resolve
+
+    hypothesis = resolve(read(ROOT / "hypotheses" / "ioi_smollm2.circ"), Flags(settings={"prompts": 32}))
+    path = locate(hypothesis.model, hypothesis.source.folder).path
+    own = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
+    for distribution in hypothesis.distributions.values():
+        assert all(list(prompt.tokens) == own(prompt.text).input_ids for prompt in distribution.prompts)

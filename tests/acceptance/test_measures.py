@@ -108,3 +108,52 @@ def test_memory_changes_no_number(circuitdsl, toy, memory):
     assert {label: one["verdict"]["outcome"] for label, one in pieces.items()} == {
         label: one["verdict"]["outcome"] for label, one in whole.items()
     }
+
+
+def test_verdicts_rest_on_fieller_for_ratios_exact_binomials_for_shares_and_templates_as_strata_or_clusters(circuitdsl, toy):
+    claims = {
+        "ratio": "faithfulness(copied, circuit = induction, ablate = resample(recoloured)) >= 0.5",
+        "share": "accuracy(copied, of = model) >= 0.5",
+        "mean": "effect(induction -> logits, from = recoloured) <= 0.5",
+    }
+
+    def methods():
+        _, found = verified(circuitdsl, toy)
+        return {label: estimate(claim)["method"] for label, claim in found.items()}
+
+    strata = with_claims(toy, claims) and methods()
+    assert strata["ratio"].startswith("ratio of means, Fieller's interval") and strata["share"].startswith(
+        "exact binomial (Clopper-Pearson)"
+    )
+    assert all("3 templates as fixed strata" in method for method in strata.values())
+    line = '  "{first} {next} {c} {d} {cue}"\n'
+    text = toy.read_text()
+    assert line in text
+    orders = [f'  "{{first}} {{next}} {" ".join(["{c}", "{d}"] * n)} {{cue}}"\n' for n in range(2, 6)]
+    orders += [f'  "{{d}} {{first}} {{next}} {" ".join(["{c}"] * n)} {{cue}}"\n' for n in range(1, 6)]
+    toy.write_text(text.replace(line, line + "".join(orders)))
+    clusters = methods()
+    assert all("12 templates as clusters" in clusters[label] for label in ("ratio", "mean"))
+
+
+def test_prompts_that_are_not_paired_draw_donors_of_their_own(circuitdsl, toy):
+    """Two claims that take donors from the same prompts for different ones, together and each alone: the same numbers."""
+    slots = "first, next, c, d in colours distinct; cue = first; answer next wrong c"
+    pool = f'prompts pool {{ "{{first}} {{next}} {{c}} {{d}} {{cue}}"; {slots} }}\n'
+    claims = {
+        "first": "faithfulness(copied, ablate = resample(repeated), second = no) >= 0.5",
+        "other": "faithfulness(copied, on = pool, ablate = resample(repeated), second = no) >= 0.5",
+        "own": "faithfulness(copied, on = pool, ablate = resample(pool), second = no) >= 0.5",
+    }
+    start = toy.read_text().replace("metric copied", pool + "metric copied")
+
+    def values(some):
+        toy.write_text(start)
+        _, found = verified(circuitdsl, with_claims(toy, some))
+        return {
+            label: {name: one["value"] for name, one in claim["verdict"]["members"][0]["beside"].items()} for label, claim in found.items()
+        }
+
+    together = values(claims)
+    assert together == {label: values({label: text})[label] for label, text in claims.items()}
+    assert len({together[label]["F(∅)"] for label in claims}) > 1

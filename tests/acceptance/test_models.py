@@ -5,50 +5,6 @@ import re
 
 import pytest
 
-WORDS = ["<unk>", "<s>", "</s>", *(f"w{number}" for number in range(58))]
-FILE = """
-model "./model"
-vocab words = {words}
-prompts clean {{
-  "{{a}} {{b}} and {{c}} {{a2}}"
-  "so {{b}} {{a}} and {{c}} then {{a2}}"
-  a, b, c in words distinct
-  a2 = a
-  answer b wrong c
-}}
-prompts other from clean {{ redraw a, b, c distinct; a2 = a }}
-metric diff = logit(answer) - logit(wrong) @ END
-nodes {{
-  early = heads 0.*, mlps 0
-  late  = heads 1.*, 2.*
-  rest  = mlps 1..2
-}}
-edges all
-settings {{ prompts = 10; ablate = resample(other) }}
-claims {{
-  whole:  faithfulness(diff) = 1 +- 0.001
-  part:   faithfulness(diff, circuit = (early), ablate = mean(other))
-  direct: effect(early -> late.q ~> logits, from = other)
-  looks:  attention(late, query = END, key = a)
-}}
-"""
-
-
-@pytest.fixture
-def model_file(family, tiny, tmp_path):
-    """A tiny random model of the family as a folder, with a tokenizer that splits at spaces, and a file about it."""
-    from circuitdsl.models.toy import _tokenizer
-
-    (tmp_path / "model").mkdir()
-    words = WORDS[:2] + WORDS[3:6] + ["so", "and", "then"] + WORDS[6:]
-    tiny(family, dtype="float32").model.save_pretrained(tmp_path / "model")
-    _tokenizer([*words[:2], "</s>", *words[2:]][:61], "<s>").save(str(tmp_path / "model" / "tokenizer.json"))
-    settings = {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<s>", "eos_token": "</s>"}
-    (tmp_path / "model" / "tokenizer_config.json").write_text(json.dumps(settings))
-    path = tmp_path / "tiny.circ"
-    path.write_text(FILE.format(words=", ".join(f'"w{number}"' for number in range(20))))
-    return path
-
 
 def test_a_family_from_its_folder_to_verdicts(circuitdsl, model_file):
     """All edges are the model, row by row; parity is told in one line."""
