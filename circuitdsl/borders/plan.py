@@ -190,6 +190,8 @@ class Measure:
     read: int
     variants: tuple[int, ...]
     positions: tuple[int, ...]
+    whole: bool
+    """Whether it needs the logits of the whole vocabulary, and not only of the tokens that it names."""
     reference: tuple[int, int] | None = None
     reference_positions: tuple[int, ...] = ()
 

@@ -7,12 +7,12 @@ import numpy as np
 
 from circuitdsl.borders.hypothesis import Hypothesis
 from circuitdsl.borders.plan import Cost, Machine, Measure, Panel, Plan, Request
-from circuitdsl.borders.prompts import Divergence, Pick, leaves
 from circuitdsl.borders.values import Draw, Gather, Readout, Recomputed
 from circuitdsl.planning import cost
 from circuitdsl.planning.bench import Bench, source
+from circuitdsl.planning.columns import looked
 from circuitdsl.planning.draws import Tape, donors
-from circuitdsl.planning.held import Looked, Room, plain_run
+from circuitdsl.planning.held import Room, plain_run
 from circuitdsl.planning.panels import Rows, check_rows, group_rows, space
 from circuitdsl.planning.reach import Reached, reach, reference
 from circuitdsl.planning.savings import Savings
@@ -119,8 +119,9 @@ class _Tally:
         steps, freed = tuple(bench.steps), frees(bench.steps)
         worlds = depths(steps, self.shape.layers)
         work = cost.Work(0, 0)
-        looked = [self._looked(step, rows.rows) for step in steps if isinstance(step, Measure)]
-        columns = iter([look.columns for look in looked])
+        measured = [step for step in steps if isinstance(step, Measure)]
+        looks = [looked(step, rows.rows, self.hypothesis.metrics, self.shape.vocabulary) for step in measured]
+        columns = iter([look.columns for look in looks])
         for step in steps:
             work += cost.step_work(step, bench.registers, self.shape, next(columns) if isinstance(step, Measure) else 0)
         n = len(rows.rows)
@@ -132,7 +133,7 @@ class _Tally:
         self.computed = max(self.computed, len(alive))
         captured = cost.captured(self.shape, rows.length, worlds)
         room = Room(self.shape, bench.registers, Counter(map(source, worlds)), n)
-        peaks = room.peaks(steps, freed, looked, captured, plain_run(self.shape, rows.length))
+        peaks = room.peaks(steps, freed, looks, captured, plain_run(self.shape, rows.length))
         panel = Panel(labels, rows.rows, rows.length, worlds, steps, freed, peaks, captured)
         size = panel.prompts(self.memory, BYTES)
         self.held = max(self.held, panel.held(size))
@@ -142,22 +143,8 @@ class _Tally:
             running = base.seconds(self.machine, n, chunks, cost.LAYER * sum(cost.runs(worlds)), BYTES)
             self.base_seconds += running
             self.seconds += running + work.seconds(self.machine, n, chunks, calls, BYTES)
-        self.savings.panel(reached, rows, bench, [look.columns for look in looked], worlds)
+        self.savings.panel(reached, rows, bench, [look.columns for look in looks], worlds)
         return panel
-
-    def _looked(self, step: Measure, rows: Sequence[int]) -> Looked:
-        """The tokens that a metric names on the rows, or the whole vocabulary."""
-        if step.kind == "beats":
-            return Looked(2 * len(rows), 1, False)
-        metric = self.hypothesis.metrics[step.metric or ""] if step.kind == "metric" else None
-        if metric is None:
-            return Looked(self.shape.vocabulary, 1, step.kind == "kl")
-        named = list(leaves(metric.bound[step.labels]))
-        places = {leaf.positions.tobytes() for leaf in named if isinstance(leaf, Pick | Divergence)}
-        if metric.whole(step.labels):
-            return Looked(self.shape.vocabulary, max(1, len(places)), True)
-        picks = [leaf.ids[list(rows)].ravel() for leaf in named if isinstance(leaf, Pick)]
-        return Looked(len(np.unique(np.concatenate(picks))) if picks else 1, max(1, len(places)), False)
 
     def cost(self) -> Cost:
         every = self.work + self.base
