@@ -152,9 +152,9 @@ def answer_ids(labels: Distribution, rows: np.ndarray) -> tuple[np.ndarray, np.n
     return np.array([prompt.answer for prompt in prompts], dtype=np.int64), wrong
 
 
-def named_tokens(metric: Metric | None, labels: Distribution, rows: np.ndarray) -> np.ndarray:
-    """Ids of all tokens that a metric, or a comparison of the answers, looks at, in order."""
-    if metric is None:
+def named_tokens(kind: str, metric: Metric | None, labels: Distribution, rows: np.ndarray) -> np.ndarray:
+    """Ids of all tokens that a metric's value, or `beats`, looks at, in order."""
+    if kind == "beats" or metric is None:
         ids = np.concatenate([one.ravel() for one in answer_ids(labels, rows)])
     else:
         picks = [leaf for leaf in leaves(metric.bound[labels.name]) if isinstance(leaf, Pick)]
