@@ -1,5 +1,6 @@
 """Several backgrounds at once: rows of one plain run, gathered for each of them, are what each gives alone."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -7,10 +8,10 @@ from circuitdsl.borders.units import WriteGroup
 from circuitdsl.borders.values import Draw, Gather, Run
 from circuitdsl.engine.captures import capture
 from circuitdsl.engine.places import Places
-from circuitdsl.engine.worlds import CapturedPool, View, Views
+from circuitdsl.engine.worlds import CapturedPool, Views
 
 POSITIONS = (1, 3, 4)
-OWN, DRAWN, OTHER = Run("clean"), Gather("clean", Draw("clean", "clean", "a")), Gather("clean", Draw("clean", "clean", "b"))
+WORLDS = OWN, DRAWN, OTHER = Run("clean"), Gather("clean", Draw("clean", "clean", "a")), Gather("clean", Draw("clean", "clean", "b"))
 
 
 @pytest.fixture
@@ -20,12 +21,13 @@ def views(tiny):
     with torch.inference_mode():
         tokens = torch.arange(24).view(4, 6) % adapter.shape.vocabulary
         pool, places = CapturedPool(adapter, capture(adapter, tokens, adapter.shape.layers)), Places(adapter.device)
-    rows = {OWN: None, DRAWN: torch.tensor([[2, 0, 0, 3]]), OTHER: torch.tensor([[1, 1, 3, 2]])}
-    return Views({world: View(adapter, pool, places, taken) for world, taken in rows.items()}, 4)
+    rows = np.array([[0, 1, 2, 3], [2, 0, 0, 3], [1, 1, 3, 2]])
+    return Views(adapter, places, dict.fromkeys(WORLDS, pool), {world: number for number, world in enumerate(WORLDS)}, rows)
 
 
 def test_several_worlds_are_each_of_them_side_by_side(views):
     worlds = (OTHER, OWN, DRAWN, OWN)
+    assert views.of((OWN,)).rows is None  # taken as they lie
     together, alone = views.of(worlds), [views.of((world,)) for world in worlds]
     attention, mlp = WriteGroup(1, "attention"), WriteGroup(1, "mlp")
     with torch.inference_mode():
