@@ -75,6 +75,8 @@ class Worlds:
     captures: Captures
     places: Places
     chunk: int
+    room: bool = True
+    """Whether there is more memory than a chunk takes: not where it has run out once."""
     _made: dict[World, tuple[Pool, dict[Layout | int, int]]] = field(default_factory=dict)
     _gathered: dict[str, tuple[np.ndarray, Pool]] = field(default_factory=dict)
     """What serves later chunks as well."""
@@ -119,12 +121,15 @@ class Worlds:
     def _runs(self, some: np.ndarray) -> dict[str, tuple[np.ndarray, Pool]]:
         """For each distribution the places of its rows in a pool, and the pool: one plain run of all rows that worlds take of it.
 
-        Where rows are gathered it serves the whole panel, unless that is more than is kept: chunks have donors in common.
+        It serves the whole panel where that is not more than is kept, and, unless rows are drawn, which chunks have in common, where it
+        fits beside a chunk.
         """
-        held = self.panel.captured * len(self.panel.rows) * self.adapter.dtype.itemsize
+        size = self.adapter.dtype.itemsize
+        held = self.panel.captured * len(self.panel.rows) * size
+        beside = self.room and held + self.panel.held(self.chunk) * size <= self.plan.memory
         found = {}
         for name, (_, drawn, depth, gathered) in self._runs_of.items():
-            whole = gathered and held <= self.captures.budget
+            whole = (gathered or beside) and held <= self.captures.budget
             if name not in self._gathered or not whole:
                 place, order = np.full(len(self.hypothesis.distributions[name]), -1), np.unique(drawn if whole else drawn[:, some])
                 place[order] = np.arange(len(order))

@@ -134,7 +134,8 @@ class _Tally:
         captured = cost.captured(self.shape, rows.length, worlds)
         room = Room(self.shape, bench.registers, Counter(map(source, worlds)), n)
         peaks = room.peaks(steps, freed, looks, captured, plain_run(self.shape, rows.length))
-        panel = Panel(labels, rows.rows, rows.length, worlds, steps, freed, peaks, captured)
+        largest = max((register.elements for register in bench.registers), default=0)
+        panel = Panel(labels, rows.rows, rows.length, worlds, steps, freed, peaks, captured, largest)
         size = panel.prompts(self.memory, BYTES)
         self.held = max(self.held, panel.held(size))
         if self.machine is not None:
