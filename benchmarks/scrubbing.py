@@ -16,10 +16,10 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from benchmarks.setting import CLASSES, EDGES, PROMPTS, SEED, TOKENS, model
-from benchmarks.timing import Machine, timed
+from benchmarks.timing import timed
 from benchmarks.work import Work
 from circuitdsl.borders.hypothesis import Claim, Edge, Hypothesis, Link, ModelName, Node, Place, Settings
-from circuitdsl.borders.plan import Request
+from circuitdsl.borders.plan import Machine, Request
 from circuitdsl.borders.prompts import Distribution, Metric, Pick, Prompt
 from circuitdsl.borders.source import Source
 from circuitdsl.borders.units import EMBED, LOGITS, Layout, Unit

@@ -122,8 +122,9 @@ class _Tally:
         measured = [step for step in steps if isinstance(step, Measure)]
         looks = [looked(step, rows.rows, self.hypothesis.metrics, self.shape.vocabulary) for step in measured]
         columns = iter([look.columns for look in looks])
-        for step in steps:
-            work += cost.step_work(step, bench.registers, self.shape, next(columns) if isinstance(step, Measure) else 0)
+        each = [cost.step_work(step, bench.registers, self.shape, next(columns) if isinstance(step, Measure) else 0) for step in steps]
+        for one in each:
+            work += one
         n = len(rows.rows)
         base = cost.base_work(self.shape, rows.length, worlds)
         self.work += work.times(n)
@@ -140,10 +141,12 @@ class _Tally:
         self.held = max(self.held, panel.held(size))
         if self.machine is not None:
             chunks = -(-n // size)
-            calls = sum(map(cost.calls, steps))
+            made = [bench.registers[step.out].elements * size * BYTES if hasattr(step, "out") else 0 for step in steps]
             running = base.seconds(self.machine, n, chunks, cost.LAYER * sum(cost.runs(worlds)), BYTES)
             self.base_seconds += running
-            self.seconds += running + work.seconds(self.machine, n, chunks, calls, BYTES)
+            self.seconds += running + sum(
+                one.seconds(self.machine, n, chunks, cost.calls(step), BYTES, of) for step, one, of in zip(steps, each, made, strict=True)
+            )
         self.savings.panel(reached, rows, bench, [look.columns for look in looks], worlds)
         return panel
 
