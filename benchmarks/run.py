@@ -25,6 +25,7 @@ from benchmarks.timing import Machine, Timed, forward, machine, timed
 from benchmarks.verifying import verify_row
 from benchmarks.work import ROWS
 from circuitdsl.borders.adapter import Adapter
+from circuitdsl.borders.plan import Machine as Calibrated
 from circuitdsl.engine.captures import Captures
 from circuitdsl.engine.machine import calibrate
 
@@ -53,7 +54,7 @@ class Result:
     note: str = ""
 
 
-def measure_rows(adapter: Adapter, known: Machine, quick: bool) -> list[Result]:
+def measure_rows(adapter: Adapter, known: Calibrated, quick: bool) -> list[Result]:
     found, captures = [], Captures()
     forward(adapter, Batch.of(hypothesis(adapter.shape)).tokens)()
     for row in ROWS:
@@ -155,10 +156,10 @@ def main() -> None:
     quick = parser.parse_args().quick
     torch.set_num_threads(2)
     when = datetime.now(UTC).isoformat(timespec="seconds")
-    known, adapter = machine(), model()
+    known, calibrated, adapter = machine(), calibrate(), model()
     print(f"{PROMPTS} prompts of {TOKENS} tokens; {known.flops / 1e9:.0f} GFLOP/s, {known.bandwidth / 1e9:.1f} GB/s", flush=True)
-    results = measure_rows(adapter, known, quick)
-    rows = [Result(*scrubbing.scrub_row(adapter, known, quick)), measure_memory(), measure_start(), Result(*verify_row(quick))]
+    results = measure_rows(adapter, calibrated, quick)
+    rows = [Result(*scrubbing.scrub_row(adapter, calibrated, quick)), measure_memory(), measure_start(), Result(*verify_row(quick))]
     for row in rows if quick else [*rows, measure_predictions(quick)]:
         results.append(row)
         print(line(row), flush=True)

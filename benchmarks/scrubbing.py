@@ -20,10 +20,10 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from benchmarks.setting import CLASSES, EDGES, SEED, TOKENS, model
 from benchmarks.straightforward import Straightforward
-from benchmarks.timing import Machine, timed
+from benchmarks.timing import timed
 from benchmarks.work import Work
 from circuitdsl.borders.hypothesis import Claim, Edge, Hypothesis, Link, ModelName, Node, Place, Settings
-from circuitdsl.borders.plan import Request
+from circuitdsl.borders.plan import Machine, Request
 from circuitdsl.borders.prompts import Distribution, Metric, Pick, Prompt
 from circuitdsl.borders.source import Source
 from circuitdsl.borders.units import EMBED, LOGITS, Layout, Unit

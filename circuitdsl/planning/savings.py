@@ -23,7 +23,8 @@ COLUMNS, LAYERS, LISTS, TOKENS = "columns of the unembedding", "layers of plain 
 POSITIONS = "positions of a run's last layer"
 EQUAL, SAME_POSITIONS, DEAD, READ = "equal values once", "equal positions once", "dead values dropped", "only where they are read"
 CACHED, NORMS, SENDERS, SUMS = "cached keys and values", "one norm for all readers", "common senders once", "shared sums kept"
-HEADS, WHOLE, BATCHED, NAMED = "heads together", "whole layers", "variants on one axis", "named tokens only"
+HEADS, WHOLE, BATCHED, BACKGROUNDS = "heads together", "whole layers", "variants on one axis", "backgrounds on one axis"
+NAMED = "named tokens only"
 POOLED, STOPPED, LAST = "donors from one run", "runs stopped early", "last layers where read"
 TOGETHER, SORTED = "rows together", "sorted by length"
 
@@ -171,29 +172,40 @@ def _taken(part: Part, registers: Sequence[Register], alone: dict[int, np.ndarra
 
 
 def products(steps: Iterable[Step], registers: Sequence[Register], shape: ModelShape) -> list[Count]:
-    """Products of one head and one variant, of a layer's heads together, and of all variants along one axis: a step each."""
-    alone = together = batched = projections = whole = 0
+    """Products of one head and one variant, of a layer's heads together, of all variants over one background, and of all that there are.
+
+    A step each.
+    """
+    alone = together = batched = apart = projections = whole = 0
+    over: dict[int, int] = {}
+    """Backgrounds of a normalised read."""
     for step in steps:
         match step:
+            case Normalise(out=out, backgrounds=backgrounds):
+                over[out] = len(set(backgrounds))
+                continue
             case Project(read=read, heads=heads):
-                variants, members = registers[read].variants, len(heads)
+                variants, members, worlds = registers[read].variants, len(heads), over[read]
                 projections += 1
                 whole += members == shape.heads
-            case Attend(variants=variants, heads=heads):
-                members = len(heads)
+            case Attend(variants=variants, heads=heads, backgrounds=backgrounds):
+                members, worlds = len(heads), len(set(backgrounds))
             case Transform(read=read):
-                variants, members = registers[read].variants, 1
-            case Write(variants=variants, changes=changes):
+                variants, members, worlds = registers[read].variants, 1, over[read]
+            case Write(variants=variants, changes=changes, backgrounds=backgrounds):
+                worlds = len(set(backgrounds))
                 members = sum(len(change.members) if change.kind == "head" else 1 for change in changes)
             case _:
                 continue
         alone += variants * members
         together += variants
+        apart += worlds
         batched += 1
     return [
         (HEADS, PRODUCTS, alone, together, 0),
         (WHOLE, PROJECTIONS, projections, projections - whole, 0),
-        (BATCHED, PRODUCTS, together, batched, 0),
+        (BATCHED, PRODUCTS, together, apart, 0),
+        (BACKGROUNDS, PRODUCTS, apart, batched, 0),
     ]
 
 
