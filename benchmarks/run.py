@@ -18,14 +18,14 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import predicting, starting
+from benchmarks import growth, predicting, scrubbing, starting
 from benchmarks.peers import Compared, compare
-from benchmarks.scrubbing import scrub_row
 from benchmarks.setting import PROMPTS, TOKENS, Batch, circuit_a, circuit_b, hypothesis, model
 from benchmarks.timing import Machine, Timed, forward, machine, timed
 from benchmarks.verifying import verify_row
 from benchmarks.work import ROWS
 from circuitdsl.borders.adapter import Adapter
+from circuitdsl.borders.plan import Machine as Calibrated
 from circuitdsl.engine.captures import Captures
 from circuitdsl.engine.machine import calibrate
 
@@ -54,7 +54,7 @@ class Result:
     note: str = ""
 
 
-def measure_rows(adapter: Adapter, known: Machine, quick: bool) -> list[Result]:
+def measure_rows(adapter: Adapter, known: Calibrated, quick: bool) -> list[Result]:
     found, captures = [], Captures()
     forward(adapter, Batch.of(hypothesis(adapter.shape)).tokens)()
     for row in ROWS:
@@ -83,7 +83,7 @@ def measure_memory() -> Result:
 
 def measure_start() -> Result:
     ratio, seconds = starting.starting()
-    name = "`verify` on a toy as a process, against importing torch and transformers (processor time)"
+    name = "`verify` on a toy as a process, against importing torch (processor time)"
     return Result(name, ratio, starting.TARGET, ratio <= starting.TARGET, seconds=seconds)
 
 
@@ -156,18 +156,17 @@ def main() -> None:
     quick = parser.parse_args().quick
     torch.set_num_threads(2)
     when = datetime.now(UTC).isoformat(timespec="seconds")
-    known, adapter = machine(), model()
+    known, calibrated, adapter = machine(), calibrate(), model()
     print(f"{PROMPTS} prompts of {TOKENS} tokens; {known.flops / 1e9:.0f} GFLOP/s, {known.bandwidth / 1e9:.1f} GB/s", flush=True)
-    results = measure_rows(adapter, known, quick)
-    rows = [Result(*scrub_row(adapter, known, quick)), measure_memory(), measure_start(), Result(*verify_row(quick))]
+    results = measure_rows(adapter, calibrated, quick)
+    rows = [Result(*scrubbing.scrub_row(adapter, calibrated, quick)), measure_memory(), measure_start(), Result(*verify_row(quick))]
     for row in rows if quick else [*rows, measure_predictions(quick)]:
         results.append(row)
         print(line(row), flush=True)
     peers = [] if quick else compare_with_peers(adapter)
     if not quick:
-        from benchmarks.growth import curves
-
-        curves()
+        growth.curves()
+        scrubbing.curves()
     record = {"when": when, "quick": quick, "machine": asdict(known), "platform": platform.platform(), "python": platform.python_version()}
     record |= {"versions": {name: version(name) for name in ("torch", "transformers", "numpy")}}
     record |= {"rows": [asdict(one) for one in results], "peers": [asdict(one) for one in peers]}

@@ -1,13 +1,16 @@
-"""Causal scrubbing against the straightforward way: `python -m benchmarks.scrubbing [--movers 1 3 13] [--prompts 8 16]`.
+"""Causal scrubbing against the straightforward way, and how that grows: `python -m benchmarks.scrubbing [--small] [--resume]`.
 
 The straightforward way, that of the published implementations, runs the whole model once for each node of the sampled tree, with the
 scrubbed inputs put into the node's reads by hooks. Both get the same hypothesis, prompts and draws, and must give the same numbers.
-The times here are of everything: lowering, draws, planning, and the plain run of the donors. `results/scrubbing.md` has the table.
+Writes `results/scrubbing.json` after each row and draws `results/scrubbing.svg`; what Ctrl-C leaves is kept.
 """
 
 import argparse
+import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +18,16 @@ import numpy as np
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from benchmarks.setting import CLASSES, EDGES, PROMPTS, SEED, TOKENS, model
-from benchmarks.timing import Machine, timed
+from benchmarks.setting import CLASSES, EDGES, SEED, TOKENS, model
+from benchmarks.straightforward import Straightforward
+from benchmarks.timing import timed
 from benchmarks.work import Work
 from circuitdsl.borders.hypothesis import Claim, Edge, Hypothesis, Link, ModelName, Node, Place, Settings
-from circuitdsl.borders.plan import Request
+from circuitdsl.borders.plan import Machine, Request
 from circuitdsl.borders.prompts import Distribution, Metric, Pick, Prompt
 from circuitdsl.borders.source import Source
 from circuitdsl.borders.units import EMBED, LOGITS, Layout, Unit
-from circuitdsl.borders.values import Algebra, Base, Gather, Mix, Override, Readout, Recomputed, Run, Value, World
+from circuitdsl.borders.values import Algebra, Readout
 from circuitdsl.engine.captures import Captures
 from circuitdsl.engine.executor import execute
 from circuitdsl.measures import measures
@@ -32,6 +36,9 @@ from circuitdsl.models.adapter import TransformerAdapter, adapt
 from circuitdsl.planning import plan
 
 DRAWS, ALL_MOVERS, TARGET = 256, len(CLASSES["mover"][0].split()), 3.0
+EXPECTED, AGREE = 50, 1e-4
+"""Times as fast on a tree as large as that of indirect objects, and by how much numbers may differ."""
+RESULTS = Path(__file__).parent / "results"
 CARRIES = {"previous": "S1", "duplicate": "S2", "induction": "S2", "inhibition": "S2", "mover": "IO"}
 
 
@@ -76,83 +83,6 @@ def hypothesis(shape: Any, prompts: int, movers: int, depth: int = 4) -> Hypothe
     )  # fmt: skip
 
 
-class Straightforward:
-    """One full forward pass of the model for every node of the tree."""
-
-    def __init__(self, gpt2: Any, file: Hypothesis, draws: Mapping[Any, np.ndarray]):
-        self.model, self.file, self.draws = gpt2, file, draws
-        self.tokens = torch.tensor([prompt.tokens for prompt in file.distributions["clean"].prompts])
-        self.passes = 0
-
-    def rows(self, world: World) -> torch.Tensor:
-        if isinstance(world, Gather):
-            return self.tokens[torch.as_tensor(self.draws[world.draw])]
-        assert isinstance(world, Run)
-        return self.tokens
-
-    def write(self, unit: Unit, heads: torch.Tensor) -> torch.Tensor:
-        """[B, T, d] of one head, from its layer's weighted values [B, T, H·h]."""
-        width = self.file.shape.head_width
-        mine = slice(unit.index * width, (unit.index + 1) * width)
-        return heads[..., mine] @ self.model.transformer.h[unit.layer].attn.c_proj.weight[mine]
-
-    def embed(self, world: World) -> torch.Tensor:
-        body = self.model.transformer
-        return body.wte(self.rows(world)) + body.wpe(torch.arange(TOKENS))
-
-    def value(self, value: Value) -> torch.Tensor:
-        if isinstance(value, Base):
-            assert value.unit == EMBED
-            return self.embed(value.world)
-        below = {port: [(o, self.value(o.value)) for o in overrides(mix)] for port, mix in value.mixes}
-        return self.run(value, below)
-
-    def run(self, value: Recomputed, below: Mapping[str, list[tuple[Override, torch.Tensor]]]) -> torch.Tensor:
-        """The pass over the background's prompts with what is read exchanged: the unit's write, or the logits."""
-        self.passes += 1
-        body, kept, hooks = self.model.transformer, {}, []
-        layout = self.file.distributions["clean"].prompts[0].layout
-        embed = self.embed(value.background)
-
-        def changes(port: str) -> torch.Tensor:
-            change = torch.zeros_like(embed)
-            for override, new in below[port]:
-                at = list(layout.positions(override.roles))
-                old = embed if override.unit == EMBED else self.write(override.unit, kept[override.unit.layer])
-                change[:, at] += (new - old)[:, at]
-            return change
-
-        for layer, block in enumerate(body.h):
-            hooks.append(block.attn.c_proj.register_forward_pre_hook(lambda _, given, layer=layer: kept.update({layer: given[0]})))
-        if value.unit == LOGITS:
-            hooks.append(body.ln_f.register_forward_pre_hook(lambda _, given: (given[0] + changes("in"),)))
-        else:
-            block = body.h[value.unit.layer]
-            hooks.append(block.ln_1.register_forward_pre_hook(lambda _, given: kept.update(stream=given[0])))
-
-            def ports(module: Any, _: Any, out: torch.Tensor) -> torch.Tensor:
-                parts = []
-                for port, part in zip("qkv", out.split(out.shape[-1] // 3, -1), strict=True):
-                    if below[port]:
-                        read = torch.nn.functional.layer_norm(kept["stream"] + changes(port), block.ln_1.normalized_shape)
-                        whole = torch.addmm(module.bias, (read * block.ln_1.weight + block.ln_1.bias).flatten(0, 1), module.weight)
-                        part = whole.view_as(out).split(part.shape[-1], -1)["qkv".index(port)]
-                    parts.append(part)
-                return torch.cat(parts, -1)
-
-            hooks.append(block.attn.c_attn.register_forward_hook(ports))
-        try:
-            logits = self.model(self.rows(value.background)).logits
-        finally:
-            for hook in hooks:
-                hook.remove()
-        return logits if value.unit == LOGITS else self.write(value.unit, kept[value.unit.layer])
-
-
-def overrides(mix: Mix | None) -> list[Override]:
-    return [] if mix is None else [*overrides(mix.before), *mix.overrides]
-
-
 def scrubbed(file: Hypothesis) -> Readout:
     """The metric of the scrubbed run, a tree drawn for each prompt."""
     claim = Claim("s", "scrub", "", metric="m", options={"baseline": "shuffle"})
@@ -183,22 +113,67 @@ def scrub_row(adapter: TransformerAdapter, known: Machine, quick: bool) -> tuple
     return name, one.ratio, TARGET, one.ratio <= TARGET, *times
 
 
-def compare(adapter: Any, prompts: int, movers: int, depth: int) -> tuple[int, float, float, float]:
-    """Passes, seconds straightforward, seconds here (all of it), largest difference of the metric."""
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One comparison. Seconds are of everything: lowering, draws, planning, the plain run of the donors, and the scrubbed one."""
+
+    movers: int
+    depth: int
+    prompts: int
+    nodes: int
+    straightforward: float
+    here: float
+    difference: float
+    """Largest difference of a prompt's number, as a share of the largest number."""
+    when: str
+
+    @property
+    def ratio(self) -> float:
+        return self.straightforward / self.here
+
+    @property
+    def case(self) -> tuple[int, int, int]:
+        return self.movers, self.depth, self.prompts
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Cases (movers, depth, prompts) that differ in one thing: `at` of a row is what the axis shows."""
+
+    axis: str
+    cases: tuple[tuple[int, int, int], ...]
+    at: Callable[[Row], int]
+
+
+def all_series(small: bool) -> tuple[Series, ...]:
+    """With the sizes of the real run the straightforward way takes about eleven minutes on two threads."""
+    movers, few, sizes = ((1, 2), 2, (2, 4)) if small else ((1, 3, ALL_MOVERS), 4, (4, 8, 16, 32, 64))
+    return (
+        Series(f"nodes of the tree (4 deep, {few} prompts)", tuple((count, 4, few) for count in movers), lambda row: row.nodes),
+        Series(f"depth of the tree (1 name mover, {few} prompts)", tuple((1, depth, few) for depth in (1, 2, 3, 4)), lambda row: row.depth),
+        Series("prompts (2 name movers, 3 deep: 67 nodes)", tuple((2, 3, prompts) for prompts in sizes), lambda row: row.prompts),
+    )
+
+
+def compare(adapter: Any, movers: int, depth: int, prompts: int) -> Row:
+    """Raises SystemExit if the numbers differ."""
     file = hypothesis(adapter.shape, prompts, movers, depth)
     started = time.perf_counter()
     readout = scrubbed(file)
     planned = plan([Request(readout, tuple(range(prompts)))], file)
     with torch.inference_mode():
         found = execute(planned, adapter, file)[readout.digest]
-    mine = time.perf_counter() - started
+    here = time.perf_counter() - started
     plain = Straightforward(adapter.model, file, planned.draws)
     started = time.perf_counter()
     with torch.inference_mode():
         logits = plain.value(readout.value)[:, -1].double().numpy()
-    theirs = time.perf_counter() - started
+    took = time.perf_counter() - started
     wanted = logits[np.arange(prompts), file.metrics["m"].bound["clean"].ids]  # type: ignore[union-attr]
-    return plain.passes, theirs, mine, float(np.abs(found - wanted).max() / np.abs(wanted).max())
+    apart = float(np.abs(found - wanted).max() / np.abs(wanted).max())
+    if apart > AGREE:
+        raise SystemExit(f"the numbers differ by {apart:.2g}")
+    return Row(movers, depth, prompts, plain.passes, took, here, apart, datetime.now(UTC).isoformat(timespec="seconds"))
 
 
 def small() -> Any:
@@ -207,32 +182,97 @@ def small() -> Any:
     return adapt(GPT2LMHeadModel(config).eval(), "narrow")
 
 
+class Kept:
+    """Rows in a file, written after each."""
+
+    def __init__(self, path: Path, setting: dict[str, Any], resume: bool):
+        self.path, self.setting, self.rows = path, setting, dict[tuple[int, int, int], Row]()
+        if resume and path.exists():
+            record = json.loads(path.read_text(encoding="utf-8"))
+            if record["setting"] == setting:
+                names = [one.name for one in fields(Row)]
+                kept = [Row(**{name: row[name] for name in names}) for row in record["rows"]]
+                self.rows = {row.case: row for row in kept}
+
+    def add(self, row: Row) -> None:
+        self.rows[row.case] = row
+        rows = [{**asdict(one), "ratio": one.ratio} for one in self.rows.values()]
+        text = json.dumps({"setting": self.setting, "rows": rows}, indent=1, ensure_ascii=False)
+        self.path.write_text(text + "\n", encoding="utf-8")
+
+    def of(self, series: Series) -> list[Row]:
+        return [self.rows[case] for case in series.cases if case in self.rows]
+
+
+def draw(every: Sequence[Series], kept: Kept, path: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("svg")
+    import matplotlib.pyplot as plt
+
+    with plt.rc_context({"svg.fonttype": "none", "svg.hashsalt": "scrubbing", "font.size": 9}):
+        figure, axes = plt.subplots(1, len(every), figsize=(3.2 * len(every), 3.2), sharey=True, layout="constrained")
+        for axis, series in zip(axes, every, strict=True):
+            rows = kept.of(series)
+            at = [series.at(row) for row in rows]
+            axis.loglog(at, [row.ratio for row in rows], "o-", color="#1f5fa8", markersize=5, linewidth=1.3)
+            for place, row in zip(at, rows, strict=True):
+                axis.annotate(f"{row.ratio:.0f}", (place, row.ratio), (0, 6), textcoords="offset points", ha="center", color="#1f5fa8")
+            axis.axhline(EXPECTED, linestyle="--", color="#b03030", linewidth=1)
+            axis.set_xticks(at, [f"{one:,}" for one in at])
+            axis.set_xticks([], minor=True)
+            axis.margins(x=0.15)
+            axis.set_xlabel(series.axis)
+            axis.grid(alpha=0.25)
+        low, high = axes[0].get_ylim()
+        axes[0].set_yticks(ticks := [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000], [f"{tick:,}" for tick in ticks])
+        axes[0].set_yticks([], minor=True)
+        axes[0].set_ylim(min(low, 1), max(high * 1.3, 2 * EXPECTED))
+        axes[0].annotate(
+            "expected of a whole circuit", (0.02, EXPECTED), (0, -10), axes[0].get_yaxis_transform(), "offset points", color="#b03030"
+        )
+        axes[0].set_ylabel("times as fast as a pass for each node")
+        figure.savefig(path, metadata={"Date": None})
+        plt.close(figure)
+
+
+def curves(small_sizes: bool = False, folder: Path = RESULTS, resume: bool = False) -> bool:
+    """Measures what is not kept yet, the cheapest first; False if that was interrupted. Draws what there is in any case."""
+    adapter = small() if small_sizes else model()
+    every = all_series(small_sizes)
+    folder.mkdir(exist_ok=True)
+    setting = {"model": adapter.shape.name, "tokens": TOKENS, "threads": torch.get_num_threads(), "torch": torch.__version__}
+    kept = Kept(folder / "scrubbing.json", setting, resume)
+    cases = dict.fromkeys(case for series in every for case in series.cases)
+    cost = {(movers, depth, prompts): movers * 4**depth * prompts for movers, depth, prompts in cases}
+    print("movers depth prompts  nodes  straightforward (s)  here (s)  ratio  largest relative difference")
+    try:
+        compare(adapter, 1, 1, 2)  # warm
+        for case in sorted(cases, key=cost.__getitem__):
+            if case not in kept.rows:
+                kept.add(compare(adapter, *case))
+            row = kept.rows[case]
+            told = f"{row.nodes:6,} {row.straightforward:20.1f} {row.here:9.2f} {row.ratio:6.1f} {row.difference:29.1e}"
+            print(f"{row.movers:6} {row.depth:5} {row.prompts:7} {told}", flush=True)
+        done = True
+    except KeyboardInterrupt:
+        print(f"\nstopped; {len(kept.rows)} of {len(cases)} rows are kept, and --resume measures the others")
+        done = False
+    if kept.rows:
+        draw(every, kept, folder / "scrubbing.svg")
+    return done
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--movers", type=int, nargs="+", default=[1, 3, ALL_MOVERS])
-    parser.add_argument("--depth", type=int, nargs="+", default=[1, 2, 3, 4])
-    parser.add_argument("--prompts", type=int, nargs="+", default=[PROMPTS // 8])
-    parser.add_argument("--small", action="store_true", help="twelve layers of twelve heads as in GPT-2 small, a quarter as wide")
+    parser.add_argument("--small", action="store_true", help="few prompts, and a model a quarter as wide")
+    parser.add_argument("--resume", action="store_true", help="keep the rows of the file that were measured in the same setting")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--folder", type=Path, default=RESULTS)
     given = parser.parse_args()
-    torch.set_num_threads(2)
-    adapter = small() if given.small else model()
-    compare(adapter, 2, 1, 1)  # warm
-    lines = [
-        "| movers | depth | prompts | passes | straightforward (s) | here (s) | ratio | largest relative difference |",
-        "|" + "---|" * 8,
-    ]
-    print("\n".join(lines))
-    for movers in given.movers:
-        for depth in given.depth:
-            for prompts in given.prompts:
-                passes, theirs, mine, apart = compare(adapter, prompts, movers, depth)
-                if apart > 1e-4:
-                    raise SystemExit(f"the numbers differ by {apart:.2g}")
-                numbers = f"{theirs:.1f} | {mine:.2f} | {theirs / mine:.1f} | {apart:.1e}"
-                lines.append(f"| {movers} | {depth} | {prompts} | {passes:,} | {numbers} |")
-                print(lines[-1], flush=True)
-    if not given.small:
-        (Path(__file__).parent / "results" / "scrubbing.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    torch.set_num_threads(given.threads)
+    if not curves(given.small, given.folder, given.resume):
+        raise SystemExit(130)
 
 
 if __name__ == "__main__":

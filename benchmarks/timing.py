@@ -9,10 +9,11 @@ import torch
 
 from benchmarks.work import Work
 from circuitdsl.borders.adapter import Adapter
+from circuitdsl.borders.plan import Machine as Calibrated
 from circuitdsl.borders.plan import Plan
 from circuitdsl.engine.captures import Captures
 from circuitdsl.engine.executor import execute
-from circuitdsl.planning import cost, plan
+from circuitdsl.planning import plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Timed:
     repetitions: int
     planning: float
     predicted: float | None = None
-    """Operations over the machine's rate and bytes over its bandwidth, in seconds."""
+    """Seconds by the plan's own cost, on the machine as it was calibrated in this run; without the plain runs where they are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +88,10 @@ def forward(adapter: Adapter, tokens: torch.Tensor) -> Callable[[], object]:
     return run
 
 
-def timed(work: Work, adapter: Adapter, tokens: torch.Tensor, known: Machine, captures: Captures, budget: float, most: int = 7) -> Timed:
+def timed(work: Work, adapter: Adapter, tokens: torch.Tensor, known: Calibrated, captures: Captures, budget: float, most: int = 7) -> Timed:
     """Executes a plan made once, and a plain forward pass, in turn until `budget` seconds are over (twice at the least)."""
     started = time.perf_counter()
-    planned = plan(work.requests, work.hypothesis)
+    planned = plan(work.requests, work.hypothesis, machine=known)
     planning = time.perf_counter() - started
     plain = forward(adapter, tokens)
 
@@ -106,7 +107,10 @@ def timed(work: Work, adapter: Adapter, tokens: torch.Tensor, known: Machine, ca
         mine.append(spent(run))
     wall, cpu = (median(one[clock] / other[clock] for one, other in zip(mine, theirs, strict=True)) for clock in (0, 1))
     took, plainly = (median(wall for wall, _ in times) for times in (mine, theirs))
-    return Timed(took, plainly, wall, cpu, len(mine), planning, predicted(planned, work, known))
+    cost = planned.cost
+    assert cost.seconds is not None and cost.base_seconds is not None
+    predicted = cost.seconds - cost.base_seconds if work.cached else cost.seconds
+    return Timed(took, plainly, wall, cpu, len(mine), planning, predicted)
 
 
 def warm(planned: Plan, adapter: Adapter, work: Work, captures: Captures) -> None:
@@ -117,13 +121,3 @@ def warm(planned: Plan, adapter: Adapter, work: Work, captures: Captures) -> Non
             rows = planned.panels[0].rows
             with torch.inference_mode():
                 captures.run(adapter, work.hypothesis, name, rows, depth)
-
-
-def predicted(planned: Plan, work: Work, known: Machine) -> float:
-    """Seconds by the plan's own count of operations and bytes, the base runs left out where they are cached."""
-    flops, moved = planned.cost.flops, planned.cost.bytes
-    if work.cached:
-        for panel in planned.panels:
-            base = cost.base_work(work.hypothesis.shape, panel.length, panel.worlds).times(len(panel.rows))
-            flops, moved = flops - base.flops, moved - 4 * base.moved
-    return flops / known.flops + moved / known.bandwidth

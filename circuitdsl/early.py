@@ -14,6 +14,7 @@ import numpy as np
 from circuitdsl.borders.hypothesis import Hypothesis
 from circuitdsl.borders.measure import Lowered, MeanOf, ProportionOf
 from circuitdsl.borders.verdict import ClaimVerdict, Question
+from circuitdsl.pipeline import judge
 
 if TYPE_CHECKING:
     from circuitdsl.reports.record import Asked
@@ -55,6 +56,35 @@ def bounded(one: "Asked") -> bool:
         return False
 
     return one.claim.comparison is not None and not one.lowered.replicates and all(has_bounds(m.estimand) for m in one.lowered.members)
+
+
+def judge_early(
+    hypothesis: Hypothesis, asked: "Sequence[Asked]", figure: "Sequence[Asked]", run: Measure
+) -> "tuple[tuple[Asked, ...], tuple[Asked, ...], tuple[ClaimVerdict, ...], Numbers]":
+    """Claims with known bounds block by block, the others at the end, on all prompts; each kind has its share of α.
+
+    The figure too is of all prompts then, else of those that the first claim about them came to. Claims, figure, verdicts, numbers.
+    """
+    soon = [number for number, one in enumerate(asked) if bounded(one)]
+    late = [number for number in range(len(asked)) if number not in soon]
+    judged = sum(one.claim.comparison is not None for one in asked)
+    stopped = measure_early(hypothesis, [asked[number] for number in soon], run, judged)
+    rest = [asked[number] for number in late]
+    if not rest:
+        seen = {early.measured: early.rows for early in reversed(stopped.asked)}
+        figure = [replace(one, rows=seen[one.measured], whole=False) if one.measured in seen else one for one in figure]
+    numbers = {digest: dict(column) for digest, column in stopped.numbers.items()}
+    for digest, column in run([*rest, *figure]).items() if rest or figure else ():
+        numbers.setdefault(digest, {}).update(column)
+    share = (judged - len(soon)) / judged if judged > len(soon) else 1.0
+    late_verdicts = [
+        verdict.model_copy(update={"warnings": (*verdict.warnings, LATE)}) if one.claim.comparison else verdict
+        for one, verdict in zip(rest, judge(hypothesis, rest, numbers, share), strict=True)
+    ]
+    found = dict(zip(soon, zip(stopped.asked, stopped.verdicts, strict=True), strict=True))
+    found |= dict(zip(late, zip(rest, late_verdicts, strict=True), strict=True))
+    in_order = [found[number] for number in range(len(asked))]
+    return tuple(one for one, _ in in_order), tuple(figure), tuple(verdict for _, verdict in in_order), numbers
 
 
 def measure_early(hypothesis: Hypothesis, asked: "Sequence[Asked]", measure: Measure, judged: int) -> Stopped:

@@ -32,6 +32,8 @@ class Captured:
     """A layer: [B, T, KV, h], with q/k norm and rotary embedding."""
     values: "tuple[Tensor, ...]"
     """A layer: [B, T, KV, h]."""
+    at: tuple[int, ...] | None = None
+    """Positions at which the last of these layers was run beside its keys and values (None: all); elsewhere NaN."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +77,11 @@ class Adapter(Protocol):
     @property
     def dtype(self) -> "torch.dtype": ...
 
-    def capture(self, tokens: "Tensor", layers: int | None = None) -> Captured:
+    def capture(self, tokens: "Tensor", layers: int | None = None, at: tuple[int, ...] | None = None) -> Captured:
         """Runs the model plainly on tokens [B, T] (one length, no padding), without computing the vocabulary's logits.
 
         With `layers`, only the first so many are run: what comes later is missing, but for the stream that the next layer reads.
+        With `at`, the last of them is run at those positions alone, beside its keys and values.
         """
         ...
 

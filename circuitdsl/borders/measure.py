@@ -108,6 +108,24 @@ class RatioOf:
 
 
 @dataclass(frozen=True, slots=True)
+class BoundedOf:
+    """A ratio `of` that is estimated from banks of so many `slots`, and lies between the two others, as far as can be told.
+
+    `half` is the same from banks of half the size, `extrapolated` twice the columns of `of` less those of `half`: where twice the
+    slots are off by half as much or less, the truth is between them (measures/banks.py).
+    """
+
+    of: RatioOf
+    half: RatioOf
+    extrapolated: RatioOf
+    slots: int
+
+    @property
+    def ratios(self) -> tuple[RatioOf, RatioOf, RatioOf]:
+        return (self.of, self.half, self.extrapolated)
+
+
+@dataclass(frozen=True, slots=True)
 class RankOf:
     """Share of the random circuits `among` whose ratio is at most as far from `target` as the circuit's own, `of`."""
 
@@ -157,7 +175,7 @@ def draws_needed(theta: float, confidence: float, claims: int = 1) -> int:
     return math.ceil(math.log((1 - confidence) / 2 / claims) / math.log1p(-theta))
 
 
-Estimand = MeanOf | ProportionOf | RatioOf | RankOf | SpreadOf | AucOf | PermutedOf
+Estimand = MeanOf | ProportionOf | RatioOf | BoundedOf | RankOf | SpreadOf | AucOf | PermutedOf
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +254,7 @@ class Measure:
 
 __all__ = [
     "AucOf",
+    "BoundedOf",
     "Combination",
     "Estimand",
     "Lowered",

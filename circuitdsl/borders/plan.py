@@ -18,6 +18,11 @@ LOGITS_AT_ONCE = 1 << 25
 MLP_ROWS_AT_ONCE = 1024
 """Rows of an MLP that are computed at once on a CPU: activations [rows, 4d] that stay in the caches are 1.5 times as fast."""
 
+REGISTER_AT_ONCE = 1 << 25
+"""Bytes of a register on a CPU: glibc gives larger ones back to the system, and to touch each new page of the next costs more than
+to fill it.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -190,6 +195,8 @@ class Measure:
     read: int
     variants: tuple[int, ...]
     positions: tuple[int, ...]
+    whole: bool
+    """Whether it needs the logits of the whole vocabulary, and not only of the tokens that it names."""
     reference: tuple[int, int] | None = None
     reference_positions: tuple[int, ...] = ()
 
@@ -222,6 +229,8 @@ class Panel:
     length: int
     worlds: Mapping[World, int]
     """Base worlds that a step reads, each with the number of the model's layers that this takes."""
+    last: Mapping[World, tuple[int, ...]]
+    """Positions at which the last of a world's layers is read, beside its keys and values."""
     steps: tuple[Step, ...]
     frees: tuple[tuple[int, ...], ...]
     """For each step, the registers that nothing reads any more after it."""
@@ -229,14 +238,21 @@ class Panel:
     """Numbers held at once by the steps that hold most: for each prompt, and whatever the prompts."""
     captured: int
     """How many for each prompt are the plain runs'."""
+    largest: int = 0
+    """Of a register, for each prompt."""
 
     def held(self, prompts: int) -> int:
         """Numbers held at once, at the most, by a chunk of so many prompts."""
         return max(prompts * each + fixed for each, fixed in self.peaks)
 
-    def prompts(self, memory: int, itemsize: int) -> int:
-        """How many prompts a chunk has, so that it stays within `memory` bytes: one at the least."""
+    def prompts(self, memory: int, itemsize: int, cpu: bool = True) -> int:
+        """How many prompts a chunk has, so that it stays within `memory` bytes, and its registers in what a CPU's memory is fast with.
+
+        One at the least.
+        """
         fit = min((memory // itemsize - fixed) // max(1, each) for each, fixed in self.peaks)
+        if cpu and self.largest:
+            fit = min(fit, REGISTER_AT_ONCE // (itemsize * self.largest))
         return max(1, min(len(self.rows), fit))
 
 

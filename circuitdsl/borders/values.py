@@ -38,6 +38,15 @@ class Draw:
     given: "Draw | None" = None
     shared: bool = False
     slot: int | None = None
+    _hash: int = field(init=False, repr=False, compare=False)
+    """Made once: a draw is looked up many times, and has those before it within."""
+
+    def __post_init__(self) -> None:
+        key = (self.on, self.pool, self.path, self.feature, self.given, self.shared, self.slot)
+        object.__setattr__(self, "_hash", hash(key))
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True)

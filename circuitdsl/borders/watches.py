@@ -83,10 +83,10 @@ class Guesses:
 
 @dataclass(frozen=True, slots=True)
 class BankBias:
-    """W066: by how much a score from banks of so many slots is off, as banks of half as many tell."""
+    """W066: by how much a score (the second of `bias`) from banks of so many slots is off, as banks of half as many tell."""
 
     slots: int
-    bias: RatioOf
+    bias: SpreadOf
 
 
 @dataclass(frozen=True, slots=True)

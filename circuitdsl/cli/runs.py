@@ -90,10 +90,10 @@ def verify(
     4 the model fails a guard, 130 interrupted.
     """
     from circuitdsl.cli.progress import progress
-    from circuitdsl.pipeline import verify as run
     from circuitdsl.reports.files import check_folder, write_evidence
     from circuitdsl.reports.text import render as render_text
     from circuitdsl.reports.text import status as status_of
+    from circuitdsl.run import verify as run
 
     if output and len({path.stem for path in files}) < len({path.resolve() for path in files}):
         raise typer.BadParameter("several files of one name would write over each other", param_hint="--output")
@@ -160,7 +160,7 @@ def render(
     model: Model = None,
 ) -> int:
     """Draw the circuit as SVG, PDF, PNG or DOT, or write it as GraphML for other programs."""
-    from circuitdsl.pipeline import graph_of
+    from circuitdsl.drawn import graph_of
 
     if isnan(width):
         raise typer.BadParameter("a width is a number of inches", param_hint="--width")
@@ -174,8 +174,8 @@ def render(
     name = file.name.removesuffix(".json").removesuffix(".evidence").removesuffix(".circ")
     path = output or file.with_name(f"{name}.{tree}.{ending}" if tree else f"{name}.{ending}")
     if tree is not None:
+        from circuitdsl.drawn import tree_of
         from circuitdsl.figures import draw_tree
-        from circuitdsl.pipeline import tree_of
 
         draw_tree(tree_of(file, flags_of(model=model), tree, row), path, format=ending, width_in=width)
         print(f"wrote {path}")

@@ -1,18 +1,20 @@
 """Plain runs, made when first needed, and the worlds of a chunk."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from circuitdsl.borders.adapter import Adapter, Captured
 from circuitdsl.borders.hypothesis import Hypothesis
 from circuitdsl.borders.plan import Panel, Plan, Write
 from circuitdsl.borders.units import Layout
 from circuitdsl.borders.values import Gather, Mean, Run, World, Zero
-from circuitdsl.engine.disk import RunsOnDisk, capture
+from circuitdsl.engine.disk import At, RunsOnDisk, capture, holds
 from circuitdsl.engine.places import Places
-from circuitdsl.engine.worlds import CapturedPool, Pool, View, Views, average, zeros
+from circuitdsl.engine.worlds import CapturedPool, Pool, Views, average, zeros
 
 
 @dataclass
@@ -28,14 +30,18 @@ class Captures:
     disk: RunsOnDisk | None = None
     _kept: dict[tuple[str, tuple[int, ...]], Captured] = field(default_factory=dict)
 
-    def run(self, adapter: Adapter, hypothesis: Hypothesis, distribution: str, rows: tuple[int, ...], layers: int) -> Captured:
-        """A plain run's first `layers` layers, or more."""
+    def run(
+        self, adapter: Adapter, hypothesis: Hypothesis, distribution: str, rows: tuple[int, ...], layers: int, at: At = None
+    ) -> Captured:
+        """A plain run's first `layers` layers, the last at the positions `at`, or more."""
         key = (distribution, rows)
         captured = self._kept.pop(key, None)
-        if captured is None or len(captured.heads) < layers:
+        if captured is None or not holds(captured.at, len(captured.heads), layers, at):
+            if captured is not None and captured.at is not None and at is not None and len(captured.heads) == layers:
+                at = tuple(sorted({*at, *captured.at}))  # so that two plans do not take turns in running it
             prompts = hypothesis.distributions[distribution].prompts
             tokens = torch.tensor([prompts[row].tokens for row in rows], device=adapter.device)
-            captured = capture(adapter, tokens, layers) if self.disk is None else self.disk.run(adapter, tokens, layers)
+            captured = (capture if self.disk is None else self.disk.run)(adapter, tokens, layers, at)
         if self.keep:
             self._kept[key] = captured
             while self._kept and self.bytes > self.budget:
@@ -53,6 +59,17 @@ class Captures:
         return len(self._kept)
 
 
+class Taken(NamedTuple):
+    """Rows of one distribution's plain run: the numbers of the worlds that take them, which, to what layer, at which positions of it, and
+    whether some are drawn."""
+
+    numbers: list[int]
+    rows: np.ndarray
+    depth: int
+    at: tuple[int, ...]
+    drawn: bool
+
+
 @dataclass
 class Worlds:
     """Views of a panel's worlds on chunks of its rows."""
@@ -64,54 +81,75 @@ class Worlds:
     captures: Captures
     places: Places
     chunk: int
+    room: bool = True
+    """Whether there is more memory than a chunk takes: not where it has run out once."""
     _made: dict[World, tuple[Pool, dict[Layout | int, int]]] = field(default_factory=dict)
     _gathered: dict[str, tuple[np.ndarray, Pool]] = field(default_factory=dict)
     """What serves later chunks as well."""
+    _known: dict[int, Tensor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Where the rows of each distribution's plain run are taken: by worlds [W, panel's rows], with the deepest layer."""
+        self._number = {world: number for number, world in enumerate(self.panel.worlds)}
+        self._place = {row: number for number, row in enumerate(self.panel.rows)}
+        mine = np.asarray(self.panel.rows)
+        runs: dict[str, list[Run | Gather]] = {}
+        for world in self.panel.worlds:
+            if isinstance(world, Run | Gather):
+                runs.setdefault(world.distribution, []).append(world)
+        self._runs_of = {
+            name: Taken(
+                [self._number[world] for world in worlds],
+                np.stack([mine if isinstance(world, Run) else self.plan.draws[world.draw][mine] for world in worlds]),
+                depth := max(self.panel.worlds[world] for world in worlds),
+                tuple(sorted({place for world in worlds if self.panel.worlds[world] == depth for place in self.panel.last[world]})),
+                any(isinstance(world, Gather) for world in worlds),
+            )
+            for name, worlds in runs.items()
+        }
 
     def views(self, rows: tuple[int, ...]) -> Views:
         """Every world of the panel beside these rows."""
-        runs, chosen = self._runs(rows), np.asarray(rows)
-        views: dict[World, View] = {}
-        for world in self.panel.worlds:
+        some = np.array([self._place[row] for row in rows])
+        taken = np.zeros((len(self.panel.worlds), len(rows)), dtype=np.int64)
+        pools: dict[World, Pool] = {}
+        by_name = {}
+        for name, (place, pool) in self._runs(some).items():
+            numbers, drawn, *_ = self._runs_of[name]
+            taken[numbers], by_name[name] = place[drawn[:, some]], pool
+        for world, number in self._number.items():
             if isinstance(world, Run | Gather):
-                place, pool = runs[world.distribution]
-                taken = place[chosen if isinstance(world, Run) else self.plan.draws[world.draw][chosen]]
-                size = len(pool.embed)
+                pools[world] = by_name[world.distribution]
             else:
-                pool, strata = self._average(world)
-                taken = np.array([strata[self._alike(row)] if strata else 0 for row in rows])
-                size = len(strata) or 1
-            same = np.array_equal(taken, np.arange(size))
-            views[world] = View(self.adapter, pool, self.places, None if same else torch.tensor(taken[None], device=self.adapter.device))
-        return Views(views, len(rows))
+                pools[world], strata = self._average(world)
+                taken[number] = [strata[self._alike(row)] if strata else 0 for row in rows]
+        return Views(self.adapter, self.places, pools, self._number, taken, self._known)
 
-    def _runs(self, rows: tuple[int, ...]) -> dict[str, tuple[np.ndarray, Pool]]:
+    def _runs(self, some: np.ndarray) -> dict[str, tuple[np.ndarray, Pool]]:
         """For each distribution the places of its rows in a pool, and the pool: one plain run of all rows that worlds take of it.
 
-        Where rows are gathered it serves the whole panel, unless that is more than is kept: chunks have donors in common.
+        It serves the whole panel where that is not more than is kept, and, unless rows are drawn, which chunks have in common, where it
+        fits beside a chunk.
         """
-        held = self.panel.captured * len(self.panel.rows) * self.adapter.dtype.itemsize
-        gathered = {world.distribution for world in self.panel.worlds if isinstance(world, Gather) and held <= self.captures.budget}
-        needed: dict[str, dict[int, None]] = {}
-        depths: dict[str, int] = {}
-        for world, depth in self.panel.worlds.items():
-            if isinstance(world, Run | Gather):
-                name = world.distribution
-                depths[name] = max(depth, depths.get(name, 0))
-                mine = np.asarray(self.panel.rows if name in gathered else rows)
-                taken = mine if isinstance(world, Run) else self.plan.draws[world.draw][mine]
-                needed.setdefault(name, {}).update(dict.fromkeys(taken.tolist()))
-        for name, some in needed.items():
-            if name not in self._gathered:
-                place, order = np.full(len(self.hypothesis.distributions[name]), -1), sorted(some)
+        size = self.adapter.dtype.itemsize
+        held = self.panel.captured * len(self.panel.rows) * size
+        beside = self.room and held + self.panel.held(self.chunk) * size <= self.plan.memory
+        found = {}
+        for name, (_, drawn, depth, at, gathered) in self._runs_of.items():
+            whole = (gathered or beside) and held <= self.captures.budget
+            if name not in self._gathered or not whole:
+                place, order = np.full(len(self.hypothesis.distributions[name]), -1), np.unique(drawn if whole else drawn[:, some])
                 place[order] = np.arange(len(order))
-                self._gathered[name] = place, self._pool(name, tuple(order), depths[name])
-        found = {name: self._gathered[name] for name in needed}
-        self._gathered = {name: found[name] for name in gathered}
+                self._gathered.pop(name, None)  # before the next is made
+                found[name] = place, self._pool(name, tuple(order.tolist()), depth, at)
+                if whole:
+                    self._gathered[name] = found[name]
+            else:
+                found[name] = self._gathered[name]
         return found
 
-    def _pool(self, distribution: str, rows: tuple[int, ...], layers: int) -> Pool:
-        return CapturedPool(self.adapter, self.captures.run(self.adapter, self.hypothesis, distribution, rows, layers))
+    def _pool(self, distribution: str, rows: tuple[int, ...], layers: int, at: At = None) -> Pool:
+        return CapturedPool(self.adapter, self.captures.run(self.adapter, self.hypothesis, distribution, rows, layers, at))
 
     def _alike(self, row: int) -> Layout | int:
         return self.hypothesis.distributions[self.panel.labels].prompts[row].layout.alike(self.hypothesis.settings.align)

@@ -222,7 +222,7 @@ class Chunk:
     def measure(self, step: Measure) -> None:
         labels = self.hypothesis.distributions[step.labels]
         metric = self.hypothesis.metrics[step.metric] if step.metric else None
-        named = metrics.named_tokens(step.kind, metric, labels, self.rows)
+        named = None if step.whole else metrics.named_tokens(step.kind, metric, labels, self.rows)
         read = self.places.take(self.registers[step.read], step.variants)
         reads = metrics.Reads(self.adapter, read, step.positions, self.rows, named)
         reference = None

@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -26,7 +26,9 @@ from circuitdsl.borders.adapter import Adapter, Captured
 from circuitdsl.borders.evidence import BaseRunsRecord
 from circuitdsl.engine.packing import checksum, names, pack, unpack
 
-FORMAT = "1"
+FORMAT = "2"
+At = tuple[int, ...] | None
+"""Positions of a run's last layer; None: all."""
 DAY = 86_400.0
 
 
@@ -51,18 +53,18 @@ class RunsOnDisk:
     reasons: Counter[str] = field(default_factory=Counter)
     """Why a run was made though it might have been there, or was not stored: how often."""
 
-    def run(self, adapter: Adapter, tokens: Tensor, layers: int) -> Captured:
-        """The first `layers` layers of a plain run on tokens [B, T], or more: read, else made and stored."""
+    def run(self, adapter: Adapter, tokens: Tensor, layers: int, at: At = None) -> Captured:
+        """The first `layers` layers of a plain run on tokens [B, T], the last at positions `at`, or more: read, else made and stored."""
         if not self.limit:
-            return capture(adapter, tokens, layers)
+            return capture(adapter, tokens, layers, at)
         how = self._conditions(adapter)
         path = self.folder / f"{_digest(tokens.tolist())}-{_digest(how)}.safetensors"
-        found, why = self._read(path, how, adapter, layers)
+        found, why = self._read(path, how, adapter, layers, at)
         if found is not None:
             self.used += 1
             return found
         started = time.perf_counter()
-        captured = capture(adapter, tokens, layers)
+        captured = capture(adapter, tokens, layers, at)
         _wait(adapter.device)
         took = time.perf_counter() - started
         if took < self.least:
@@ -94,7 +96,7 @@ class RunsOnDisk:
 
     # --- reading
 
-    def _read(self, path: Path, how: Mapping[str, str], adapter: Adapter, layers: int) -> tuple[Captured | None, str]:
+    def _read(self, path: Path, how: Mapping[str, str], adapter: Adapter, layers: int, at: At) -> tuple[Captured | None, str]:
         """The run in a file, or why there is none. What is damaged is deleted."""
         slow = _slow(path)
         try:
@@ -105,9 +107,14 @@ class RunsOnDisk:
             if not path.exists():
                 return None, self._unlike(path, how)
             started = time.perf_counter()
-            captured, header = _load(path, adapter, layers)
+            captured, header = _load(path, adapter, layers, at)
             if captured is None:
-                return None, f"stored with {header['layers']} layers, and {layers} are needed"
+                some = (
+                    "fewer positions of its last layer than"
+                    if int(header["layers"]) == layers
+                    else f"{header['layers']} layers, and {layers}"
+                )
+                return None, f"stored with {some} are needed"
             took, run = time.perf_counter() - started, float(header["seconds"])
             if took > run:
                 slow.write_text(f"reading took {took:.2g} s, running {run:.2g} s")
@@ -141,7 +148,8 @@ class RunsOnDisk:
         size = sum(tensor.nbytes for tensor in tensors.values())
         if size > self.limit:
             return f"larger than the cache ({size / 1e6:,.1f} of {self.limit / 1e6:,.1f} MB)"
-        header |= {"conditions": json.dumps(how), "seconds": repr(seconds), "layers": str(len(captured.heads))}
+        depth = {"layers": str(len(captured.heads)), "at": json.dumps(captured.at)}
+        header |= {"conditions": json.dumps(how), "seconds": repr(seconds), **depth}
         header["seal"] = _digest(header)
         making = path.with_suffix(f".{os.getpid()}.tmp")
         try:
@@ -172,9 +180,16 @@ class RunsOnDisk:
             total -= held
 
 
-def capture(adapter: Adapter, tokens: Tensor, layers: int) -> Captured:
-    """The first `layers` layers of a plain run."""
-    return adapter.capture(tokens, layers if layers < adapter.shape.layers else None)
+def capture(adapter: Adapter, tokens: Tensor, layers: int, at: At = None) -> Captured:
+    """The first `layers` layers of a plain run, the last of them at the positions `at` alone where that saves something."""
+    if at is None or not layers or 2 * len(at) > tokens.shape[1]:
+        return adapter.capture(tokens, layers if layers < adapter.shape.layers else None)
+    return adapter.capture(tokens, layers, at)
+
+
+def holds(there: At, layers: int, wanted: int, at: At) -> bool:
+    """Whether a run with so many layers, the last `there`, has the wanted ones, the last of them `at`."""
+    return layers > wanted or (layers == wanted and (there is None or (at is not None and set(at) <= set(there))))
 
 
 def _wait(device: torch.device) -> None:
@@ -197,15 +212,17 @@ def _header(file) -> dict[str, str]:
     return header
 
 
-def _load(path: Path, adapter: Adapter, layers: int) -> tuple[Captured | None, dict[str, str]]:
-    """Reads no more than is needed, by memory map, into memory of its own; None where the file holds fewer layers."""
+def _load(path: Path, adapter: Adapter, layers: int, at: At) -> tuple[Captured | None, dict[str, str]]:
+    """Reads no more than is needed, by memory map, into memory of its own; None where the file holds fewer layers or positions."""
     with safe_open(path, framework="pt") as file:
         header = _header(file)
-        if int(header["layers"]) < layers:
+        stored, there = int(header["layers"]), json.loads(header["at"])
+        if not holds(there, stored, layers, at):
             return None, header
         sums = json.loads(header["checksums"])
         tensors = dict(_checked(file, names(header, layers, adapter.shape.layers), sums, adapter))
-    return unpack(tensors, header, layers), header
+    found = unpack(tensors, header, layers)
+    return (replace(found, at=tuple(there)) if there is not None and stored == layers else found), header
 
 
 def _checked(file, wanted: set[str], sums: Mapping[str, str], adapter: Adapter) -> Iterator[tuple[str, Tensor]]:

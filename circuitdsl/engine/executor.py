@@ -49,7 +49,7 @@ def _chunks(
     plan: Plan, panel: Panel, adapter: Adapter, hypothesis: Hypothesis, captures: Captures
 ) -> Iterator[tuple[tuple[int, ...], dict[str, np.ndarray]]]:
     """Numbers of each chunk. Where memory runs out, the chunk is halved and taken again."""
-    size = panel.prompts(plan.memory, adapter.dtype.itemsize)
+    size = panel.prompts(plan.memory, adapter.dtype.itemsize, adapter.device.type == "cpu")
     places = Places(adapter.device)
     worlds = Worlds(adapter, hypothesis, plan, panel, captures, places, size)
     start = 0
@@ -64,6 +64,7 @@ def _chunks(
                 message = f"one prompt of {panel.length} tokens does not fit into memory"
                 raise CircError([Diagnostic("C511", message, Span(), hint="state fewer claims at once, or use shorter prompts")]) from error
             size = worlds.chunk = max(1, size // 2)
+            worlds.room = False
             continue
         yield rows, numbers
         start += len(rows)

@@ -152,12 +152,10 @@ def answer_ids(labels: Distribution, rows: np.ndarray) -> tuple[np.ndarray, np.n
     return np.array([prompt.answer for prompt in prompts], dtype=np.int64), wrong
 
 
-def named_tokens(kind: str, metric: Metric | None, labels: Distribution, rows: np.ndarray) -> np.ndarray | None:
-    """Ids of all tokens that a readout looks at, in order; None where it needs the whole vocabulary."""
-    if kind == "beats":
+def named_tokens(kind: str, metric: Metric | None, labels: Distribution, rows: np.ndarray) -> np.ndarray:
+    """Ids of all tokens that a metric's value, or `beats`, looks at, in order."""
+    if kind == "beats" or metric is None:
         ids = np.concatenate([one.ravel() for one in answer_ids(labels, rows)])
-    elif kind != "metric" or metric is None or metric.whole(labels.name):
-        return None
     else:
         picks = [leaf for leaf in leaves(metric.bound[labels.name]) if isinstance(leaf, Pick)]
         ids = np.concatenate([pick.ids[rows].ravel() for pick in picks] or [np.zeros(1, dtype=np.int64)])

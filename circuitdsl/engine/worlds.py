@@ -5,10 +5,11 @@ pool's row for each prompt of a chunk. U rows of the pool, B of the chunk.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -215,16 +216,29 @@ class View:
 
 @dataclass
 class Views:
-    """The views of a chunk, of single worlds and of several that share a pool."""
+    """The views of a chunk, of single worlds and of several that share a pool.
 
-    single: Mapping[World, View]
-    prompts: int
+    `rows` [worlds, prompts] are the pools' rows beside the prompts. `places` of worlds among them are kept in `known`, which serves
+    other chunks of the panel, by the identity of a step's tuple of worlds: there may be thousands.
+    """
+
+    adapter: Adapter
+    index: Places
+    pools: Mapping[World, Pool]
+    places: Mapping[World, int]
+    rows: np.ndarray
+    known: dict[int, Tensor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._rows = torch.tensor(self.rows, device=self.adapter.device)
 
     def of(self, worlds: Worlds) -> View:
+        pool = self.pools[worlds[0]]
         if len(worlds) == 1:
-            return self.single[worlds[0]]
-        views = [self.single[world] for world in worlds]
-        first = views[0]
-        own = torch.arange(self.prompts, device=first.adapter.device)
-        rows = torch.stack([own if view.rows is None else view.rows[0] for view in views])
-        return View(first.adapter, first.pool, first.places, rows)
+            place = self.places[worlds[0]]
+            same = np.array_equal(self.rows[place], np.arange(len(pool.embed)))
+            return View(self.adapter, pool, self.index, None if same else self._rows[place : place + 1])
+        taken = self.known.get(id(worlds))
+        if taken is None:
+            taken = self.known[id(worlds)] = torch.tensor([self.places[world] for world in worlds], device=self.adapter.device)
+        return View(self.adapter, pool, self.index, self._rows.index_select(0, taken))

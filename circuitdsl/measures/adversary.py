@@ -15,7 +15,7 @@ from circuitdsl.borders.measure import Lowered, Search
 from circuitdsl.borders.source import CircError, Diagnostic
 from circuitdsl.borders.units import EMBED, Unit
 from circuitdsl.measures.columns import Columns
-from circuitdsl.measures.scrubbing import Apart, DrawGroup, permutation
+from circuitdsl.measures.scrubbing import Apart, DrawGroup, delivered, permutation
 
 if TYPE_CHECKING:
     import numpy as np
@@ -98,19 +98,22 @@ def left_out(hypothesis: Hypothesis, incoming: Mapping[Place, tuple[DrawGroup, .
     """Units that some node of the hypothesis reads and no edge delivers there, whole or in part."""
     found: dict[Unit, None] = {}
     for place, groups in incoming.items():
-        delivered = {(link.sender.unit, link.port) for group in groups for link in group.links if link.sender.roles is None}
+        whole = {(link.sender.unit, link.port) for group in groups for link in group.links if delivered(link) is None}
         for unit in hypothesis.shape.units():
-            if hypothesis.shape.reads(place.unit, unit) and any((unit, port) not in delivered for port in place.unit.ports):
+            if hypothesis.shape.reads(place.unit, unit) and any((unit, port) not in whole for port in place.unit.ports):
                 found[unit] = None
     return tuple(sorted(found, key=lambda unit: unit.key))
 
 
 def natural_parts(hypothesis: Hypothesis, left: tuple[Unit, ...]) -> dict[str, frozenset[Unit]]:
-    """Sets of units that have a name: kinds, declared nodes, layers, and each unit; the first name of equal sets counts."""
+    """Sets of units that have a name: kinds, declared nodes by name, layers, and each unit; the first name of equal sets counts.
+
+    In an order that the file's does not change: it says which splits are tried, and a group's name keys its draws.
+    """
     named = {
         "heads": [unit for unit in left if unit.kind == "head"],
         "MLPs": [unit for unit in left if unit.kind == "mlp"],
-        **{name: [unit for unit in node.units if unit in left] for name, node in hypothesis.nodes.items() if not node.members},
+        **{name: [unit for unit in node.units if unit in left] for name, node in sorted(hypothesis.nodes.items()) if not node.members},
         **{f"layer {layer}": [unit for unit in left if unit.layer == layer and unit != EMBED] for layer in range(hypothesis.shape.layers)},
         **{str(unit): [unit] for unit in left},
     }
@@ -122,20 +125,21 @@ def natural_parts(hypothesis: Hypothesis, left: tuple[Unit, ...]) -> dict[str, f
 
 
 def splits(base: Grouping, parts: Mapping[str, frozenset[Unit]], left: tuple[Unit, ...]) -> list[Grouping]:
-    """Every way to take one part of a group out of it. Those of the rest come first; each different grouping once."""
+    """Every way to take one part of a group out of it, each different grouping once."""
     taken = {place.unit for one in base.apart for place in one.places}
     found: dict[frozenset[frozenset[Unit]], Grouping] = {}
+    rest = frozenset(left) - taken
     for name, units in parts.items():
-        rest = frozenset(left) - taken
         if (inside := units & rest) and inside != rest:
             said = name if inside == units else f"what is left of {name}"
-            _add(found, (*base.apart, _apart(said, inside)), left)
+            _add(found, (*base.apart, Apart(said, tuple(Place(unit, "") for unit in _sorted(inside)))), left)
         for one in base.apart:
             mine = frozenset(place.unit for place in one.places)
             if (inside := units & mine) and inside != mine:
                 said = name if inside == units else f"{name} of {one.name}"
                 others = tuple(other for other in base.apart if other is not one)
-                _add(found, (*others, _apart(f"{one.name} less {name}", mine - inside), _apart(said, inside)), left)
+                parts_of_it = ((f"{one.name} less {name}", mine - inside), (said, inside))
+                _add(found, (*others, *(Apart(part, _of(one.places, some)) for part, some in parts_of_it)), left)
     return list(found.values())
 
 
@@ -145,5 +149,10 @@ def _add(found: dict[frozenset[frozenset[Unit]], Grouping], apart: tuple[Apart, 
     found.setdefault(frozenset(groups), Grouping(apart))
 
 
-def _apart(name: str, units: frozenset[Unit]) -> Apart:
-    return Apart(name, tuple(Place(unit, "") for unit in sorted(units, key=lambda unit: unit.key)))
+def _of(places: tuple[Place, ...], units: frozenset[Unit]) -> tuple[Place, ...]:
+    """A stated group may have positions, and its parts keep them."""
+    return tuple(place for unit in _sorted(units) for place in places if place.unit == unit)
+
+
+def _sorted(units: frozenset[Unit]) -> list[Unit]:
+    return sorted(units, key=lambda unit: unit.key)

@@ -9,8 +9,18 @@ at most M values for each reference that it can be given, whatever the number of
 - Which slot a slot takes is a random permutation for each reader and draw: two paths meet in one slot with probability 1/M.
 - Prompts draw independently, by their row; which slots are taken is the same for all of them.
 
-So a bank departs from the tree by O(1/M), through what more than two paths have in common. The bias is estimated by banks of M/2,
-drawn independently: with F_M = F + b/M + …, F_{M/2} − F_M is b/M. The standard error counts what differs between banks.
+So a bank departs from the tree, F, through what several paths have in common: F_M = F + b/M + O(1/M²), and of what two paths have
+in common, with n donors in the class, it is b (1/M − 1/n), which is nothing from M = n on. Banks of M/2, drawn independently, tell
+Δ = F_{M/2} − F_M, and **|F_M − F| ≤ |Δ| wherever doubling M halves what is left of the bias, or better**: so it is with the leading
+term alone, and with the second form. So F lies between F_{M/2} and 2 F_M − F_{M/2}, and the claim's interval and verdict hold for all
+of that (statistics/bounded.py). The standard error counts what differs between banks.
+
+- Extrapolation alone (2 F_M − F_{M/2}, Richardson 1911) is not taken: it is right if the bias is b/M to the letter, overshoots where
+  it falls faster, as above, and has five times the variance. It is one end of the bound.
+- What is assumed is an inequality that the numbers suggest and do not prove. It fails where banks are so small that the bias no longer
+  grows as they shrink, since nearly all paths meet, or where the metric saturates: W066 warns of a bias that is a large part of the score.
+- Without assumptions there is only the chance that any two paths of a prompt meet, about (paths)²/2M, times the metric's range: that
+  is more than the range itself wherever banks are needed.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,7 +33,10 @@ from circuitdsl.measures.scrubbing import Scrubbing, TooLarge
 LARGEST_TREE = 4000
 """Recomputations a prompt and draw: more take hours on a real model."""
 LARGEST_BANK = 1000
+"""The same for banks whose size is not stated, of at most and at least so many slots."""
 MOST_SLOTS, FEWEST_SLOTS = 1024, 4
+MOST_STATED = 1 << 16
+"""Slots that a claim may state; what is recomputed has the tree's limit."""
 FEWEST_BANKS = 4
 """Independent banks, so that a standard error between them means something."""
 
@@ -38,9 +51,9 @@ def sampling_of(claim: Claim, source: Source, tree: int, sized: Callable[..., Sc
         return CircError([Diagnostic(code, message, claim.span, hint, source=source)])
 
     stated, slots, banks = (claim.options.get(name) for name in ("sampling", "banks", "replicates"))
-    if slots is not None and not (2 <= slots <= LARGEST_TREE and slots % 2 == 0):
+    if slots is not None and not (2 <= slots <= MOST_STATED and slots % 2 == 0):
         hint = "`banks = 64` gives every node 64 values to take from"
-        raise refuse("C386", f"`banks` is an even number of slots from 2 to {LARGEST_TREE:,}", hint)
+        raise refuse("C386", f"`banks` is an even number of slots from 2 to {MOST_STATED:,}", hint)
     if slots is not None and stated not in (None, "banks"):
         raise refuse("C386", f"`banks` goes with `sampling = banks`, not with `{stated}`", f"leave out `banks`, or `sampling = {stated}`")
     if slots is None and stated != "banks":

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from circuitdsl.borders.hypothesis import Link, Place
-from circuitdsl.borders.measure import Estimand, SpreadOf
-from circuitdsl.borders.measure import difference as minus
+from circuitdsl.borders.measure import BoundedOf, Combination, Estimand, RatioOf, SpreadOf
 from circuitdsl.borders.values import Draw, Gather
 from circuitdsl.borders.watches import BankBias, Joined, Regrouped, Watch
 from circuitdsl.measures.adversary import Grouping
@@ -22,16 +21,33 @@ if TYPE_CHECKING:
 Beside = tuple[Mapping[str, Estimand], tuple[Watch, ...]]
 
 
-def bias_of_banks(runs: "Scrubs", columns: Columns) -> Beside:
-    """The score from banks of half the size less the claim's, which estimates what the claim's is off by (measures/banks.py)."""
-    if not runs.banks:
-        return {}, ()
-    half = runs.sampling.banks // 2
-    name = f"F(scrub), banks of {half}"
-    columns.add(name, [runs.scrubbed(runs.replicates + number, banks=half) for number in range(runs.replicates)])
+def bounded(runs: "Scrubs", columns: Columns) -> tuple[RatioOf | BoundedOf, Beside]:
+    """The claim's score; from banks, with what they are off by bounded by banks of half the size (measures/banks.py).
+
+    Half the size goes for the baseline as well, where that is made of banks.
+    """
     score = runs.score("F(scrub)")
-    bias = type(score)(minus(name, "F(scrub)"), score.denominator, banks=True)
-    return {f"bias of banks of {runs.sampling.banks}": bias}, (BankBias(runs.sampling.banks, bias),)
+    if not runs.banks:
+        return score, ({}, ())
+    slots, half = runs.sampling.banks, runs.sampling.banks // 2
+    numbers = range(runs.replicates, 2 * runs.replicates)
+    halved = {"F(scrub)": f"F(scrub), banks of {half}"}
+    columns.add(halved["F(scrub)"], [runs.scrubbed(number, banks=half) for number in numbers])
+    if runs.baseline == "unconditional":
+        halved["F(base)"] = f"F(base), banks of {half}"
+        columns.add(halved["F(base)"], [runs.base(number, banks=half) for number in numbers])
+
+    def at_half(of: Combination) -> Combination:
+        return Combination(tuple((halved.get(name, name), weight) for name, weight in of.terms))
+
+    def extrapolated(of: Combination) -> Combination:
+        """Each column of banks as twice itself less that of half the size."""
+        twice = [(name, 2 * weight if name in halved else weight) for name, weight in of.terms]
+        return Combination((*twice, *((halved[name], -weight) for name, weight in of.terms if name in halved)))
+
+    other, beyond = (RatioOf(change(score.numerator), change(score.denominator), banks=True) for change in (at_half, extrapolated))
+    bias = SpreadOf(other, score)
+    return BoundedOf(score, other, beyond, slots), ({f"bias of banks of {slots}": bias}, (BankBias(slots, bias),))
 
 
 def together_or_apart(runs: "Scrubs", columns: Columns) -> Beside:

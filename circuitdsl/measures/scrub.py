@@ -27,14 +27,14 @@ from circuitdsl.measures.banks import FEWEST_BANKS, LARGEST_TREE, counted, sampl
 from circuitdsl.measures.behaviour import ABLATE, ON, PART
 from circuitdsl.measures.circuit import circuit_logits, within
 from circuitdsl.measures.columns import Columns
-from circuitdsl.measures.protections import adversary_found, bias_of_banks, mechanism_kept, together_or_apart
+from circuitdsl.measures.protections import adversary_found, bounded, mechanism_kept, together_or_apart
 from circuitdsl.measures.scrubbing import Apart, Sampling, Scrubbing, tree_size
 from circuitdsl.measures.worlds import ablation, background, labels
 
 FEWEST_DONORS = 20
 MOST_ITSELF = 0.2
-MOST_REPLICATES = 1000
 """Share of draws that may give the reference itself before that is worth a warning."""
+MOST_REPLICATES = 1000
 
 
 class Scrubs:
@@ -103,14 +103,14 @@ class Scrubs:
         size = self.tree if self.sampling.kind == "tree" else self.once[self.sampling.kind]
         return f"about {counted(len(self._scrubbed) * (size or 0))} recomputations a prompt in all"
 
-    def base(self, replicate: int) -> Recomputed:
+    def base(self, replicate: int, **changes: object) -> Recomputed:
         """`shuffle` reads a prompt of the layout (or length) with the row's own labels: as likely as the row with that prompt's."""
         match self.baseline:
             case "shuffle":
                 draw = Draw(self.measured, self.measured, f"{replicate}:shuffle")
                 return self.algebra.logits(Gather(self.measured, draw))
             case "unconditional":
-                return self.scrubbed(replicate, free=True)
+                return self.scrubbed(replicate, free=True, **changes)
         chosen = background(ablation(self.claim, self.hypothesis), self.measured, self.hypothesis)
         return circuit_logits(self.algebra, (), chosen, Run(self.measured))
 
@@ -153,7 +153,7 @@ def _scored(runs: Scrubs, grouping: Grouping | None = None, tried: str = "") -> 
     columns.add("F(scrub)", runs.draws())
     columns.add("F(base)", [runs.base(number) for number in range(1 if runs.baseline == "pair" else runs.replicates)])
     columns.add("KL(M‖scrub)", runs.draws(), kind="kl", reference=runs.model)
-    score = runs.score("F(scrub)")
+    score, bias = bounded(runs, columns)
     beside: dict[str, Estimand] = {
         "F(scrub)": MeanOf(column("F(scrub)"), banks=runs.banks),
         "F(base)": MeanOf(column("F(base)")),
@@ -163,7 +163,7 @@ def _scored(runs: Scrubs, grouping: Grouping | None = None, tried: str = "") -> 
     }
     watches: list[Watch] = []
     for rows, watched in (
-        bias_of_banks(runs, columns),
+        bias,
         together_or_apart(runs, columns),
         adversary_found(runs, columns, grouping),
         ({}, mechanism_kept(runs, columns)),
@@ -273,6 +273,6 @@ SCRUB = Measure(
     lower=_lower_scrub,
     details="A node without `carries` keeps its reference. What is left out of a node's inputs comes from one more prompt. "
     "Scores above 1 are reported as they are. Where the tree has more than 4,000 recomputations, paths take from banks of a few values "
-    "of each node; what that is off by stands beside the score. A score near 1 is no proof: read the mean absolute change, the KL and "
-    "the classes beside it.",
+    "of each node; interval and verdict allow for what that is off by. A score near 1 is no proof: read the mean absolute change, the "
+    "KL and the classes beside it.",
 )

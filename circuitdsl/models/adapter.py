@@ -14,6 +14,7 @@ from circuitdsl.borders.plan import MLP_ROWS_AT_ONCE
 from circuitdsl.borders.units import ModelShape, WriteGroup
 from circuitdsl.models.errors import model_error, too_long
 from circuitdsl.models.family import Family, discover
+from circuitdsl.models.last import with_last_layer
 
 
 class TransformerAdapter:
@@ -39,19 +40,19 @@ class TransformerAdapter:
 
     # --- the plain run
 
-    def capture(self, tokens: Tensor, layers: int | None = None) -> Captured:
+    def capture(self, tokens: Tensor, layers: int | None = None, at: tuple[int, ...] | None = None) -> Captured:
         """See `Adapter.capture`. Raises CircError C415 for prompts longer than the model's context, C418 for ids that it does not have."""
         if tokens.shape[1] > self.shape.context:
             raise too_long(tokens.shape[1], self.shape)
         if bool((tokens >= self.shape.vocabulary).any()):
             message = f"token id {int(tokens.max())} is outside the model's vocabulary of {self.shape.vocabulary}"
             raise model_error("C418", message, "the tokenizer knows tokens that the model was not given: avoid them in the prompts")
-        from transformers import DynamicCache
-
+        if at is not None:
+            return with_last_layer(self, self.capture(tokens, (layers or self.shape.layers) - 1), at)
         reads: dict[WriteGroup, Tensor] = {}
         heads: dict[int, Tensor] = {}
         mlps: dict[int, Tensor] = {}
-        cache = DynamicCache()  # without a configuration no layer of it forgets what has left a sliding window
+        cache = self.family.cache()
         logits, (norm, _) = WriteGroup(0, "logits"), self.final()
         with ExitStack() as hooks:
 

@@ -63,6 +63,12 @@ class Family:
         """The final norm and the unembedding."""
         return self.body(model).norm, model.lm_head  # type: ignore[return-value]
 
+    def cache(self) -> Any:
+        """Where a run of the body leaves keys and values, [B, H, T, h] in each of `layers`."""
+        from transformers import DynamicCache
+
+        return DynamicCache()  # without a configuration no layer of it forgets what has left a sliding window
+
     # --- what the modules compute
 
     def weight(self, module: Any) -> "Tensor":

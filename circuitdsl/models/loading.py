@@ -106,15 +106,15 @@ def load(
     files = [source] if location.kind == "gguf" else _weight_files(source, unsafe)
     config = read_config(converted(source) if location.kind == "gguf" else source)
     family, shape = family_of(config), shape_of(config, location.name)
-    with _quiet():
-        if location.kind == "gguf":
-            check_gguf(source)
-            say(f"reading {source.name}")
-            source = entry("weights", digest(source), lambda place: _dequantise(location.path, place, say))
-        say(f"loading {location.weights}")
-        module = family.load(source, config)
-        if module is None:
-            _check_size(source, shape)
+    if location.kind == "gguf":
+        check_gguf(source)
+        say(f"reading {source.name}")
+        source = entry("weights", digest(source), lambda place: _dequantise(location.path, place, say))
+    say(f"loading {location.weights}")
+    module = family.load(source, config)
+    if module is None:
+        _check_size(source, shape)
+        with _quiet():
             module = _read(source, DTYPES[dtype], unsafe, family.overrides)
     try:
         module = module.to(target, DTYPES[dtype])
@@ -198,7 +198,7 @@ def _dequantise(gguf: Any, place: Path, say: Callable[[str], None]) -> None:
 
     say(f"dequantising {gguf.name}: once, about a quarter of a minute")
     try:
-        with redirect_stderr(StringIO()):  # a progress bar that no setting of transformers turns off
+        with _quiet(), redirect_stderr(StringIO()):  # a progress bar that no setting of transformers turns off
             model = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32, trust_remote_code=False)
     except Exception as error:  # gguf and transformers raise whatever they come across in a damaged file
         raise model_error("C410", f"cannot read {gguf.name}: {type(error).__name__} {error}") from None

@@ -150,13 +150,13 @@ def assert_same_tokenizer(tokenizer: FileTokenizer, location: Location, texts: I
 
     Agreement is remembered for the same texts, files and version of transformers.
     """
-    from transformers import __version__
+    from importlib.metadata import version
 
     if location.path is None:
         return
     distinct = sorted(set(texts))
     files = [location.path] if location.path.is_file() else sorted(location.path.glob("token*.json"))
-    asked = json.dumps([distinct, tokenizer.sha256, digests(files), __version__])
+    asked = json.dumps([distinct, tokenizer.sha256, digests(files), version("transformers")])
     key = hashlib.sha256(asked.encode()).hexdigest()
     entry("agreed", key, lambda folder: _compare(tokenizer, location.path, distinct, folder))
 

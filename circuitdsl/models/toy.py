@@ -47,6 +47,18 @@ class ToyAttention(nn.Module):
         return self.output((weights @ v).transpose(1, 2).flatten(-2)), weights
 
 
+class ToyCache:
+    """Keys and values of each layer, as transformers' caches have them, whose import takes longer than a toy's whole run."""
+
+    def __init__(self) -> None:
+        self.layers: list[SimpleNamespace] = []
+
+    def update(self, keys: Tensor, values: Tensor, layer: int) -> tuple[Tensor, Tensor]:
+        """Both [B, H, T, h]. Layers come in order, each once."""
+        self.layers.append(SimpleNamespace(keys=keys, values=values))
+        return keys, values
+
+
 class ToyMLP(nn.Module):
     def __init__(self, config: Any):
         super().__init__()

@@ -1,14 +1,17 @@
 """Where things are while steps are laid out: registers, and the parts that make up a stream."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from circuitdsl.borders.plan import Index, Normalise, Part, Step, Worlds
 from circuitdsl.borders.units import ModelShape, WriteGroup
 from circuitdsl.borders.values import Gather, Run, World
 from circuitdsl.planning.graph import Graph, Node, State
 from circuitdsl.planning.numbers import places
+
+Thing = TypeVar("Thing")
+Kind = TypeVar("Kind")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +106,16 @@ class Bench:
         return self.reads[key]
 
 
+def along_one_axis(things: Iterable[Thing], kind: Callable[[Thing], Kind]) -> list[tuple[Kind, list[Thing]]]:
+    """Variants of one kind as one batch, side by side along the first axis of a register: one step makes them all."""
+    batches: dict[Kind, list[Thing]] = {}
+    for thing in things:
+        batches.setdefault(kind(thing), []).append(thing)
+    return list(batches.items())
+
+
 def source(world: World) -> str | World:
-    """What a world's rows are taken from: variants over rows of one plain run are batched along one axis."""
+    """What a world's rows are taken from: variants over several backgrounds whose rows are of one plain run are of one kind."""
     return world.distribution if isinstance(world, Run | Gather) else world
 
 

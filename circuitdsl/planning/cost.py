@@ -3,10 +3,24 @@
 A product of [a, b] and [b, c] counts 2abc operations and reads and writes each matrix once. Numbers are a prompt's unless said.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from circuitdsl.borders.plan import Attend, Collect, Machine, Measure, Normalise, Part, Project, Step, Sum, Transform, Write
+from circuitdsl.borders.plan import (
+    Attend,
+    Collect,
+    Machine,
+    Measure,
+    Normalise,
+    Part,
+    Placement,
+    Project,
+    Step,
+    Sum,
+    Transform,
+    Worlds,
+    Write,
+)
 from circuitdsl.borders.units import ModelShape
 from circuitdsl.borders.values import Draw, Gather, Mean, Run, World
 from circuitdsl.planning.bench import Register
@@ -20,6 +34,8 @@ does between them. Measured on a CPU.
 
 TILE = 64
 """Numbers along each side of a product that take as long as none: its blocks do not fill at the edges. Half of it along the rows."""
+NEAR = 1 << 22
+"""Bytes of a result that the next operation finds in a cache."""
 ACTIVATION = 16
 """Numbers moved for each neuron by an MLP's activation, which is several operations."""
 
@@ -41,12 +57,12 @@ class Work(NamedTuple):
     def times(self, factor: float) -> "Work":
         return Work(*(factor * one for one in self))
 
-    def seconds(self, machine: Machine, prompts: int, chunks: int, calls: float, itemsize: int) -> float:
-        """For so many prompts in so many chunks, with `calls` small tensor operations a chunk."""
+    def seconds(self, machine: Machine, prompts: int, chunks: int, calls: float, itemsize: int, made: float = 0.0) -> float:
+        """For so many prompts in so many chunks, with `calls` small tensor operations a chunk. `made`: bytes of its result in a chunk."""
         operations = prompts * self.padded + chunks * TILE * self.weights
         return (
             operations / machine.flops
-            + itemsize * prompts * self.moved / machine.bytes
+            + itemsize * prompts * self.moved / (machine.bytes if made <= NEAR else machine.memory)
             + itemsize * chunks * self.weights / machine.memory
             + chunks * calls * machine.operation
         )
@@ -67,13 +83,19 @@ def mlp(shape: ModelShape, tokens: float) -> Work:
     return product(tokens, shape.width, shape.mlp_width).times(3 if gated(shape) else 2) + Work(0, ACTIVATION * tokens * shape.mlp_width)
 
 
+def layer(shape: ModelShape, length: int, positions: int | None = None) -> Work:
+    """A layer of a plain pass over one prompt; its keys and values at all positions, the rest at some."""
+    some = length if positions is None else positions
+    attention = product(length, shape.width, 2 * shape.kv_heads * shape.head_width)
+    attention += product(some, shape.width, shape.heads * shape.head_width)
+    attention += product(some, shape.heads * shape.head_width, shape.width)
+    attention += attend(some, length, shape.heads, shape.head_width)
+    return attention + (mlp(shape, some) if shape.mlps else Work(0, 0)) + Work(0, 12 * some * shape.width)
+
+
 def forward(shape: ModelShape, length: int, vocabulary: bool = True) -> Work:
     """A plain pass over one prompt."""
-    attention = product(length, shape.width, (shape.heads + 2 * shape.kv_heads) * shape.head_width)
-    attention += product(length, shape.heads * shape.head_width, shape.width)
-    attention += attend(length, length, shape.heads, shape.head_width)
-    layer = attention + (mlp(shape, length) if shape.mlps else Work(0, 0)) + Work(0, 12 * length * shape.width)
-    every = layer.times(shape.layers)
+    every = layer(shape, length).times(shape.layers)
     return every + product(length, shape.width, shape.vocabulary) if vocabulary else every
 
 
@@ -87,12 +109,31 @@ def value(kind: str, shape: ModelShape, length: int) -> Work:
     return mlp(shape, 1) if kind == "mlp" else Work(0, 0)
 
 
-def attend(queries: float, keys: float, heads: float, width: float) -> Work:
-    """Scores, softmax and weighted values of one prompt. Keys and values are laid out anew for the products."""
+def attend(queries: float, keys: float, heads: float, width: float, sets: float | None = None) -> Work:
+    """Scores, softmax and weighted values of one prompt. Keys and values are laid out anew for the products.
+
+    There are so many `sets` of them: as many as heads, if not fewer because variants share them.
+    """
     scores = heads * queries * keys
     flops = 4 * scores * width
     padded = flops * (1 + TILE / width + TILE / keys)
-    return Work(flops, 12 * scores + 8 * heads * keys * width + 4 * heads * queries * width, 0, padded)
+    return Work(flops, 12 * scores + 8 * (sets or heads) * keys * width + 4 * heads * queries * width, 0, padded)
+
+
+def gathered(worlds: Worlds, numbers: float) -> float:
+    """Numbers moved to put rows of a plain run beside the prompts, for each of the worlds: read and written. One is mostly a view."""
+    return 2.0 * len(worlds) * numbers * (len(worlds) > 1)
+
+
+def placed(placements: Sequence[Placement], backgrounds: Worlds, variants: int, numbers: float) -> float:
+    """Numbers moved for contributions [variants, …] of `numbers` each in which some are put in the place of the background's."""
+    if not placements:
+        return gathered(backgrounds, numbers)
+    moved = 2 * variants * numbers + gathered(backgrounds, numbers) if len(placements) > 1 else 0.0
+    for one in placements:
+        taken = len(one.to_variants) if one.to_variants is not None else variants
+        moved += gathered(one.worlds, numbers) + (2.0 * taken * numbers if len(placements) > 1 else 0.0)
+    return moved
 
 
 def added(parts: Sequence[Part], variants: int, positions: int, width: int) -> float:
@@ -120,24 +161,29 @@ def step_work(step: Step, registers: Sequence[Register], shape: ModelShape, colu
     """`columns`: tokens that a measured readout looks at."""
     d, h = shape.width, shape.head_width
     match step:
-        case Normalise(variants=m, positions=at, parts=parts):
-            return Work(8 * m * len(at) * d, 6 * m * len(at) * d + added(parts, m, len(at), d))
+        case Normalise(variants=m, positions=at, parts=parts, backgrounds=worlds):
+            moved = 6 * m * len(at) * d + gathered(worlds, len(at) * d) + added(parts, m, len(at), d)
+            return Work(8 * m * len(at) * d, moved)
         case Sum(variants=m, positions=at, parts=parts):
             return Work(m * len(at) * d * len(parts), added(parts, m, len(at), d))
         case Project(read=read, heads=heads, positions=at):
             return product(registers[read].variants * len(at), d, len(heads) * h)
-        case Attend(variants=m, heads=heads, positions=at, length=length):
-            return attend(len(at), length, m * len(heads), h)
+        case Attend(variants=m, heads=heads, positions=at, length=length, backgrounds=worlds, k=k, v=v):
+            shared = len(worlds) == 1 and all(port is None or registers[port.register].variants == 1 for port in (k, v))
+            own = attend(len(at), length, m * len(heads), h, len(heads) * (1 if shared else m))
+            return own + Work(0, 2 * gathered(worlds, length * len(heads) * h))
         case Transform(read=read, neurons=None, positions=at):
             return mlp(shape, registers[read].variants * len(at))
         case Transform(read=read, neurons=neurons, positions=at):
             return product(registers[read].variants * len(at), d, len(neurons or ()))
-        case Write(variants=m, positions=at, changes=changes):
-            work = Work(0, 2 * m * len(at) * d)
+        case Write(variants=m, positions=at, changes=changes, backgrounds=worlds):
+            work = Work(0, 3 * m * len(at) * d * (len(changes) - 1))
             for change in changes:
+                each = len(at) * (len(change.members) * {"head": h, "neuron": 1}.get(change.kind, d))
+                both = placed(change.placements, worlds, m, each) + placed(change.instead, worlds, m, each)
+                work += Work(0, both + 3 * m * each)  # their difference
                 if change.kind in ("head", "neuron"):
-                    inner = len(change.members) * (h if change.kind == "head" else 1)
-                    work += product(m * len(at), inner, d) + Work(0, 6 * m * len(at) * inner)
+                    work += product(m * len(at), each / len(at), d)
             return work
         case Measure(variants=variants):
             looked = product(len(variants) * (2 if step.reference else 1), d, columns)
@@ -146,25 +192,33 @@ def step_work(step: Step, registers: Sequence[Register], shape: ModelShape, colu
             return product(len(at), h, d) if kind == "head" else Work(0, 2 * len(at) * d)
 
 
-def captured(shape: ModelShape, length: int, worlds: Mapping[World, int]) -> int:
-    """Numbers that the base worlds hold for each prompt."""
+def captured(shape: ModelShape, length: int, depths: Iterable[int]) -> int:
+    """Numbers that plain runs of so many layers hold for each prompt."""
     layer = shape.heads * shape.head_width + 2 * shape.kv_heads * shape.head_width + (3 if shape.mlps else 1) * shape.width
-    return sum(length * (depth * layer + 2 * shape.width) for depth in runs(worlds))
+    return sum(length * (depth * layer + 2 * shape.width) for depth in depths)
 
 
-def base_work(shape: ModelShape, length: int, worlds: Mapping[World, int]) -> Work:
-    """The plain runs of one prompt, each as far as it is read."""
-    return forward(shape, length, vocabulary=False).times(sum(runs(worlds)) / shape.layers)
+def base_work(shape: ModelShape, length: int, depths: Iterable[tuple[int, int]]) -> Work:
+    """Plain runs of one prompt, each of some layers, the last of them at some positions."""
+    found = Work(0, 0)
+    for depth, some in depths:
+        if depth:
+            found += layer(shape, length).times(depth - 1) + layer(shape, length, some)
+    return found
 
 
-def runs(worlds: Mapping[World, int]) -> list[int]:
-    """Layers of the plain runs for each prompt: of a distribution in its place, of a draw of ablation donors, of a mean.
+def runs(worlds: Mapping[World, int], last: Mapping[World, tuple[int, ...]], length: int) -> list[tuple[int, int]]:
+    """Layers of the plain runs for each prompt, and at how many positions the last is run: of a distribution in its place, of a draw of
+    ablation donors, of a mean, which takes all positions.
 
     The draws of causal scrubbing name rows of one pool over and over: all of them together are one run of it.
     """
-    deepest: dict[World | str, int] = {}
+    every = set(range(length))
+    found: dict[World | str, tuple[int, set[int]]] = {}
     for world, depth in worlds.items():
         if isinstance(world, Run | Gather | Mean):
             run = world.distribution if isinstance(world, Gather) and isinstance(world.draw, Draw) else world
-            deepest[run] = max(depth, deepest.get(run, 0))
-    return list(deepest.values())
+            at = every if isinstance(world, Mean) else set(last[world])
+            deepest, there = found.get(run, (-1, set()))
+            found[run] = max(depth, deepest), (at if depth > deepest else there if depth < deepest else at | there)
+    return [(depth, len(at) if 2 * len(at) <= length else length) for depth, at in found.values()]

@@ -5,7 +5,7 @@ overrides change, and serves every reader. Where a value equals one that is ther
 circuit, with a node or an edge cut, recompute only the positions that the cut can reach.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from circuitdsl.borders.units import LOGITS, Port, Roles, Unit, WriteGroup
@@ -103,7 +103,7 @@ class Graph:
         if found is None or (weights and found.reads is None):  # type: ignore[union-attr]
             node = Node(unit, world, dict(reads), frozen)
             node.owners = self._owned(node)
-            found = self._kept[key] = node.owners[0][0] if len(node.owners) == 1 and not weights else node
+            found = self._kept[key] = node if weights else equal(node)
             if found is node:
                 self.nodes.setdefault(unit.group, []).append(node)
         return found  # type: ignore[return-value]
@@ -114,7 +114,7 @@ class Graph:
         several = ({} if state is None else state.numbers if port in ("q", "in") else self._seen(state) for port, state in reads)
         found: dict[Node, int] = {}
         for numbers, at in self._numbers.together(several):
-            if node.plain and not any(numbers) and node.unit != LOGITS:
+            if unchanged(node, numbers):
                 base = self.base(node.world, node.unit)
                 found[base] = found.get(base, 0) | at
                 continue
@@ -161,6 +161,16 @@ class Graph:
     def seen_by(self, queries: int) -> int:
         """Key positions that queries at these positions see, at the most."""
         return (1 << queries.bit_length()) - 1 if self.causal else (self.everywhere if queries else 0)
+
+
+def equal(node: Node) -> Node:
+    """The node that has its value at every position, and so stands for it; itself where there is none."""
+    return node.owners[0][0] if len(node.owners) == 1 else node
+
+
+def unchanged(node: Node, numbers: Iterable[int]) -> bool:
+    """Whether its value is the background's own where its reads have these numbers. Logits are no contribution that could be taken."""
+    return node.plain and not any(numbers) and node.unit != LOGITS
 
 
 def build(reached: Reached, length: int, positions: Mapping[Spot, int], causal: bool) -> Graph:

@@ -4,16 +4,18 @@ Heads that read the same run together; several variants of the same heads are ba
 nothing changes are the background's own, and of the others only the changed positions are made again.
 """
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, TypeVar
 
 from circuitdsl.borders.plan import Attend, PatternReadout, Project, Source
 from circuitdsl.borders.units import Port, WriteGroup
 from circuitdsl.borders.values import World
-from circuitdsl.planning.bench import Bench, Found, Register, Stream, index, meet, together
+from circuitdsl.planning.bench import Bench, Found, Register, Stream, along_one_axis, index, meet, together
 from circuitdsl.planning.demand import needed
 from circuitdsl.planning.graph import Node
 from circuitdsl.planning.numbers import places
+
+Head = TypeVar("Head")
 
 
 class PortRead(NamedTuple):
@@ -46,14 +48,15 @@ def lay_heads(bench: Bench, group: WriteGroup, frozen: World | None, nodes: Iter
     sets = {tuple(sorted(node.unit.index for node in same)) for same in variants.values()}
     apart = len(sets) > len({head for heads in sets for head in heads})  # too many different sets of heads to run as sets
     projected = _project(bench, group, frozen, variants, apart)
-    batches: dict[tuple, list[tuple[Variant, list[Node]]]] = {}
-    for variant, same in variants.items():
-        for members in [[node] for node in same] if apart else [sorted(same, key=lambda node: node.unit.index)]:
-            heads = tuple(node.unit.index for node in members)
-            ports = variant.ports
-            registers = tuple(projected[port.port, port.stream, heads[0]][0].number if port.at else None for port in ports)
-            batches.setdefault((heads, variant.queries, variant.k.at, variant.v.at, registers), []).append((variant, members))
-    for (heads, queries, *_), batch in batches.items():
+    every = [(variant, nodes) for variant, same in variants.items() for nodes in in_sets(same, apart, lambda node: node.unit.index)]
+
+    def kind(one: tuple[Variant, list[Node]]) -> tuple:
+        variant, members = one
+        first = members[0].unit.index
+        registers = (projected[port.port, port.stream, first][0].number if port.at else None for port in variant.ports)
+        return tuple(node.unit.index for node in members), variant.queries, variant.k.at, variant.v.at, *registers
+
+    for (heads, queries, *_), batch in along_one_axis(every, kind):
         at = places(queries)
         out = bench.register(len(batch), at, bench.shape.head_width, heads)
         weights = []
@@ -83,6 +86,14 @@ def _variant(bench: Bench, node: Node) -> Variant:
     return Variant(port("q"), port("k"), port("v"), node.demand | node.pattern)
 
 
+def in_sets(heads: Iterable[Head], apart: bool, number: Callable[[Head], int]) -> list[list[Head]]:
+    """Heads that read the same, as one set in order: one product with all their weights; those of a whole layer are taken as they lie.
+
+    With `apart` each by itself.
+    """
+    return [[head] for head in heads] if apart else [sorted(heads, key=number)]
+
+
 Projected = dict[tuple[Port, Stream, int], tuple[Register, int]]
 """Port, stream and head → register and variant."""
 
@@ -97,12 +108,10 @@ def _project(bench: Bench, group: WriteGroup, frozen: World | None, variants: di
                 key = (read.port, read.stream)
                 heads.setdefault(key, {}).update((node.unit.index, None) for node in nodes)
                 at[key] = at.get(key, 0) | read.at
-    batches: dict[tuple[Port, int, tuple[int, ...]], list[Stream]] = {}
-    for (port, stream), readers in heads.items():
-        for some in [(head,) for head in sorted(readers)] if apart else [tuple(sorted(readers))]:
-            batches.setdefault((port, at[port, stream], some), []).append(stream)
+    reads = [(key, tuple(some)) for key, readers in heads.items() for some in in_sets(readers, apart, int)]
     found: Projected = {}
-    for (port, positions, some), streams in batches.items():
+    for (port, positions, some), batch in along_one_axis(reads, lambda read: (read[0][0], at[read[0]], read[1])):
+        streams = [stream for (_, stream), _ in batch]
         normalised = bench.read(group, frozen, positions, streams)
         out = bench.register(len(streams), normalised.at, bench.shape.head_width, some)
         bench.steps.append(Project(out.number, normalised.number, group.layer, port, some, normalised.at))

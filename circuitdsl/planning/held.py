@@ -32,6 +32,7 @@ from circuitdsl.borders.units import ModelShape
 from circuitdsl.borders.values import World
 from circuitdsl.planning import cost
 from circuitdsl.planning.bench import Register, source
+from circuitdsl.planning.columns import Looked
 
 
 class Held(NamedTuple):
@@ -39,14 +40,6 @@ class Held(NamedTuple):
 
     each: int
     fixed: int = 0
-
-
-class Looked(NamedTuple):
-    """Tokens whose logits a measured readout takes, at how many positions of a prompt at once, and whether it needs their probabilities."""
-
-    columns: int
-    places: int
-    probabilities: bool
 
 
 class Keys(NamedTuple):

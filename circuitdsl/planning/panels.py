@@ -1,7 +1,8 @@
 """Rows put together where every position that matters is the same number, so that one list of steps serves them all."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -11,6 +12,8 @@ from circuitdsl.borders.source import CircError, Diagnostic, Span
 from circuitdsl.borders.units import Align, Layout, Role
 from circuitdsl.borders.values import Draw, Mean, Run, World
 from circuitdsl.planning.reach import Reached, Spot
+
+Signature = TypeVar("Signature")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,20 +82,37 @@ def group_rows(
             wanted.setdefault(row, []).append(number)
     spots = tuple(reached.spots)
     known: dict[tuple[Layout, Role], int] = {}
-    grouped: dict[tuple, list[int]] = {}
-    for row in sorted(wanted):
-        own = measured.prompts[row].layout
-        signature = []
+
+    def at(row: int) -> tuple[int, ...]:
+        found = []
         for role, on in spots:
-            layout = own if on is None else distributions[on.pool].prompts[draws[on][row]].layout
+            layout = measured.prompts[row].layout if on is None else distributions[on.pool].prompts[draws[on][row]].layout
             if (layout, role) not in known:
                 known[layout, role] = _bits(layout.positions((role,)))
-            signature.append(known[layout, role])
-        grouped.setdefault((own.length, tuple(signature), tuple(wanted[row])), []).append(row)
+            found.append(known[layout, role])
+        return tuple(found)
+
     return [
-        Rows(tuple(rows), length, dict(zip(spots, signature, strict=True)), numbers)
-        for (length, signature, numbers), rows in grouped.items()
+        Rows(rows, length, dict(zip(spots, signature, strict=True)), numbers)
+        for length, some in by_length(wanted, measured).items()
+        for (signature, numbers), rows in alike(some, lambda row: (at(row), tuple(wanted[row]))).items()
     ]
+
+
+def by_length(rows: Iterable[int], measured: Distribution) -> dict[int, list[int]]:
+    """Rows sorted by their prompts' length in tokens, so that none is filled up."""
+    found: dict[int, list[int]] = {}
+    for row in sorted(rows, key=lambda row: (measured.prompts[row].layout.length, row)):
+        found.setdefault(measured.prompts[row].layout.length, []).append(row)
+    return found
+
+
+def alike(rows: Iterable[int], signature: Callable[[int], Signature]) -> dict[Signature, tuple[int, ...]]:
+    """Rows that one list of steps serves."""
+    found: dict[Signature, list[int]] = {}
+    for row in rows:
+        found.setdefault(signature(row), []).append(row)
+    return {one: tuple(same) for one, same in found.items()}
 
 
 def _bits(positions: Iterable[int]) -> int:

@@ -7,12 +7,12 @@ import numpy as np
 
 from circuitdsl.borders.hypothesis import Hypothesis
 from circuitdsl.borders.plan import Cost, Machine, Measure, Panel, Plan, Request
-from circuitdsl.borders.prompts import Divergence, Pick, leaves
 from circuitdsl.borders.values import Draw, Gather, Readout, Recomputed
 from circuitdsl.planning import cost
 from circuitdsl.planning.bench import Bench, source
+from circuitdsl.planning.columns import looked
 from circuitdsl.planning.draws import Tape, donors
-from circuitdsl.planning.held import Looked, Room, plain_run
+from circuitdsl.planning.held import Room, plain_run
 from circuitdsl.planning.panels import Rows, check_rows, group_rows, space
 from circuitdsl.planning.reach import Reached, reach, reference
 from circuitdsl.planning.savings import Savings
@@ -117,47 +117,39 @@ class _Tally:
 
     def panel(self, labels: str, rows: Rows, bench: Bench, reached: Reached) -> Panel:
         steps, freed = tuple(bench.steps), frees(bench.steps)
-        worlds = depths(steps, self.shape.layers)
+        worlds, last = depths(steps, self.shape.layers)
         work = cost.Work(0, 0)
-        looked = [self._looked(step, rows.rows) for step in steps if isinstance(step, Measure)]
-        columns = iter([look.columns for look in looked])
-        for step in steps:
-            work += cost.step_work(step, bench.registers, self.shape, next(columns) if isinstance(step, Measure) else 0)
+        measured = [step for step in steps if isinstance(step, Measure)]
+        looks = [looked(step, rows.rows, self.hypothesis.metrics, self.shape.vocabulary) for step in measured]
+        columns = iter([look.columns for look in looks])
+        each = [cost.step_work(step, bench.registers, self.shape, next(columns) if isinstance(step, Measure) else 0) for step in steps]
+        for one in each:
+            work += one
         n = len(rows.rows)
-        base = cost.base_work(self.shape, rows.length, worlds)
+        runs = cost.runs(worlds, last, rows.length)
+        base = cost.base_work(self.shape, rows.length, runs)
         self.work += work.times(n)
         self.base += base.times(n)
         self.plain += cost.forward(self.shape, rows.length).times(n)
         alive = [node for nodes in bench.graph.nodes.values() for node in nodes if node.demand or node.pattern]
         self.computed = max(self.computed, len(alive))
-        captured = cost.captured(self.shape, rows.length, worlds)
+        captured = cost.captured(self.shape, rows.length, (depth for depth, _ in runs))
         room = Room(self.shape, bench.registers, Counter(map(source, worlds)), n)
-        peaks = room.peaks(steps, freed, looked, captured, plain_run(self.shape, rows.length))
-        panel = Panel(labels, rows.rows, rows.length, worlds, steps, freed, peaks, captured)
+        peaks = room.peaks(steps, freed, looks, captured, plain_run(self.shape, rows.length))
+        largest = max((register.elements for register in bench.registers), default=0)
+        panel = Panel(labels, rows.rows, rows.length, worlds, last, steps, freed, peaks, captured, largest)
         size = panel.prompts(self.memory, BYTES)
         self.held = max(self.held, panel.held(size))
         if self.machine is not None:
             chunks = -(-n // size)
-            calls = sum(map(cost.calls, steps))
-            running = base.seconds(self.machine, n, chunks, cost.LAYER * sum(cost.runs(worlds)), BYTES)
+            made = [bench.registers[step.out].elements * size * BYTES if hasattr(step, "out") else 0 for step in steps]
+            running = base.seconds(self.machine, n, chunks, cost.LAYER * sum(depth for depth, _ in runs), BYTES)
             self.base_seconds += running
-            self.seconds += running + work.seconds(self.machine, n, chunks, calls, BYTES)
-        self.savings.panel(reached, rows, bench, [look.columns for look in looked], worlds)
+            self.seconds += running + sum(
+                one.seconds(self.machine, n, chunks, cost.calls(step), BYTES, of) for step, one, of in zip(steps, each, made, strict=True)
+            )
+        self.savings.panel(reached, rows, bench, [look.columns for look in looks], worlds, runs)
         return panel
-
-    def _looked(self, step: Measure, rows: Sequence[int]) -> Looked:
-        """The tokens that a metric names on the rows, or the whole vocabulary."""
-        if step.kind == "beats":
-            return Looked(2 * len(rows), 1, False)
-        metric = self.hypothesis.metrics[step.metric or ""] if step.kind == "metric" else None
-        if metric is None:
-            return Looked(self.shape.vocabulary, 1, step.kind == "kl")
-        named = list(leaves(metric.bound[step.labels]))
-        places = {leaf.positions.tobytes() for leaf in named if isinstance(leaf, Pick | Divergence)}
-        if metric.whole(step.labels):
-            return Looked(self.shape.vocabulary, max(1, len(places)), True)
-        picks = [leaf.ids[list(rows)].ravel() for leaf in named if isinstance(leaf, Pick)]
-        return Looked(len(np.unique(np.concatenate(picks))) if picks else 1, max(1, len(places)), False)
 
     def cost(self) -> Cost:
         every = self.work + self.base

@@ -20,11 +20,15 @@ from circuitdsl.planning.reach import Reached
 VALUES, KEYS, READS, WRITES = "values at a position", "keys and values at a position", "normalised reads", "writes to a stream"
 ADDITIONS, PRODUCTS, PROJECTIONS = "additions to a stream", "products", "projections of some heads"
 COLUMNS, LAYERS, LISTS, TOKENS = "columns of the unembedding", "layers of plain runs", "lists of steps", "tokens"
+POSITIONS = "positions of a run's last layer"
 EQUAL, SAME_POSITIONS, DEAD, READ = "equal values once", "equal positions once", "dead values dropped", "only where they are read"
 CACHED, NORMS, SENDERS, SUMS = "cached keys and values", "one norm for all readers", "common senders once", "shared sums kept"
-HEADS, WHOLE, BATCHED, NAMED = "heads together", "whole layers", "variants on one axis", "named tokens only"
-POOLED, STOPPED, TOGETHER, SORTED = "donors from one run", "runs stopped early", "rows together", "sorted by length"
+HEADS, WHOLE, BATCHED, BACKGROUNDS = "heads together", "whole layers", "variants on one axis", "backgrounds on one axis"
+NAMED = "named tokens only"
+POOLED, STOPPED, LAST = "donors from one run", "runs stopped early", "last layers where read"
+TOGETHER, SORTED = "rows together", "sorted by length"
 
+Depths = Sequence[tuple[int, int]]
 Count = tuple[str, str, int, int, float]
 """Pass, unit, before, after, operations saved."""
 
@@ -41,7 +45,7 @@ class Savings:
         self._lengths: Counter[int] = Counter()
         self._panels = 0
 
-    def panel(self, reached: Reached, rows: Rows, bench: Bench, columns: Sequence[int], worlds: dict[World, int]) -> None:
+    def panel(self, reached: Reached, rows: Rows, bench: Bench, columns: Sequence[int], worlds: Iterable[World], depths: Depths) -> None:
         """`columns`: of each `Measure` of the bench, in order."""
         n = len(rows.rows)
         self._lengths[rows.length] += n
@@ -52,7 +56,7 @@ class Savings:
             norms(bench),
             *sums(bench.steps, bench.registers),
             *columns_of(bench.steps, columns, self._shape),
-            *runs(worlds, rows.length, self._shape),
+            *runs(worlds, depths, rows.length, self._shape),
         ):
             self._add(name, unit, n * before, n * after, n * flops)
         for count in products(bench.steps, bench.registers, self._shape):
@@ -168,29 +172,40 @@ def _taken(part: Part, registers: Sequence[Register], alone: dict[int, np.ndarra
 
 
 def products(steps: Iterable[Step], registers: Sequence[Register], shape: ModelShape) -> list[Count]:
-    """Products of one head and one variant, of a layer's heads together, and of all variants along one axis: a step each."""
-    alone = together = batched = projections = whole = 0
+    """Products of one head and one variant, of a layer's heads together, of all variants over one background, and of all that there are.
+
+    A step each.
+    """
+    alone = together = batched = apart = projections = whole = 0
+    over: dict[int, int] = {}
+    """Backgrounds of a normalised read."""
     for step in steps:
         match step:
+            case Normalise(out=out, backgrounds=backgrounds):
+                over[out] = len(set(backgrounds))
+                continue
             case Project(read=read, heads=heads):
-                variants, members = registers[read].variants, len(heads)
+                variants, members, worlds = registers[read].variants, len(heads), over[read]
                 projections += 1
                 whole += members == shape.heads
-            case Attend(variants=variants, heads=heads):
-                members = len(heads)
+            case Attend(variants=variants, heads=heads, backgrounds=backgrounds):
+                members, worlds = len(heads), len(set(backgrounds))
             case Transform(read=read):
-                variants, members = registers[read].variants, 1
-            case Write(variants=variants, changes=changes):
+                variants, members, worlds = registers[read].variants, 1, over[read]
+            case Write(variants=variants, changes=changes, backgrounds=backgrounds):
+                worlds = len(set(backgrounds))
                 members = sum(len(change.members) if change.kind == "head" else 1 for change in changes)
             case _:
                 continue
         alone += variants * members
         together += variants
+        apart += worlds
         batched += 1
     return [
         (HEADS, PRODUCTS, alone, together, 0),
         (WHOLE, PROJECTIONS, projections, projections - whole, 0),
-        (BATCHED, PRODUCTS, together, batched, 0),
+        (BATCHED, PRODUCTS, together, apart, 0),
+        (BACKGROUNDS, PRODUCTS, apart, batched, 0),
     ]
 
 
@@ -204,12 +219,14 @@ def columns_of(steps: Iterable[Step], columns: Sequence[int], shape: ModelShape)
     return [(NAMED, COLUMNS, before, after, (before - after) * cost.product(1, shape.width, 1).flops)]
 
 
-def runs(worlds: dict[World, int], length: int, shape: ModelShape) -> list[Count]:
-    """A run to the last layer for every world, one for all worlds of one pool, and each as far as it is read."""
-    depths = cost.runs(worlds)
+def runs(worlds: Iterable[World], depths: Depths, length: int, shape: ModelShape) -> list[Count]:
+    """A run to the last layer for every world, one for all worlds of one pool, each as far as it is read, and where it is read last."""
     every, pooled = (shape.layers * count for count in (sum(isinstance(one, Run | Gather | Mean) for one in worlds), len(depths)))
-    layer = cost.forward(shape, length, vocabulary=False).flops / shape.layers
+    layer, deep = cost.layer(shape, length).flops, sum(depth for depth, _ in depths)
+    last = [some for depth, some in depths if depth]
+    less = sum(layer - cost.layer(shape, length, some).flops for some in last)
     return [
         (POOLED, LAYERS, every, pooled, (every - pooled) * layer),
-        (STOPPED, LAYERS, pooled, sum(depths), (pooled - sum(depths)) * layer),
+        (STOPPED, LAYERS, pooled, deep, (pooled - deep) * layer),
+        (LAST, POSITIONS, length * len(last), sum(last), less),
     ]

@@ -7,7 +7,8 @@ from circuitdsl.borders.plan import Attend, Collect, Measure, Normalise, Project
 from circuitdsl.borders.prompts import Constant, Metric, SpanLoss, leaves
 from circuitdsl.borders.units import LOGITS, ModelShape, WriteGroup
 from circuitdsl.borders.values import Base, Readout, Recomputed, Run, Value, World
-from circuitdsl.planning.bench import Bench, Found, Register, Stream, source
+from circuitdsl.planning.bench import Bench, Found, Register, Stream, along_one_axis, source
+from circuitdsl.planning.columns import whole_vocabulary
 from circuitdsl.planning.demand import attention_node, demand, needed
 from circuitdsl.planning.graph import Graph, Node, State, bits, build
 from circuitdsl.planning.heads import Patterns, lay_heads
@@ -107,11 +108,8 @@ def _uses(graph: Graph) -> dict[State, int]:
 
 
 def _lay_nodes(bench: Bench, group: WriteGroup, patterns: Patterns) -> None:
-    alive: dict[tuple[str, str | World, World | None], list[Node]] = {}
-    for node in bench.graph.nodes.get(group, ()):
-        if node.demand or node.pattern:
-            alive.setdefault((node.unit.kind, source(node.world), node.frozen), []).append(node)
-    for (kind, _, frozen), nodes in alive.items():
+    alive = [node for node in bench.graph.nodes.get(group, ()) if node.demand or node.pattern]
+    for (kind, _, frozen), nodes in along_one_axis(alive, lambda node: (node.unit.kind, source(node.world), node.frozen)):
         if kind == "head":
             lay_heads(bench, group, frozen, nodes, patterns)
         elif kind == "neuron":
@@ -127,49 +125,50 @@ def _stream(node: Node, at: int) -> Stream:
 
 def _lay_streams(bench: Bench, group: WriteGroup, frozen: World | None, nodes: list[Node]) -> None:
     """MLPs and logits: the variants of one positions set are one batch. Logits stay normalised reads until they are measured."""
-    batches: dict[int, dict[Stream, list[Node]]] = {}
+    reads: dict[tuple[int, Stream], list[Node]] = {}
     for node in nodes:
-        batches.setdefault(node.demand, {}).setdefault(_stream(node, node.demand), []).append(node)
-    for at, streams in batches.items():
-        read = bench.read(group, frozen, at, list(streams))
+        reads.setdefault((node.demand, _stream(node, node.demand)), []).append(node)
+    for at, batch in along_one_axis(reads, lambda read: read[0]):
+        streams = [stream for _, stream in batch]
+        read = bench.read(group, frozen, at, streams)
         out: Register = read
         if group.kind == "mlp":
             out = bench.register(len(streams), read.at, bench.shape.width)
             bench.steps.append(Transform(out.number, read.number, group.layer, None, read.at))
-        for number, same in enumerate(streams.values()):
-            bench.values.update((node, Found(out, number)) for node in same)
+        for number, one in enumerate(batch):
+            bench.values.update((node, Found(out, number)) for node in reads[one])
 
 
 def _lay_neurons(bench: Bench, group: WriteGroup, frozen: World | None, nodes: list[Node]) -> None:
     readers: dict[tuple[int, Stream], list[Node]] = {}
     for node in nodes:
         readers.setdefault((node.demand, _stream(node, node.demand)), []).append(node)
-    batches: dict[tuple[int, tuple[int, ...]], list[tuple[Stream, list[Node]]]] = {}
-    for (at, stream), same in readers.items():
-        batches.setdefault((at, tuple(sorted({node.unit.index for node in same}))), []).append((stream, same))
-    for (at, indices), batch in batches.items():
-        read = bench.read(group, frozen, at, [stream for stream, _ in batch])
+    for (at, indices), batch in along_one_axis(readers, lambda read: (read[0], tuple(sorted({n.unit.index for n in readers[read]})))):
+        read = bench.read(group, frozen, at, [stream for _, stream in batch])
         out = bench.register(len(batch), read.at, 1, indices)
         bench.steps.append(Transform(out.number, read.number, group.layer, indices, read.at))
-        for number, (_, same) in enumerate(batch):
-            bench.values.update((node, Found(out, number)) for node in same)
+        for number, one in enumerate(batch):
+            bench.values.update((node, Found(out, number)) for node in readers[one])
 
 
 def _lay_measures(bench: Bench, asked: Sequence[Asked], rows: Rows, metrics: Mapping[str, Metric]) -> None:
-    batches: dict[tuple, list[tuple[str, int]]] = {}
+    looks: list[tuple[Readout, Found, Found | None]] = []
     for request, reference in asked:
         readout = request.readout
-        if readout.kind in ("attention", "moved") or readout.vector:
-            continue
-        found = bench.values[_logits(bench.graph, readout.value)]
-        against = bench.values[_logits(bench.graph, reference)] if reference is not None else None
-        key = (readout.kind, readout.labels, readout.metric, found.register, against)
-        batches.setdefault(key, []).append((readout.digest, found.variant))
-    for (kind, labels, metric, register, against), batch in batches.items():
-        names, variants = zip(*batch, strict=True)
+        if readout.kind not in ("attention", "moved") and not readout.vector:
+            against = bench.values[_logits(bench.graph, reference)] if reference is not None else None
+            looks.append((readout, bench.values[_logits(bench.graph, readout.value)], against))
+
+    def kind_of(look: tuple[Readout, Found, Found | None]) -> tuple:
+        readout, found, against = look
+        return readout.kind, readout.labels, readout.metric, found.register, against
+
+    for (kind, labels, metric, register, against), batch in along_one_axis(looks, kind_of):
+        names, variants = (tuple(column) for column in zip(*((readout.digest, found.variant) for readout, found, _ in batch), strict=True))
         other = (against.register.number, against.variant) if against else None
         at = against.register.at if against else ()
-        bench.steps.append(Measure(names, kind, labels, metric, register.number, variants, register.at, other, at))
+        every = whole_vocabulary(kind, metrics[metric] if metric else None, labels)
+        bench.steps.append(Measure(names, kind, labels, metric, register.number, variants, register.at, every, other, at))
 
 
 def inputs(step: Step) -> tuple[int, ...]:
@@ -189,32 +188,34 @@ def inputs(step: Step) -> tuple[int, ...]:
             return ()
 
 
-def depths(steps: Sequence[Step], layers: int) -> dict[World, int]:
-    """How many layers of each base world the steps read: what comes later need not be run."""
+def depths(steps: Sequence[Step], layers: int) -> tuple[dict[World, int], dict[World, tuple[int, ...]]]:
+    """How many layers of each base world the steps read, and the positions of the last of them: what comes later need not be run."""
     found: dict[World, int] = {}
+    last: dict[tuple[World, int], set[int]] = {}
 
-    def need(worlds: Worlds, depth: int) -> None:
+    def need(worlds: Worlds, depth: int, positions: tuple[int, ...] = ()) -> None:
         for world in worlds:
             found[world] = max(found.get(world, 0), depth)
+            last.setdefault((world, depth), set()).update(positions)
 
     for step in steps:
         match step:
             case Normalise(reader=reader):
                 depth = {"attention": reader.layer, "mlp": reader.layer + 1}.get(reader.kind, layers)
-                need(step.backgrounds, depth)
-                need((step.frozen,) if step.frozen is not None else (), depth)
+                need(step.backgrounds, depth, step.positions)
+                need((step.frozen,) if step.frozen is not None else (), depth, step.positions)
             case Attend():
-                need(step.backgrounds, step.layer + 1)
+                need(step.backgrounds, step.layer + 1)  # its keys and values
             case Collect(world=world, group=group, member=member):
                 own = group.layer + (member is not None or group.kind == "mlp")
-                need((world,), layers if group.kind == "logits" else 0 if group.kind == "embed" else own)
+                need((world,), layers if group.kind == "logits" else 0 if group.kind == "embed" else own, step.positions)
             case Write(group=group):
                 depth = 0 if group.kind == "embed" else group.layer + 1
-                need(step.backgrounds, depth)
+                need(step.backgrounds, depth, step.positions)
                 for change in step.changes:
                     for placement in (*change.placements, *change.instead):
-                        need(placement.worlds, depth)
-    return found
+                        need(placement.worlds, depth, step.positions)
+    return found, {world: tuple(sorted(last[world, depth])) for world, depth in found.items()}
 
 
 def frees(steps: Sequence[Step]) -> tuple[tuple[int, ...], ...]:

@@ -1,15 +1,25 @@
 """What values of one write group change in the stream: once for all mixes of the same overrides, summed once where shared."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from circuitdsl.borders.plan import Change, Placement, Sum, Write
 from circuitdsl.borders.units import Unit, WriteGroup
 from circuitdsl.borders.values import World
-from circuitdsl.planning.bench import Bench, Found, index, meet, source, together
+from circuitdsl.planning.bench import Bench, Found, along_one_axis, index, meet, source, together
 from circuitdsl.planning.graph import State, Term
 from circuitdsl.planning.numbers import places
 
 _KINDS = ("embed", "head", "mlp", "neuron")
+
+
+class Written(NamedTuple):
+    """What states over one background change in one write group, where anything needs it: one variant of a write."""
+
+    units: tuple[Unit, ...]
+    at: int
+    terms: list[Term]
+    states: list[State]
 
 
 def lay_changes(bench: Bench, group: WriteGroup, states: Iterable[State]) -> None:
@@ -19,7 +29,7 @@ def lay_changes(bench: Bench, group: WriteGroup, states: Iterable[State]) -> Non
         if any(term.positions & state.demand for term in state.terms):
             key = (state.background, *((t.unit, t.positions, id(t.node), id(t.instead)) for t in state.terms))
             shared.setdefault(key, []).append(state)
-    batches: dict[tuple[str | World, int, tuple[Unit, ...]], list[tuple[list[Term], list[State]]]] = {}
+    written: list[Written] = []
     for same in shared.values():
         demand = 0
         for state in same:
@@ -29,18 +39,18 @@ def lay_changes(bench: Bench, group: WriteGroup, states: Iterable[State]) -> Non
         for term in terms:
             at |= term.positions
         units = tuple(sorted({term.unit for term in terms}, key=lambda unit: unit.key))
-        batches.setdefault((source(same[0].background), at, units), []).append((terms, same))
-    for (_, at, units), batch in batches.items():
+        written.append(Written(units, at, terms, same))
+    for (_, at, units), batch in along_one_axis(written, lambda one: (source(one.states[0].background), one.at, one.units)):
         positions = places(at)
         out = bench.register(len(batch), positions, bench.shape.width)
-        variants = [terms for terms, _ in batch]
+        variants = [one.terms for one in batch]
         changes = tuple(
             change for kind in _KINDS if (change := _change(bench, kind, [u for u in units if u.kind == kind], variants, positions))
         )
-        worlds = together(same[0].background for _, same in batch)
+        worlds = together(one.states[0].background for one in batch)
         bench.steps.append(Write(out.number, group, worlds, positions, len(batch), changes))
-        for number, (_, same) in enumerate(batch):
-            bench.changes.update((state, Found(out, number)) for state in same)
+        for number, one in enumerate(batch):
+            bench.changes.update((state, Found(out, number)) for state in one.states)
 
 
 def _change(bench: Bench, kind, units: list[Unit], variants: list[list[Term]], at: tuple[int, ...]) -> Change | None:
@@ -87,11 +97,8 @@ def _placements(bench: Bench, entries: list, variants: int, at: tuple[int, ...],
 
 def lay_sums(bench: Bench, states: Iterable[State], uses: dict[State, int]) -> None:
     """Keeps as one sum what several reads or later states share."""
-    batches: dict[int, list[State]] = {}
-    for state in states:
-        if uses.get(state, 0) > 1 and state.demand and len(bench.stream(state)) > 1:
-            batches.setdefault(state.demand, []).append(state)
-    for demand, same in batches.items():
+    shared = [state for state in states if uses.get(state, 0) > 1 and state.demand and len(bench.stream(state)) > 1]
+    for demand, same in along_one_axis(shared, lambda state: state.demand):
         positions = places(demand)
         parts = bench.parts(same, positions)
         out = bench.register(len(same), positions, bench.shape.width)

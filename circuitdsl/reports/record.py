@@ -19,7 +19,7 @@ from circuitdsl.borders.evidence import (
     ReadoutRecord,
 )
 from circuitdsl.borders.hypothesis import Claim, Hypothesis
-from circuitdsl.borders.measure import AucOf, Estimand, Lowered, MeanOf, PermutedOf, ProportionOf, RankOf, Search, SpreadOf
+from circuitdsl.borders.measure import AucOf, BoundedOf, Estimand, Lowered, MeanOf, PermutedOf, ProportionOf, RankOf, Search, SpreadOf
 from circuitdsl.borders.prompts import Distribution
 from circuitdsl.borders.source import Source
 from circuitdsl.borders.verdict import ClaimVerdict
@@ -173,6 +173,8 @@ def describe(estimand: Estimand) -> str:
         return f"mean |{estimand.of}|" if estimand.absolute else f"mean({estimand.of})"
     if isinstance(estimand, SpreadOf):
         return f"{describe(estimand.first)} − {describe(estimand.second)}"
+    if isinstance(estimand, BoundedOf):
+        return f"{describe(estimand.of)}, its bias bounded by {describe(estimand.half)}"
     if isinstance(estimand, RankOf):
         return f"rank of |{estimand.target:g} − {describe(estimand.of)}| among {len(estimand.among)} random circuits"
     if isinstance(estimand, AucOf):

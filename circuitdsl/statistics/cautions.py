@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from circuitdsl.borders.measure import Combination, Estimand, MeanOf, PermutedOf, RatioOf, draws_needed
+from circuitdsl.borders.measure import BoundedOf, Combination, Estimand, MeanOf, PermutedOf, RatioOf, draws_needed
 from circuitdsl.borders.verdict import Estimate, Outcome
 from circuitdsl.statistics.analyses import combine
+from circuitdsl.statistics.bounded import analyse_bounded
 from circuitdsl.statistics.decoding import analyse_permuted
 from circuitdsl.statistics.fieller import analyse_ratio
 from circuitdsl.statistics.intervals import analyse_mean, mean_interval
@@ -153,6 +154,10 @@ def of_member(
     """What the columns of one judged number alone give reason to say; `weights` as in `bootstrap_disagrees`."""
     below: np.ndarray | None = None
     match estimand:
+        case BoundedOf(of):
+            whole = analyse_bounded(estimand, columns, sample, confidence).estimate
+            said = of_member(of, columns, sample, weights, confidence)
+            return tuple(caution for caution in said if caution.code != "W052" or above_one(whole))
         case RatioOf():
             analysis = analyse_ratio(replace(estimand, absolute=False), columns, sample, confidence)
             above, below = _per_prompt(estimand.numerator, columns), _per_prompt(estimand.denominator, columns)

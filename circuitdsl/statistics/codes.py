@@ -85,7 +85,8 @@ CODES: Mapping[str, Code] = {
         "Banks are too small",
         "Where the tree of causal scrubbing is too large, its nodes have a bank of a few values that many paths take from, and paths "
         "that take the same one are not independent. Banks of half the size, drawn independently, differ from these by more than "
-        "chance, and that difference is about what the score is off by.\n\n"
+        "chance, and that difference is about what the score is off by. The interval and the verdict allow for it, as long as doubling "
+        "the banks halves what is left of it, or better; for a large part of the score that need not be so.\n\n"
         "Give more: `banks = 256`. If that cannot be afforded, scrub a part of the circuit, or use `sampling = shared` and say so.",
     ),
     "W067": Code(

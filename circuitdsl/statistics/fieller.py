@@ -106,7 +106,8 @@ def analyse_ratio(estimand: RatioOf, columns: Mapping[str, np.ndarray], sample: 
     residuals = (numerator - ratio * denominator) / of.below
     draws = components(residuals, sample) if residuals.ndim == 2 else None
     tolerance /= abs(of.below)
-    exact = bool(np.ptp(np.atleast_2d(residuals).mean(axis=0)) <= tolerance * max(1.0, abs(ratio)))
+    alike = [np.atleast_2d(residuals).mean(axis=0), *([residuals.mean(axis=-1)] if estimand.banks else [])]
+    exact = all(np.ptp(means) <= tolerance * max(1.0, abs(ratio)) for means in alike)
     low, high = (ratio, ratio) if exact else (low, high)
     tails: Tails = StudentTails(of.statistic, of.degrees)
     if estimand.absolute:

@@ -33,7 +33,7 @@ def analyse_mean(estimand: MeanOf, columns: Mapping[str, np.ndarray], sample: Sa
     error, degrees = math.sqrt(sample.variance(values)), float(sample.degrees(values))
     if by_bank is not None:
         error, degrees = between_banks(error, degrees, by_bank)
-    if np.ptp(values) <= tolerance or error == 0:
+    if (np.ptp(values) <= tolerance and (by_bank is None or np.ptp(by_bank) <= tolerance)) or error == 0:
         note = "the same on every prompt"
         estimate = Estimate(value=value, low=value, high=value, standard_error=0.0, n=sample.n, method=sample.method, note=note)
         return Analysis(estimate, StudentTails(lambda theta: math.nan, 1.0), True, tolerance, sample.units)

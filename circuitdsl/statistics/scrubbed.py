@@ -5,12 +5,17 @@ from circuitdsl.statistics.cautions import Caution
 
 LEAST = 0.01
 """A difference of scores below this is of no account, however sure it is."""
+LARGE = 0.2
+"""Share of the score from which on its bias is far from its leading term: a square root's is then off by a quarter and more."""
 
 
-def biased_banks(slots: int, bias: Estimate) -> Caution | None:
-    if not _surely_apart(bias):
+def biased_banks(slots: int, bias: Estimate, score: Estimate) -> Caution | None:
+    if not _surely_apart(bias) or bias.value is None:
         return None
-    return Caution("W066", f"banks of {slots} put the score off by about {shown(bias)}: take larger ones")
+    said = f"banks of {slots} put the score off by about {shown(bias)}: take larger ones"
+    if score.value is not None and abs(bias.value) > LARGE * abs(score.value):
+        said += ", for so large a part of it need not halve as banks double, and its bound may be too small"
+    return Caution("W066", said)
 
 
 def joined_differs(features: str, how: str, spread: Estimate) -> Caution | None:

@@ -4,7 +4,7 @@ Everything that is judged offers two tails: `above(θ)`, the p-value of "the val
 and `below(θ)` likewise. A claim's `p_support` is a p-value of "the claim is false", its `p_refute` of "the claim is true".
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -68,6 +68,25 @@ class FoldedTails:
 
     def below(self, theta: float) -> float:
         return inside(self.of, -theta, theta)[0] if theta >= 0 else 1.0
+
+
+@dataclass(frozen=True)
+class AllTails:
+    """Tails of something that lies between numbers with tails: above a bound if all of them are, whichever it is nearest to.
+
+    An intersection-union test (Berger 1982): with the truth between the least and the greatest number, one of the two p-values is
+    valid, and the largest is never smaller. `floor` is the smallest p-value that there may be.
+    """
+
+    of: Sequence[Tails]
+    floor: float = 0.0
+    shift: bool = False
+
+    def above(self, theta: float) -> float:
+        return max(self.floor, *(tails.above(theta) for tails in self.of))
+
+    def below(self, theta: float) -> float:
+        return max(self.floor, *(tails.below(theta) for tails in self.of))
 
 
 def inside(tails: Tails, low: float, high: float) -> tuple[float, float]:

@@ -6,9 +6,10 @@ from typing import NamedTuple
 import numpy as np
 
 from circuitdsl.borders.hypothesis import Comparison
-from circuitdsl.borders.measure import AucOf, Estimand, MeanOf, PermutedOf, ProportionOf, RankOf, RatioOf, SpreadOf
+from circuitdsl.borders.measure import AucOf, BoundedOf, Estimand, MeanOf, PermutedOf, ProportionOf, RankOf, RatioOf, SpreadOf
 from circuitdsl.borders.verdict import ClaimVerdict, Estimate, MemberVerdict, Outcome, Question
 from circuitdsl.statistics.analyses import Analysis, untestable
+from circuitdsl.statistics.bounded import analyse_bounded, what_would_decide_bounded
 from circuitdsl.statistics.cautions import few_draws, of_member
 from circuitdsl.statistics.deciding import prompts_to_decide, why_undecided
 from circuitdsl.statistics.decoding import analyse_auc, analyse_permuted
@@ -81,6 +82,8 @@ def analyse(estimand: Estimand, columns: Mapping[str, np.ndarray], these: Sample
             return analyse_proportion(estimand, columns, these, confidence)
         case RatioOf():
             return analyse_ratio(estimand, columns, these, confidence)
+        case BoundedOf():
+            return analyse_bounded(estimand, columns, these, confidence)
         case SpreadOf():
             return analyse_spread(estimand, columns, these, confidence)
         case AucOf():
@@ -102,6 +105,8 @@ def _columns_of(estimand: Estimand) -> list[str]:
             return [name for name, _ in estimand.of.terms]
         case RatioOf():
             return [name for of in (estimand.numerator, estimand.denominator) for name, _ in of.terms]
+        case BoundedOf():
+            return [name for ratio in estimand.ratios for name in _columns_of(ratio)]
         case SpreadOf():
             return [name for ratio in (estimand.first, estimand.second) for name in _columns_of(ratio)]
         case AucOf():
@@ -187,6 +192,9 @@ def _member(one: _Examined, number: int, adjusted: tuple[float, float], factors:
         if isinstance(member.estimand, RankOf):
             as_good = count_as_good(member.estimand, one.question.columns)
             reason = what_would_decide_rank(as_good, len(member.estimand.among), comparison, level / factor)
+        elif isinstance(member.estimand, BoundedOf):
+            plain_ratio = analyse_ratio(member.estimand.of, one.question.columns, one.sample, 1 - 2 * level)
+            reason = what_would_decide_bounded(analysis.estimate, plain_ratio.estimate, comparison, member.estimand.slots)
         else:
             prompts = prompts_to_decide(member.estimand, analysis.estimate, comparison, level / factor)
             reason = why_undecided(analysis.estimate, comparison, prompts, one.sample)

@@ -64,7 +64,8 @@ def watched(
             case Guesses(probe, permuted, selectivity):
                 yield from guesses(probe, permuted, selectivity, columns, sample, confidence)
             case BankBias(slots, bias):
-                found = biased_banks(slots, analyse_ratio(bias, columns, sample, confidence).estimate)
+                score = analyse_ratio(bias.second, columns, sample, confidence).estimate
+                found = biased_banks(slots, analyse_spread(bias, columns, sample, confidence).estimate, score)
             case Joined(features, how, spread):
                 found = joined_differs(features, how, analyse_spread(spread, columns, sample, confidence).estimate)
             case Regrouped(grouping, spread):

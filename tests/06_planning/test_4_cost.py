@@ -1,8 +1,10 @@
 """The cost model counts what a plain pass counts, and less for less."""
 
+from dataclasses import replace
+
 import pytest
 
-from circuitdsl.borders.plan import Request
+from circuitdsl.borders.plan import REGISTER_AT_ONCE, Request
 from circuitdsl.borders.units import EMBED
 from circuitdsl.borders.values import Algebra, Override, Readout, Run
 from circuitdsl.planning import cost, plan
@@ -33,7 +35,8 @@ def test_the_whole_circuit_costs_about_a_pass_and_its_base_runs(space, shape):
     value = whole_model(Algebra(), shape)
     found = plan([Request(Readout("metric", value, "clean", "ld"), tuple(range(12)))], space()).cost
     vocabulary = shape.width * shape.vocabulary / (shape.layers * 12 * shape.width**2 + shape.width * shape.vocabulary)
-    assert found.base_passes == pytest.approx(1 - vocabulary, rel=0.02)  # one run, without the vocabulary
+    last = 1 / 6 + 5 / 6 / 6.5  # of the last layer: keys and values, and the rest at one position of six or seven
+    assert found.base_passes == pytest.approx((1 - vocabulary) * (shape.layers - 1 + last) / shape.layers, rel=0.03)  # one run
     assert 0.6 < found.passes - found.base_passes < 1.1
     assert found.values == 3 * 5 + 1 == found.computed
 
@@ -56,3 +59,14 @@ def test_base_runs_stop_at_the_last_layer_that_is_read(space, shape):
     both = plan([first.requests[0], Request(Readout("metric", algebra.logits(CLEAN), "clean", "ld"), (0,))], space())
     assert both.panels[0].worlds == {CLEAN: shape.layers, ABC: shape.layers}
     assert both.cost.base_passes == pytest.approx(2 * first.cost.base_passes)
+
+
+def test_chunks_keep_registers_to_what_a_processor_is_fast_with(space, shape):
+    """Whatever memory there is; a device of its own takes all that fits. The largest register is the logits' reads, or a stream."""
+    value = whole_model(Algebra(), shape)
+    [panel, _] = plan([Request(Readout("metric", value, "clean", "ld"), tuple(range(12)))], space()).panels
+    assert panel.largest == 6 * max(shape.width, shape.heads * shape.head_width)
+    assert panel.prompts(1 << 40, 4) == len(panel.rows) == 8
+    wide = replace(panel, largest=REGISTER_AT_ONCE // 4 // 3)
+    assert wide.prompts(1 << 40, 4) == 3 and wide.prompts(1 << 40, 8) == 1
+    assert wide.prompts(1 << 40, 4, cpu=False) == 8

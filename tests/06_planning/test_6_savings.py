@@ -143,6 +143,25 @@ def test_variants_on_one_axis(steps):
     assert steps("variants on one axis", *(algebra.logits(ABC, over(algebra, value)) for value in values)) == (4 + 4 + 4, 4 + 1 + 1)
 
 
+def scrubbed(algebra, paths="abc"):
+    """A head over other donors on each path, its queries with the measured row's embedding; then an MLP over the same donors."""
+    mix, values = embed(algebra), []
+    for path in paths:
+        donors = Gather("pool", Draw("clean", "pool", path))
+        head = algebra.recomputed(EARLY, donors, {"q": mix})
+        mlp = algebra.recomputed(MLPS[1], donors, {"in": over(algebra, head)})
+        values.append(algebra.logits(ABC, over(algebra, mlp)))
+    return values
+
+
+def test_backgrounds_on_one_axis(steps):
+    """The donors of three paths are rows of one plain run: the embedding's write, the head's projection, attention and write, the MLP.
+
+    The MLP is written to the counterfactual run, in three variants.
+    """
+    assert steps("backgrounds on one axis", *scrubbed(Algebra())) == (5 * 3 + 1, 5 + 1)
+
+
 def test_named_tokens_only(space, saved, shape):
     """Two tokens of the vocabulary, for each of the readouts."""
     algebra = Algebra()
@@ -178,6 +197,7 @@ def test_each_pass_of_a_chain_begins_with_what_the_one_before_left(space):
         ("dead values dropped", "only where they are read"),
         ("donors from one run", "runs stopped early"),
         ("heads together", "variants on one axis"),
+        ("variants on one axis", "backgrounds on one axis"),
     ]:
         assert found[first].after == found[second].before
         assert found[first].unit == found[second].unit

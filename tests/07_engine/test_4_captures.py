@@ -5,6 +5,7 @@ import torch
 
 from circuitdsl.borders.units import WriteGroup
 from circuitdsl.engine.captures import Captures
+from circuitdsl.models.exact import exact
 
 
 @pytest.mark.parametrize("layers", [0, 1, 2])
@@ -40,3 +41,45 @@ def test_what_was_used_longest_ago_makes_room(tiny, space):
     assert run(small, 0) is kept[0] and run(small, 2) is not kept[1]
     none = Captures(budget=0)
     assert run(none, 0) is not run(none, 0) and len(none) == 0
+
+
+@pytest.mark.parametrize("layers", [1, 2, None])
+@pytest.mark.parametrize("at", [(1, 4), (3,), ()])
+def test_the_last_layer_at_some_positions(tiny, family, unhooked, layers, at):
+    """It has the whole run's numbers there and none elsewhere; what came before, and its keys and values, are as ever."""
+    adapter = tiny(family)
+    tokens = torch.tensor([[3, 9, 27, 4, 6], [5, 8, 1, 2, 7]])
+    with exact():  # else transformers' softmax is of less precision
+        whole, part = adapter.capture(tokens, layers), adapter.capture(tokens, layers, at)
+    assert unhooked(adapter) and part.at == at and whole.at is None
+    last = len(whole.heads) - 1
+    partial = [(part.heads[last], whole.heads[last])]
+    for name in ("heads", "mlps", "keys", "values"):
+        found, expected = getattr(part, name), getattr(whole, name)
+        assert len(found) == len(expected)
+        for a, b in zip(found[:last], expected, strict=False):
+            assert torch.equal(a, b)
+    assert set(part.reads) == set(whole.reads)
+    torch.testing.assert_close((part.keys[last], part.values[last]), (whole.keys[last], whole.values[last]))
+    if adapter.shape.mlps:
+        mlp = WriteGroup(last, "mlp")
+        partial += [(part.mlps[last], whole.mlps[last]), (part.reads[mlp], whole.reads[mlp])]
+    after = WriteGroup(0, "logits") if layers is None else WriteGroup(layers, "attention")
+    for some, all_ in [*partial, (part.reads[after], whole.reads[after])]:
+        torch.testing.assert_close(some[:, at], all_[:, at])
+        assert some[:, [place for place in range(5) if place not in at]].isnan().all()
+
+
+def test_a_run_at_more_positions_takes_the_place_of_one_at_fewer(tiny, space):
+    adapter = tiny("gpt2")
+    space, depth, captures = space(adapter.shape), adapter.shape.layers, Captures()
+
+    def run(at, layers=depth):
+        return captures.run(adapter, space, "clean", (0,), layers, at)
+
+    few = run((2,))
+    assert run((2,)) is few and run((2,), depth - 1) is few and few.at == (2,)
+    more = run((1, 2))
+    assert more is not few and run((2,)) is more
+    every = run(None)
+    assert every is not more and every.at is None and run((1, 2)) is every

@@ -134,7 +134,7 @@ def test_any_flipped_byte_is_noticed(tiny, runs, slow_model):
         damaged = bytearray(content)
         damaged[place] ^= 4
         path.write_bytes(damaged)
-        found, _ = (asked := runs())._read(path, asked._conditions(adapter), adapter, 1)
+        found, _ = (asked := runs())._read(path, asked._conditions(adapter), adapter, 1, None)
         assert found is None or same(found, right), place
 
 

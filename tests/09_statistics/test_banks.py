@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from circuitdsl.borders.measure import Combination, MeanOf, Member, RatioOf, SpreadOf, column, difference
+from circuitdsl.borders.measure import MeanOf, Member, RatioOf, SpreadOf, column, difference
 from circuitdsl.borders.verdict import Estimate, Question
 from circuitdsl.borders.watches import BankBias, Joined, Regrouped
 from circuitdsl.statistics import judge
@@ -50,6 +50,14 @@ def test_a_column_without_replicates_is_as_ever():
         assert analyse(kind, columns, these, 0.95).estimate == analyse(plain, columns, these, 0.95).estimate
 
 
+@pytest.mark.parametrize("make", [MeanOf(column("scrubbed"), banks=True), RatioOf(column("scrubbed"), WHOLE, banks=True)])
+def test_banks_that_differ_are_no_certainty_where_prompts_are_all_alike(make):
+    by_bank = np.array([[0.5], [0.6], [0.7], [0.8]])
+    found = analyse(make, {"scrubbed": np.broadcast_to(by_bank, (BANKS, N)), "whole": np.ones(N)}, sample(np.arange(N)), 0.95)
+    assert not found.exact and found.estimate.low < 0.5 and found.estimate.high > 0.8
+    assert found.estimate.standard_error == pytest.approx(by_bank.std(ddof=1) / 2)
+
+
 def warned(watch, apart):
     """Codes of the warnings about a score of 0.7 where the other way to draw gives `apart` more."""
     rng = np.random.default_rng(1)
@@ -63,7 +71,7 @@ def warned(watch, apart):
 
 
 def bias(score):
-    return BankBias(8, RatioOf(Combination((("other", 1.0), ("F(scrub)", -1.0))), score.denominator, banks=True))
+    return BankBias(8, SpreadOf(RatioOf(difference("other", "F(base)"), score.denominator, banks=True), score))
 
 
 def spread(score):
@@ -83,8 +91,17 @@ def test_warnings_of_other_ways_to_draw(code, watch, fires, silent):
     assert all(warned(watch, apart) == [] for apart in silent)
 
 
+@pytest.mark.parametrize(("off", "large"), [(0.1, False), (0.2, True), (-0.2, True)])
+def test_a_bias_that_is_a_large_part_of_the_score_may_be_larger_than_its_bound(off, large):
+    from circuitdsl.statistics.scrubbed import biased_banks
+
+    warning = biased_banks(8, Estimate(value=off, low=off - 0.05, high=off + 0.05), Estimate(value=0.7))
+    assert warning.message.startswith("banks of 8 put the score off by about 0.")
+    assert warning.message.endswith("its bound may be too small") == large
+
+
 def test_no_warning_without_an_interval():
     from circuitdsl.statistics.scrubbed import biased_banks, joined_differs, regrouped_lower
 
     unknown = Estimate(value=0.5)
-    assert biased_banks(8, unknown) is joined_differs("f", "drawn apart", unknown) is regrouped_lower("heads", unknown) is None
+    assert biased_banks(8, unknown, unknown) is joined_differs("f", "drawn apart", unknown) is regrouped_lower("heads", unknown) is None

@@ -1,6 +1,9 @@
 """From a file to its evidence: the stages joined, on the induction toy, whose numbers are known."""
 
+import os
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +12,9 @@ import pytest
 from circuitdsl.borders.flags import Flags
 from circuitdsl.borders.source import CircError
 from circuitdsl.borders.values import Algebra
-from circuitdsl.pipeline import graph_of, lower, lower_figure, plan, read, resolve, verify
+from circuitdsl.drawn import graph_of
+from circuitdsl.pipeline import lower, lower_figure, plan, read, resolve
+from circuitdsl.run import verify
 
 FLAGS = Flags(settings={"prompts": 16}, edges=False)
 
@@ -102,3 +107,18 @@ def test_costly_claims_are_measured_on_a_stated_subset(toy):
     evidence = verify(path, Flags(settings={"prompts": 16, "subset": 6}, edges=False))
     assert [claim.verdict.members[0].estimate.n for claim in evidence.claims] == [6, 16]
     assert any(one.name == "subset" and one.origin == "flag" for one in evidence.conditions)
+
+
+def test_a_toy_is_verified_without_transformers_once_its_token_ids_were_compared(toy, tmp_path):
+    """Importing it takes longer than everything else that a toy needs beside torch."""
+    script = f"""
+import sys
+from pathlib import Path
+from circuitdsl.borders.flags import Flags
+from circuitdsl.run import verify
+verify(Path({str(toy)!r}), Flags(settings={{"prompts": 16}}, edges=False))
+sys.exit("transformers" in sys.modules)
+"""
+    cache = {**os.environ, "CIRCUITDSL_CACHE": str(tmp_path / "cache")}
+    first, second = (subprocess.run([sys.executable, "-c", script], env=cache, capture_output=True, text=True) for _ in range(2))
+    assert (first.returncode, second.returncode) == (1, 0), first.stderr + second.stderr

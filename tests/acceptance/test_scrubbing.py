@@ -6,7 +6,8 @@ import pytest
 
 from circuitdsl.borders.flags import Flags
 from circuitdsl.borders.values import Algebra
-from circuitdsl.pipeline import lower, plan, read, resolve, verify
+from circuitdsl.pipeline import lower, plan, read, resolve
+from circuitdsl.run import verify
 
 FILE = Path(__file__).parents[2] / "hypotheses" / "induction_scrubbed.circ"
 

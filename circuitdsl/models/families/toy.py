@@ -53,6 +53,11 @@ class Toy(Family):
             mlp_post=None,
         )
 
+    def cache(self):
+        from circuitdsl.models.toy import ToyCache
+
+        return ToyCache()
+
     def final(self, model):
         return None, model.unembed
 

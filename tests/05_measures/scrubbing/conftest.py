@@ -101,6 +101,36 @@ class Sums:
         return Graph(self.adapter.shape, tokens_as_prompts([[t] for t in range(n)]), [n] * n, classes, named, edges).hypothesis()
 
 
+class Voted:
+    """Inputs, one token each, `times` times over; two logits, the sum of the heads' functions of them and its opposite.
+
+    The metric is the logit, or the probability, of the one whose sign is that of the first input.
+    """
+
+    def __init__(self, inputs, *functions, kind="logit", times=40):
+        self.inputs = [*inputs] * times
+        n = len(self.inputs)
+        toy = Draft(1, len(functions), n, 1, [*map(str, range(n)), "for", "against"], {"token": n + 2, "one": 1, "sum": 1})
+        toy.embed(toy.read("token") + toy.read("one", np.ones((n + 2, 1))))
+        for index, function in enumerate(functions):
+            table = np.zeros((1, n + 2))
+            table[0, :n] = [function(*one) for one in self.inputs]
+            toy.head(0, index, v=toy.read("token", table), out=toy.write("sum"))
+        toy.unembed(np.vstack([toy.read("one", np.full((n, 1), -40.0)), toy.read("sum"), -toy.read("sum")]))
+        self.adapter, self.kind = toy.adapter(), kind
+
+    def file(self, nodes, **features):
+        n = len(self.inputs)
+        classes = {name: ranks([function(*one) for one in self.inputs]) for name, function in features.items()}
+        edges = [(a, b, None) for one in nodes for a, b in (("embed", one.name), (one.name, "logits"))]
+        target = [n if one[0] > 0 else n + 1 for one in self.inputs]
+        prompts = tokens_as_prompts([[t] for t in range(n)])
+        found = Graph(self.adapter.shape, prompts, target, classes, {one.name: one for one in nodes}, edges).hypothesis()
+        metric = found.metrics["m"]
+        pick = metric.bound["clean"]
+        return replace(found, metrics={"m": replace(metric, bound={"clean": Pick(self.kind, pick.ids, pick.positions)})})
+
+
 def ranks(values):
     return [sorted(set(values)).index(value) for value in values]
 
@@ -189,12 +219,12 @@ def expectation(found: list[Outcome], of: Callable[[Outcome], float], rows: int)
     return float(sum(Fraction(of(one)).limit_denominator(10**6) * one.odds for one in found) / rows)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def scrub():
     """The tools above, by name."""
 
     class Tools:
-        Graph, Sums, prompts = Graph, Sums, tokens_as_prompts
+        Graph, Sums, Voted, prompts = Graph, Sums, Voted, tokens_as_prompts
 
     for name in ("node", "lowered", "outcomes", "expectation", "ranks", "judged"):
         setattr(Tools, name, staticmethod(globals()[name]))

@@ -6,42 +6,14 @@ from itertools import product
 import numpy as np
 import pytest
 
-from circuitdsl.borders.prompts import Pick
-from circuitdsl.borders.units import Unit
-from circuitdsl.models.toys import Draft, induction
+from circuitdsl.borders.hypothesis import Place
+from circuitdsl.borders.units import Role, Unit
+from circuitdsl.measures.adversary import Grouping, left_out, splits
+from circuitdsl.measures.scrubbing import Apart, draw_groups
+from circuitdsl.models.toys import induction
 
 A, B, C = (Unit("head", 0, index) for index in range(3))
 SIGNS = (-1, 1)
-
-
-class Voted:
-    """Inputs, one token each, `times` times over; two logits, the sum of the heads' functions of them and its opposite.
-
-    The metric is the logit, or the probability, of the one whose sign is that of the first input.
-    """
-
-    def __init__(self, inputs, *functions, kind="logit", times=40):
-        self.inputs = [*inputs] * times
-        n = len(self.inputs)
-        toy = Draft(1, len(functions), n, 1, [*map(str, range(n)), "for", "against"], {"token": n + 2, "one": 1, "sum": 1})
-        toy.embed(toy.read("token") + toy.read("one", np.ones((n + 2, 1))))
-        for index, function in enumerate(functions):
-            table = np.zeros((1, n + 2))
-            table[0, :n] = [function(*one) for one in self.inputs]
-            toy.head(0, index, v=toy.read("token", table), out=toy.write("sum"))
-        toy.unembed(np.vstack([toy.read("one", np.full((n, 1), -40.0)), toy.read("sum"), -toy.read("sum")]))
-        self.adapter, self.kind = toy.adapter(), kind
-
-    def file(self, scrub, nodes, **features):
-        n = len(self.inputs)
-        classes = {name: scrub.ranks([function(*one) for one in self.inputs]) for name, function in features.items()}
-        edges = [(a, b, None) for one in nodes for a, b in (("embed", one.name), (one.name, "logits"))]
-        target = [n if one[0] > 0 else n + 1 for one in self.inputs]
-        prompts = scrub.prompts([[t] for t in range(n)])
-        found = scrub.Graph(self.adapter.shape, prompts, target, classes, {one.name: one for one in nodes}, edges).hypothesis()
-        metric = found.metrics["m"]
-        pick = metric.bound["clean"]
-        return replace(found, metrics={"m": replace(metric, bound={"clean": Pick(self.kind, pick.ids, pick.positions)})})
 
 
 def codes(verdict):
@@ -55,8 +27,8 @@ def row(verdict, name):
 @pytest.mark.parametrize(("whole", "fires"), [(False, True), (True, False)])
 def test_changes_that_cancel(scrub, whole, fires):
     """As in ground truth 16 the mean is kept, and each prompt is not: what is left out adds to one and takes from another."""
-    toy = Voted([(y, x) for y in SIGNS for x in (-1, 0, 1)], lambda y, x: y + y * x, lambda y, x: 0 if whole else 2 * x)
-    verdict = scrub.judged(toy.file(scrub, [scrub.node("a", A)]), toy.adapter)
+    toy = scrub.Voted([(y, x) for y in SIGNS for x in (-1, 0, 1)], lambda y, x: y + y * x, lambda y, x: 0 if whole else 2 * x)
+    verdict = scrub.judged(toy.file([scrub.node("a", A)]), toy.adapter)
     assert ("W053" in codes(verdict)) == fires
     assert verdict.members[0].estimate.value == pytest.approx(1, abs=0.3)
     assert (row(verdict, "|F(scrub) − F(M)| a prompt") > 0.5) == fires
@@ -66,30 +38,30 @@ def test_changes_that_cancel(scrub, whole, fires):
 @pytest.mark.parametrize(("whole", "fires"), [(False, True), (True, False)])
 def test_a_score_above_one(scrub, whole, fires):
     """An anti-helper is left out: ground truth 18."""
-    toy = Voted([(y,) for y in SIGNS], lambda y: y, lambda y: -y / 2)
+    toy = scrub.Voted([(y,) for y in SIGNS], lambda y: y, lambda y: -y / 2)
     nodes = [scrub.node("y", A, carries="y"), *([scrub.node("less", B, carries="y")] if whole else [])]
-    verdict = scrub.judged(toy.file(scrub, nodes, y=lambda y: y), toy.adapter, baseline="unconditional")
+    verdict = scrub.judged(toy.file(nodes, y=lambda y: y), toy.adapter, baseline="unconditional")
     assert ("W052" in codes(verdict)) == fires
     assert verdict.members[0].estimate.value == pytest.approx(1 if whole else 2, abs=0.5)
 
 
 @pytest.mark.parametrize(("times", "fires"), [(10, True), (20, False)])
 def test_a_small_class(scrub, times, fires):
-    toy = Voted([(y,) for y in SIGNS], lambda y: y, lambda y: 0, times=times)
-    assert ("W057" in codes(scrub.judged(toy.file(scrub, [scrub.node("y", A, carries="y")], y=lambda y: y), toy.adapter))) == fires
+    toy = scrub.Voted([(y,) for y in SIGNS], lambda y: y, lambda y: 0, times=times)
+    assert ("W057" in codes(scrub.judged(toy.file([scrub.node("y", A, carries="y")], y=lambda y: y), toy.adapter))) == fires
 
 
 @pytest.mark.parametrize(("each", "fires"), [(3, True), (40, False)])
 def test_donors_that_are_the_reference_itself(scrub, each, fires):
-    toy = Voted([(y, x) for y in SIGNS for x in range(120 // each)], lambda y, x: y, lambda y, x: 0, times=each // 2 or 1)
-    verdict = scrub.judged(toy.file(scrub, [scrub.node("y", A, carries="x")], x=lambda y, x: x), toy.adapter)
+    toy = scrub.Voted([(y, x) for y in SIGNS for x in range(120 // each)], lambda y, x: y, lambda y, x: 0, times=each // 2 or 1)
+    verdict = scrub.judged(toy.file([scrub.node("y", A, carries="x")], x=lambda y, x: x), toy.adapter)
     assert ("W063" in codes(verdict)) == fires
 
 
 def diamond(scrub, other, together=False):
     """Two heads that carry f: f + g and f less `other` of g; the probability of f's side."""
-    toy = Voted(product(SIGNS, SIGNS), lambda f, g: f + g, lambda f, g: f - other * g, kind="prob")
-    return toy, toy.file(scrub, [scrub.node("m", A, B, carries="f", together=together)], f=lambda f, g: f)
+    toy = scrub.Voted(product(SIGNS, SIGNS), lambda f, g: f + g, lambda f, g: f - other * g, kind="prob")
+    return toy, toy.file([scrub.node("m", A, B, carries="f", together=together)], f=lambda f, g: f)
 
 
 @pytest.mark.parametrize(("other", "fires"), [(1, True), (0, False)])
@@ -110,7 +82,7 @@ def test_what_carries_one_feature_is_drawn_together_and_apart(scrub, other, fire
 
 def test_the_other_way_to_draw_is_not_asked_where_there_is_none(scrub):
     toy, file = diamond(scrub, 1)
-    one = toy.file(scrub, [scrub.node("m", A, carries="f")], f=lambda f, g: f)
+    one = toy.file([scrub.node("m", A, carries="f")], f=lambda f, g: f)
     for hypothesis, options in ((one, {}), (file, {"sampling": "shared"})):
         lowered = scrub.lowered(hypothesis, **options)
         assert not any("drawn" in name for name in lowered.members[0].beside)
@@ -141,8 +113,8 @@ def test_donors_that_share_the_mechanism(scrub, seed, fires):
 
 def left_to_cancel(scrub, other, size=2):
     """Ground truth 13: g and less `other` of g are left out; the probability of f's side. Half of the prompts are explored."""
-    toy = Voted(product(SIGNS, SIGNS), lambda f, g: f, lambda f, g: size * g, lambda f, g: -size * other * g, kind="prob")
-    file = toy.file(scrub, [scrub.node("a", A, carries="f")], f=lambda f, g: f)
+    toy = scrub.Voted(product(SIGNS, SIGNS), lambda f, g: f, lambda f, g: size * g, lambda f, g: -size * other * g, kind="prob")
+    file = toy.file([scrub.node("a", A, carries="f")], f=lambda f, g: f)
     n = len(toy.inputs)
     return toy, replace(file, exploring=tuple(range(n // 2)), verifying=tuple(range(n // 2, n)))
 
@@ -160,10 +132,26 @@ def test_the_adversary_takes_apart_what_cancels(scrub):
 
 def test_the_adversary_finds_nothing_where_nothing_is_left_out_that_matters(scrub):
     toy, file = left_to_cancel(scrub, 1)
-    nothing = Voted(product(SIGNS, SIGNS), lambda f, g: f, lambda f, g: 0, lambda f, g: 0, kind="prob")
-    file = replace(
-        nothing.file(scrub, [scrub.node("a", A, carries="f")], f=lambda f, g: f), exploring=file.exploring, verifying=file.verifying
-    )
+    nothing = scrub.Voted(product(SIGNS, SIGNS), lambda f, g: f, lambda f, g: 0, lambda f, g: 0, kind="prob")
+    file = replace(nothing.file([scrub.node("a", A, carries="f")], f=lambda f, g: f), exploring=file.exploring, verifying=file.verifying)
     verdict = scrub.judged(file, nothing.adapter, adversary=8)
     assert "W068" not in codes(verdict) and "lowered by" not in verdict.members[0].beside
     assert toy is not None
+
+
+def test_parts_of_a_stated_group_keep_its_positions():
+    places = tuple(Place(unit, "late", (Role("END"),)) for unit in (A, B))
+    left = (A, B, C)
+    found = splits(Grouping((Apart("late", places),)), {"head 0.0": frozenset({A}), "head 0.2": frozenset({C})}, left)
+    (grouping,) = found  # head 0.2 is all that is left of the rest
+    assert {one.name: one.places for one in grouping.apart} == {"late less head 0.0": places[1:], "head 0.0": places[:1]}
+
+
+def test_what_an_edge_delivers_at_some_positions_is_left_out_at_the_others(scrub):
+    toy = scrub.Sums([(0,), (1,)], [lambda x: x, lambda x: x], 2)
+    file = toy.graph([scrub.node("a", A), scrub.node("b", B)])
+    incoming = draw_groups(file, tuple(link for edge in file.edges for link in edge.links))
+    logits = next(place for place in incoming if str(place.unit) == "logits")
+    assert B not in left_out(file, incoming)
+    groups = tuple(replace(one, links=tuple(replace(link, roles=(Role("END"),)) for link in one.links)) for one in incoming[logits])
+    assert B in left_out(file, {**incoming, logits: groups})

@@ -1,16 +1,19 @@
 """Banks, where the tree is too large: when they are taken, how their draws fall, and how far they are off."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from circuitdsl.borders.measure import RatioOf
+from circuitdsl.borders.hypothesis import Claim
 from circuitdsl.borders.plan import Request
+from circuitdsl.borders.prompts import Distribution
 from circuitdsl.borders.source import CircError
 from circuitdsl.borders.units import Unit
-from circuitdsl.borders.values import Draw
+from circuitdsl.borders.values import Algebra, Draw, Readout
 from circuitdsl.engine.executor import execute
+from circuitdsl.measures.scrub import Scrubs
 from circuitdsl.measures.scrubbing import permutation
 from circuitdsl.models.toys import Draft
 from circuitdsl.planning import plan
@@ -148,6 +151,46 @@ def test_a_chain_of_diamonds_has_its_spread_and_larger_banks_are_nearer(scrub):
     assert large.std() < small.std() / 2
 
 
+DONORS = 1024
+
+
+def mean_squares(scrub, toy, slots, banks, rows):
+    """Mean of the square over `rows` prompts for each bank of so many slots, in the chain of ten, with 1,024 donors; [banks]."""
+    file = chained(scrub, toy.shape, 10, rows)
+    pool = Distribution("pool", scrub.prompts([[row % 2] for row in range(DONORS)]))
+    features = {"none": {"clean": (0,) * rows, "pool": (0,) * DONORS}}
+    file = replace(file, distributions={**file.distributions, "pool": pool}, features=features)
+    options = {"baseline": "shuffle", "banks": slots, "from": "pool"}
+    runs = Scrubs(Claim("s", "scrub", "scrub(m)", metric="m", options=options), file, Algebra())
+    requests = [Request(Readout("metric", runs.scrubbed(bank), "clean", "m"), tuple(range(rows))) for bank in range(banks)]
+    found = execute(plan(requests, file), toy, file)
+    return np.array([np.mean(found[request.readout.digest] ** 2) for request in requests])
+
+
+def expected(slots, pairs):
+    """Ground truth 19, 2¹⁰/4, and what `pairs` of paths to one leaf add: they meet with probability 1/M, else never in one donor."""
+    return 256 + pairs / 4 * (1 / slots - (1 - 1 / slots) / (DONORS - 1))
+
+
+def test_the_error_of_banks_shrinks_as_they_grow(scrub):
+    """Ground truth 19 with heads that write their sum, so that all pairs of the 512 paths to a leaf add up."""
+    toy, sizes, means = diamonds(10, 1.0), (8, 64, 512), []
+    for slots in sizes:
+        found = mean_squares(scrub, toy, slots, 4, 25)
+        error = np.hypot(found.std(ddof=1) / 2, 2**0.5 * found.mean() / (4 * 25) ** 0.5)
+        assert abs(found.mean() - expected(slots, 2 * 512 * 511)) < 3 * error
+        means.append(found.mean() - 256)
+    assert means[0] > 4 * means[1] > 16 * means[2] > 0
+
+
+@pytest.mark.parametrize(("slots", "banks", "rows"), [(512, 4, 25), (4096, 1, 100)])
+def test_large_banks_are_the_tree_but_for_chance(scrub, slots, banks, rows):
+    """Ground truth 19 as it is stated: heads write their difference, and the square's deviation is √2 times its mean."""
+    found = mean_squares(scrub, diamonds(10), slots, banks, rows)
+    chance = 2**0.5 * 256 / (banks * rows) ** 0.5
+    assert abs(found.mean() - 256) < 2.5 * chance and abs(found.mean() - expected(slots, -1024)) < 2.5 * chance
+
+
 def test_banks_of_half_the_size_are_off_by_twice_as_much(scrub):
     """Heads that write their sum: each of two leaves is reached by 16 paths, any two of which meet with probability 1/M.
 
@@ -158,16 +201,6 @@ def test_banks_of_half_the_size_are_off_by_twice_as_much(scrub):
     assert abs(large.mean() - 15.5) < 4 * error and abs(half.mean() - 23) < 4 * error
     assert abs(2 * large.mean() - half.mean() - 8) < 4 * np.sqrt((4 * large.var(ddof=1) + half.var(ddof=1)) / 12)
     assert half.mean() - large.mean() > 3 * error
-
-
-def test_the_bias_is_told_by_banks_of_half_the_size(scrub, shape):
-    lowered = scrub.lowered(chained(scrub, shape, 6), banks=8)
-    (member,) = lowered.members
-    bias = member.beside["bias of banks of 8"]
-    assert isinstance(bias, RatioOf) and bias.banks and member.estimand.banks
-    assert dict(bias.numerator.terms) == {"F(scrub), banks of 4": 1.0, "F(scrub)": -1.0}
-    of = lambda name: {lowered.readouts[one].digest for one in lowered.replicates[name]}  # noqa: E731
-    assert not of("F(scrub)") & of("F(scrub), banks of 4")
 
 
 def test_left_out_parents_named_as_one_group_share_a_draw_in_banks_as_well(scrub):

@@ -1,0 +1,125 @@
+"""The spine of a run: a file to its evidence and verdicts."""
+
+import os
+import platform
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from circuitdsl import __version__
+from circuitdsl.borders.flags import Flags, Progress, quiet
+from circuitdsl.borders.hypothesis import Hypothesis
+from circuitdsl.borders.values import Algebra
+from circuitdsl.pipeline import fetch, judge, lower, lower_figure, machine, measure, plan, read, resolve, settle
+
+if TYPE_CHECKING:
+    from circuitdsl.borders.evidence import Evidence
+    from circuitdsl.borders.plan import Plan
+    from circuitdsl.engine.disk import RunsOnDisk
+    from circuitdsl.models.loading import Loaded
+
+
+CACHE = 2 * 10**9
+"""Bytes of plain runs that are kept on disk unless told otherwise."""
+
+
+def base_runs(loaded: "Loaded", flags: Flags) -> "RunsOnDisk | None":
+    """The model's plain runs on disk, if they are kept there."""
+    from circuitdsl.engine.disk import RunsOnDisk
+    from circuitdsl.models.cache import cache_folder
+
+    limit = CACHE if flags.cache is None else flags.cache
+    return RunsOnDisk(cache_folder() / "runs", limit, loaded.identity) if limit else None
+
+
+def verify(path: Path, flags: Flags, progress: Progress = quiet) -> "Evidence":
+    """A file to its evidence and verdicts. Raises CircError for what is wrong with the file, GuardError for what is with the model."""
+    from circuitdsl.engine.captures import Captures
+    from circuitdsl.models.loading import load
+    from circuitdsl.models.parity import check_parity
+    from circuitdsl.models.tokenizers import assert_same_tokenizer, tokenizer_at
+    from circuitdsl.reports.record import record
+
+    started = time.perf_counter()
+    progress("reading the file", 0.0)
+    document = read(path)
+    fetch(document, flags, progress)
+    hypothesis = resolve(document, flags)
+    algebra = Algebra()
+    lowered = lower(hypothesis, algebra)
+    figure = lower_figure(hypothesis, algebra, flags.edges)
+    loaded = load(
+        hypothesis.model,
+        folder=hypothesis.source.folder,
+        dtype=flags.dtype,
+        device=flags.device,
+        unsafe=flags.unsafe,
+        progress=lambda what: progress(what, 0.0),
+    )
+    progress("checking the model", 0.0)
+    tokenizer = tokenizer_at(loaded.location)
+    prompts = hypothesis.distributions[hypothesis.default].prompts
+    if tokenizer is not None:
+        assert_same_tokenizer(tokenizer, loaded.location, [prompt.text for prompt in prompts])
+    parity = check_parity(loaded.adapter, _batch(hypothesis))
+    progress(parity.line(), 0.0)
+    machine(flags, measure=True)  # so that `plan` can say how long the next run takes
+    disk = base_runs(loaded, flags)
+    captures = Captures(keep=True, disk=disk)
+
+    def run(planned: "Plan", what: str = "choosing sets to knock out") -> dict[str, dict[int, float]]:
+        return measure(planned, loaded.adapter, hypothesis, progress, captures, what)
+
+    asked = settle(hypothesis, lowered, run, flags.memory)
+    progress("planning", 0.0)
+    if flags.sequential:
+        from circuitdsl.early import judge_early
+
+        asked, figure, verdicts, numbers = judge_early(
+            hypothesis, asked, figure, lambda some: run(plan(hypothesis, some, flags.memory), "measuring")
+        )
+    else:
+        numbers = run(plan(hypothesis, [*asked, *figure], flags.memory), "measuring")
+        verdicts = judge(hypothesis, asked, numbers)
+    progress("judging", 1.0)
+    shown = prompts[(hypothesis.verifying or hypothesis.exploring)[0]].tokens
+    return record(
+        hypothesis,
+        asked,
+        verdicts,
+        next(iter(figure), None),
+        next(iter(judge(hypothesis, figure, numbers)), None),
+        numbers,
+        model=loaded.record(tokenizer, parity),
+        tokens=[tokenizer.decode([token]) for token in shown] if tokenizer else [str(token) for token in shown],
+        circuitdsl=__version__,
+        command=flags.command,
+        created=_now(),
+        seconds=round(time.perf_counter() - started, 2),
+        versions=_versions(),
+        base_runs=disk.record() if disk else None,
+        warnings=tuple(f"{warning.code}: {warning.message}" for warning in hypothesis.warnings),
+    )
+
+
+def _batch(hypothesis: Hypothesis) -> list[tuple[int, ...]]:
+    """A few of the file's own prompts, of one length, for the guards."""
+    prompts = hypothesis.distributions[hypothesis.default].prompts
+    length = len(prompts[0].tokens)
+    return [prompt.tokens for prompt in prompts if len(prompt.tokens) == length][:4]
+
+
+def _now() -> str:
+    """The time in UTC; SOURCE_DATE_EPOCH fixes it, so that a file can be made again byte by byte."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    when = datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
+    return when.isoformat(timespec="seconds")
+
+
+def _versions() -> dict[str, str]:
+    """Of Python, this program, and the libraries that make numbers."""
+    from importlib.metadata import version
+
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    return found | {name: version(name) for name in ("torch", "transformers", "tokenizers", "numpy", "scipy")}
