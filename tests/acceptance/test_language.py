@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from circuitdsl.borders import document as doc
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = [ROOT / "hypotheses" / f"{name}.circ" for name in ("greater_than_gpt2", "induction_toy", "ioi_gpt2", "ioi_smollm2")]
@@ -201,8 +204,11 @@ claims { mean: value(diff, of = model) }
     assert re.search(r"IO\[1\]", ran.out)
 
 
-@settings(deadline=None, max_examples=40)
-@given(roundtrip.documents)
+CLAIMS = st.builds(doc.Document, st.tuples(st.builds(doc.Claims, roundtrip.several(roundtrip.claims, least=2, most=4))))
+
+
+@settings(deadline=None, max_examples=60)
+@given(roundtrip.documents | CLAIMS)
 def test_print_then_parse_is_the_identity_on_generated_documents(document):
     from circuitdsl.borders.source import Source
     from circuitdsl.language.formatter import format_document
@@ -214,7 +220,6 @@ def test_print_then_parse_is_the_identity_on_generated_documents(document):
 
 
 def test_the_syntax_tree_is_frozen_and_says_where_each_part_stands(whole):
-    from circuitdsl.borders import document as doc
     from circuitdsl.pipeline import read
 
     document = read(whole)
