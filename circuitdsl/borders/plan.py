@@ -266,6 +266,8 @@ class Machine:
     bytes: float
     operation: float
     memory: float
+    made: float = 0.0
+    """When it was measured, in seconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +287,8 @@ class Cost:
     seconds: float | None = None
     base_seconds: float | None = None
     """How many of those are the plain runs."""
+    calibrated: float | None = None
+    """When the machine was measured."""
 
 
 @dataclass(frozen=True, slots=True)
