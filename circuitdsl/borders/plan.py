@@ -22,6 +22,8 @@ REGISTER_AT_ONCE = 1 << 25
 """Bytes of a register on a CPU: glibc gives larger ones back to the system, and to touch each new page of the next costs more than
 to fill it.
 """
+PROMPTS_AT_ONCE = 8
+"""As many prompts are taken at once all the same, where memory allows, so that what a step costs whatever its size is shared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +252,7 @@ class Panel:
         """
         fit = min((memory // itemsize - fixed) // max(1, each) for each, fixed in self.peaks)
         if cpu and self.largest:
-            fit = min(fit, REGISTER_AT_ONCE // (itemsize * self.largest))
+            fit = min(fit, max(PROMPTS_AT_ONCE, REGISTER_AT_ONCE // (itemsize * self.largest)))
         return max(1, min(len(self.rows), fit))
 
 
