@@ -22,6 +22,8 @@ REGISTER_AT_ONCE = 1 << 25
 """Bytes of a register on a CPU: glibc gives larger ones back to the system, and to touch each new page of the next costs more than
 to fill it.
 """
+PROMPTS_AT_ONCE = 8
+"""As many prompts are taken at once all the same, where memory allows, so that what a step costs whatever its size is shared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +254,7 @@ class Panel:
         """
         fit = min((memory // itemsize - fixed) // max(1, each) for each, fixed in self.peaks)
         if cpu and self.largest:
-            fit = min(fit, REGISTER_AT_ONCE // (itemsize * self.largest))
+            fit = min(fit, max(PROMPTS_AT_ONCE, REGISTER_AT_ONCE // (itemsize * self.largest)))
         return max(1, min(len(self.rows), fit))
 
 
@@ -268,6 +270,8 @@ class Machine:
     bytes: float
     operation: float
     memory: float
+    made: float = 0.0
+    """When it was measured, in seconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +291,8 @@ class Cost:
     seconds: float | None = None
     base_seconds: float | None = None
     """How many of those are the plain runs."""
+    calibrated: float | None = None
+    """When the machine was measured."""
 
 
 @dataclass(frozen=True, slots=True)

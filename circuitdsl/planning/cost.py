@@ -183,7 +183,10 @@ def step_work(step: Step, registers: Sequence[Register], shape: ModelShape, colu
                 both = placed(change.placements, worlds, m, each) + placed(change.instead, worlds, m, each)
                 work += Work(0, both + 3 * m * each)  # their difference
                 if change.kind in ("head", "neuron"):
-                    work += product(m * len(at), each / len(at), d)
+                    inner = each / len(at)
+                    work += product(m * len(at), inner, d)
+                    if change.members != tuple(range(change.members[0], change.members[0] + len(change.members))):
+                        work += Work(0, 0, 2 * inner * d)  # weights that do not lie together are copied
             return work
         case Measure(variants=variants):
             looked = product(len(variants) * (2 if step.reference else 1), d, columns)

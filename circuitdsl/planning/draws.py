@@ -21,8 +21,16 @@ MOST_ORDERS = 50_000
 
 def uniform(seed: int, distribution: str, draw: str, row: int, n: int) -> int:
     """A number below `n`, each equally likely to 2⁻²⁵⁶, from the hash of the key."""
-    key = "\0".join((str(seed), distribution, draw, str(row))).encode()
-    return int.from_bytes(hashlib.sha256(key).digest()) * n >> 256
+    return below(start(seed, distribution, draw), str(row).encode(), n)
+
+
+def start(seed: int, distribution: str, draw: str) -> bytes:
+    """What the keys of a draw's rows have in common: a plan may make a million of them."""
+    return "\0".join((str(seed), distribution, draw, "")).encode()
+
+
+def below(start: bytes, row: bytes, n: int) -> int:
+    return int.from_bytes(hashlib.sha256(start + row).digest()) * n >> 256
 
 
 def order(seed: int, distribution: str, draw: str, row: int, n: int) -> np.ndarray:
@@ -36,6 +44,8 @@ class Tape:
 
     def __init__(self, hypothesis: Hypothesis, rows: Sequence[int], seed: int):
         self._hypothesis, self._rows, self._seed = hypothesis, np.asarray(rows, dtype=np.int64), seed
+        self._keys = [str(row).encode() for row in self._rows.tolist()]
+        self._layouts: dict[str, list[tuple[int, Layout | int]]] = {}
         self._made: dict[Draw, np.ndarray] = {}
         self._align = hypothesis.settings.align
         self._orders: dict[tuple[str, str, int], np.ndarray] = {}
@@ -56,25 +66,37 @@ class Tape:
         return self._made[draw]
 
     def _draw(self, draw: Draw) -> np.ndarray:
-        measured = self._hypothesis.distributions[draw.on].prompts
+        measured, layouts = self._hypothesis.distributions[draw.on].prompts, self._layouts_of(draw.on)
         given = self._rows if draw.given is None else self._made[draw.given][self._rows]
         classes = self._classes(draw.on if draw.given is None else draw.given.pool, draw.feature)
         alike = self._candidates(draw.pool, draw.feature)
         found = np.full(len(measured), -1, dtype=np.int64)
-        for row, reference in zip(self._rows.tolist(), given.tolist(), strict=True):
+        starts: dict[str, bytes] = {}
+        kept: dict[tuple[int, int], list[int]] = {}
+        for row, key, (number, layout), reference in zip(self._rows.tolist(), self._keys, layouts, given.tolist(), strict=True):
             value = 0 if classes is None else classes[reference]
-            same = alike.get((measured[row].layout.alike(self._align), value))
+            same = kept.get((number, value)) or kept.setdefault((number, value), alike.get((layout, value), []))
             if not same:
                 message = f"`{draw.pool}` has no prompt that agrees on `{draw.feature}` with row {row} and has its {_COMMON[self._align]}"
                 message = f"{message}: “{measured[row].text}”"
                 raise CircError([Diagnostic("C505", message, Span(), hint="draw from the measured prompts, or from more of them")])
             path = f"{draw.path}={value}" if draw.shared else draw.path
             if draw.slot is None:
-                found[row] = same[uniform(self._seed, draw.pool, path, row, len(same))]
+                if path not in starts:
+                    starts[path] = start(self._seed, draw.pool, path)
+                found[row] = same[below(starts[path], key, len(same))]
             else:
                 turn, place = divmod(draw.slot, len(same))
                 found[row] = same[self._order(draw.pool, f"{path}/{turn}", row, len(same))[place]]
         return found
+
+    def _layouts_of(self, measured: str) -> list[tuple[int, Layout | int]]:
+        """What each row's donors have in common with it, and its number among them."""
+        if measured not in self._layouts:
+            prompts, numbers = self._hypothesis.distributions[measured].prompts, dict[Layout | int, int]()
+            common = [prompts[row].layout.alike(self._align) for row in self._rows.tolist()]
+            self._layouts[measured] = [(numbers.setdefault(one, len(numbers)), one) for one in common]
+        return self._layouts[measured]
 
     def _order(self, pool: str, path: str, row: int, n: int) -> np.ndarray:
         """A random order of `n`, from the hash of the key. The latest are kept, since many slots ask for one."""

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -154,8 +155,8 @@ class _Tally:
     def cost(self) -> Cost:
         every = self.work + self.base
         plain = self.plain.flops or 1.0
-        seconds, base_seconds = (None, None) if self.machine is None else (self.seconds, self.base_seconds)
-        passes, base = every.flops / plain, self.base.flops / plain
-        return Cost(
-            self.values, self.computed, every.flops, every.moved * BYTES, passes, base, float(self.held * BYTES), seconds, base_seconds
-        )
+        passes, base, held = every.flops / plain, self.base.flops / plain, float(self.held * BYTES)
+        counted = Cost(self.values, self.computed, every.flops, every.moved * BYTES, passes, base, held)
+        if self.machine is None:
+            return counted
+        return replace(counted, seconds=self.seconds, base_seconds=self.base_seconds, calibrated=self.machine.made)

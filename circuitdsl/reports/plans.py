@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from datetime import UTC, datetime
 
 from circuitdsl.borders.hypothesis import Hypothesis
 from circuitdsl.borders.plan import Plan, Saving
@@ -26,7 +27,8 @@ def describe(plan: Plan, hypothesis: Hypothesis, looking: int = 0, explain: bool
         f"memory         {_si(cost.peak_bytes)}B at the most beyond the model, {_si(plan.memory)}B allowed",
     ]
     if cost.seconds is not None:
-        lines.append(f"time           about {_seconds(cost.seconds)} on this machine, beside loading the model")
+        when = f"{datetime.fromtimestamp(cost.calibrated or 0, UTC):%Y-%m-%d}"
+        lines.append(f"time           about {_seconds(cost.seconds)} on this machine as measured on {when}, beside loading the model")
     if explain:
         lines += [f"{'' if number else 'passes':<15}{line}" for number, line in enumerate(map(_saving, plan.savings))]
     if looking:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from circuitdsl.borders.plan import REGISTER_AT_ONCE, Request
+from circuitdsl.borders.plan import PROMPTS_AT_ONCE, REGISTER_AT_ONCE, Request
 from circuitdsl.borders.units import EMBED
 from circuitdsl.borders.values import Algebra, Override, Readout, Run
 from circuitdsl.planning import cost, plan
@@ -67,6 +67,6 @@ def test_chunks_keep_registers_to_what_a_processor_is_fast_with(space, shape):
     [panel, _] = plan([Request(Readout("metric", value, "clean", "ld"), tuple(range(12)))], space()).panels
     assert panel.largest == 6 * max(shape.width, shape.heads * shape.head_width)
     assert panel.prompts(1 << 40, 4) == len(panel.rows) == 8
-    wide = replace(panel, largest=REGISTER_AT_ONCE // 4 // 3)
-    assert wide.prompts(1 << 40, 4) == 3 and wide.prompts(1 << 40, 8) == 1
-    assert wide.prompts(1 << 40, 4, cpu=False) == 8
+    wide = replace(panel, rows=tuple(range(64)), largest=REGISTER_AT_ONCE // 4 // 12)
+    assert wide.prompts(1 << 40, 4) == 12 and wide.prompts(1 << 40, 8) == PROMPTS_AT_ONCE
+    assert wide.prompts(1 << 40, 4, cpu=False) == 64 and wide.prompts(1, 4) == 1
