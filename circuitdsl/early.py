@@ -25,7 +25,9 @@ Measure = Callable[[Sequence["Asked"]], Numbers]
 
 AT_LEAST = 16
 """Prompts measured between two looks, at least."""
-LATE = "W062: its numbers have no bounds that were known beforehand, so it is judged at the end, on all prompts"
+LATE = "W062: {}, so it is judged at the end, on all prompts"
+UNBOUNDED = "its numbers have no bounds that were known beforehand"
+CLUSTERED = "its prompts are a sample of templates, which no bet on single prompts knows of"
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,18 @@ def judge_early(
 ) -> "tuple[tuple[Asked, ...], tuple[Asked, ...], tuple[ClaimVerdict, ...], Numbers]":
     """Claims with known bounds block by block, the others at the end, on all prompts; each kind has its share of α.
 
+    Claims about prompts of so many templates that these are a sample come at the end as well: bets are on templates that are fixed.
+
     The figure too is of all prompts then, else of those that the first claim about them came to. Claims, figure, verdicts, numbers.
     """
-    soon = [number for number, one in enumerate(asked) if bounded(one)]
+    from circuitdsl.statistics import sample
+
+    def clustered(one: "Asked") -> bool:
+        prompts = hypothesis.distributions[one.measured].prompts
+        groups = sample(np.array([prompts[row].cluster for row in one.rows])) if len(one.rows) > 1 else None
+        return groups is not None and groups.kind == "clusters" and groups.units < groups.n
+
+    soon = [number for number, one in enumerate(asked) if bounded(one) and not clustered(one)]
     late = [number for number in range(len(asked)) if number not in soon]
     judged = sum(one.claim.comparison is not None for one in asked)
     stopped = measure_early(hypothesis, [asked[number] for number in soon], run, judged)
@@ -78,7 +89,9 @@ def judge_early(
         numbers.setdefault(digest, {}).update(column)
     share = (judged - len(soon)) / judged if judged > len(soon) else 1.0
     late_verdicts = [
-        verdict.model_copy(update={"warnings": (*verdict.warnings, LATE)}) if one.claim.comparison else verdict
+        verdict.model_copy(update={"warnings": (*verdict.warnings, LATE.format(CLUSTERED if bounded(one) else UNBOUNDED))})
+        if one.claim.comparison
+        else verdict
         for one, verdict in zip(rest, judge(hypothesis, rest, numbers, share), strict=True)
     ]
     found = dict(zip(soon, zip(stopped.asked, stopped.verdicts, strict=True), strict=True))

@@ -21,7 +21,8 @@ CODES = {
         "Judged at the end",
         "`--sequential` looks at the verdicts while prompts are still being measured. That is valid only for numbers whose bounds are "
         "known before anything is measured: shares of prompts and attention, which lie between 0 and 1. Differences of logits and "
-        "ratios of them have no such bounds.\n\n"
+        "ratios of them have no such bounds. It is valid only for templates that are fixed, too: where there are ten or more, each with "
+        "several prompts, they count as a sample, and prompts of one template go together.\n\n"
         "The claim is therefore judged once, on all prompts, as without `--sequential`. Nothing is wrong with it.",
     ),
 }

@@ -57,9 +57,10 @@ class RunsOnDisk:
         """The first `layers` layers of a plain run on tokens [B, T], the last at positions `at`, or more: read, else made and stored."""
         if not self.limit:
             return capture(adapter, tokens, layers, at)
-        how = self._conditions(adapter)
+        at = at if saves(at, layers, tokens) else None
+        how = self._conditions(adapter) | ({} if at is None else {"last layer": f"{layers} at {at}"})
         path = self.folder / f"{_digest(tokens.tolist())}-{_digest(how)}.safetensors"
-        found, why = self._read(path, how, adapter, layers, at)
+        found, why = self._read(path, how, adapter, layers)
         if found is not None:
             self.used += 1
             return found
@@ -96,28 +97,23 @@ class RunsOnDisk:
 
     # --- reading
 
-    def _read(self, path: Path, how: Mapping[str, str], adapter: Adapter, layers: int, at: At) -> tuple[Captured | None, str]:
+    def _read(self, path: Path, how: Mapping[str, str], adapter: Adapter, layers: int) -> tuple[Captured | None, str]:
         """The run in a file, or why there is none. What is damaged is deleted."""
         slow = _slow(path)
         try:
             if slow.exists():
                 if time.time() - slow.stat().st_mtime < DAY:
-                    return None, slow.read_text()
+                    return None, "reading it took longer than running"
                 slow.unlink()
             if not path.exists():
                 return None, self._unlike(path, how)
             started = time.perf_counter()
-            captured, header = _load(path, adapter, layers, at)
+            captured, header = _load(path, adapter, layers)
             if captured is None:
-                some = (
-                    "fewer positions of its last layer than"
-                    if int(header["layers"]) == layers
-                    else f"{header['layers']} layers, and {layers}"
-                )
-                return None, f"stored with {some} are needed"
+                return None, f"stored with {header['layers']} layers, and {layers} are needed"
             took, run = time.perf_counter() - started, float(header["seconds"])
             if took > run:
-                slow.write_text(f"reading took {took:.2g} s, running {run:.2g} s")
+                slow.touch()
                 path.unlink(missing_ok=True)
             else:
                 os.utime(path)
@@ -182,9 +178,14 @@ class RunsOnDisk:
 
 def capture(adapter: Adapter, tokens: Tensor, layers: int, at: At = None) -> Captured:
     """The first `layers` layers of a plain run, the last of them at the positions `at` alone where that saves something."""
-    if at is None or not layers or 2 * len(at) > tokens.shape[1]:
+    if not saves(at, layers, tokens):
         return adapter.capture(tokens, layers if layers < adapter.shape.layers else None)
     return adapter.capture(tokens, layers, at)
+
+
+def saves(at: At, layers: int, tokens: Tensor) -> bool:
+    """Whether it is less work to run the last layer at these positions alone."""
+    return at is not None and layers > 0 and 2 * len(at) <= tokens.shape[1]
 
 
 def holds(there: At, layers: int, wanted: int, at: At) -> bool:
@@ -212,17 +213,16 @@ def _header(file) -> dict[str, str]:
     return header
 
 
-def _load(path: Path, adapter: Adapter, layers: int, at: At) -> tuple[Captured | None, dict[str, str]]:
-    """Reads no more than is needed, by memory map, into memory of its own; None where the file holds fewer layers or positions."""
+def _load(path: Path, adapter: Adapter, layers: int) -> tuple[Captured | None, dict[str, str]]:
+    """Reads no more than is needed, by memory map, into memory of its own; None where the file holds fewer layers."""
     with safe_open(path, framework="pt") as file:
         header = _header(file)
-        stored, there = int(header["layers"]), json.loads(header["at"])
-        if not holds(there, stored, layers, at):
+        at = json.loads(header["at"])
+        if int(header["layers"]) < layers:
             return None, header
         sums = json.loads(header["checksums"])
         tensors = dict(_checked(file, names(header, layers, adapter.shape.layers), sums, adapter))
-    found = unpack(tensors, header, layers)
-    return (replace(found, at=tuple(there)) if there is not None and stored == layers else found), header
+    return replace(unpack(tensors, header, layers), at=None if at is None else tuple(at)), header
 
 
 def _checked(file, wanted: set[str], sums: Mapping[str, str], adapter: Adapter) -> Iterator[tuple[str, Tensor]]:

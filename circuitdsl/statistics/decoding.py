@@ -56,15 +56,16 @@ def analyse_auc(estimand: AucOf, columns: Mapping[str, np.ndarray], sample: Samp
 
     An area A has at most the variance A(1 − A)/m, m the size of the smaller class (Birnbaum & Klose 1957), so it is worth at least m
     prompts, and A(1 − A) over DeLong's variance where that is more, less for few degrees of freedom (Korn & Graubard 1998). Exact
-    binomial tails on that many have an error where all scores are in order and DeLong's variance is 0. Clusters may be worth less.
+    binomial tails on that many have an error where all scores are in order and DeLong's variance is 0. Clusters may be worth less, and
+    where they all agree they are worth no more than one prompt each.
     """
     found = auc(columns[estimand.score], columns[estimand.positive])
     if found is None:
         return untestable(Estimate(value=None, n=sample.n), "all prompts that are judged are of one class")
-    area, least = found.area, float(found.smaller)
+    clustered = sample.kind == "clusters" and sample.units < sample.n
+    area, least = found.area, float(min(found.smaller, sample.units))
     variance = float(sample.variance(found.influence))
     worth = area * (1 - area) / variance if variance > 0 else least
-    clustered = sample.kind == "clusters" and sample.units < sample.n
     degrees = float(sample.degrees(found.influence)) if clustered else found.degrees
     tail = (1 + confidence) / 2
     worth *= (student_quantile(tail, sample.n - 1) / student_quantile(tail, degrees)) ** 2

@@ -32,14 +32,15 @@ def clopper_pearson(count: float, n: float, confidence: float) -> Interval:
 def effective_prompts(values: np.ndarray, sample: Sample, confidence: float) -> float:
     """What n prompts in clusters are worth as independent ones, at most n (Korn & Graubard 1998).
 
-    n / design effect · (t_{n−1} / t_{df})², the design effect being the cluster-robust variance over the binomial one. In fixed
-    strata the binomial variance is already the larger, so n itself.
+    n / design effect · (t_{n−1} / t_{df})², the design effect being the cluster-robust variance over the binomial one; where all
+    prompts agree there is neither, and a cluster is worth one. In fixed strata the binomial variance is already the larger, so n itself.
     """
     if sample.kind == "strata" or sample.units == sample.n:
         return float(sample.n)
     share = float(values.mean())
-    binomial = share * (1 - share) / (sample.n - 1)
-    effect = float(sample.variance(values)) / binomial if binomial > 0 else 1.0
+    if share in (0.0, 1.0):
+        return float(sample.units)
+    effect = float(sample.variance(values)) * (sample.n - 1) / (share * (1 - share))
     tail = (1 + confidence) / 2
     correction = student_quantile(tail, sample.n - 1) / student_quantile(tail, float(sample.degrees(values)))
     return min(float(sample.n), sample.n / effect * correction**2) if effect > 1 else float(sample.n)

@@ -45,7 +45,7 @@ def judge_sequentially(
     return tuple(
         _measured(question, blocks, bounds, confidence)
         if question.comparison is None
-        else _judged(question, blocks, bounds, confidence, level, *next(decisions))
+        else _judged(question, blocks, bounds, confidence, level, len(judged), *next(decisions))
         for question in questions
     )
 
@@ -218,11 +218,15 @@ def _judged(
     bounds: Bounds,
     confidence: float,
     level: float,
+    claims: int,
     evidence: Sequence[_Evidence],
     supported: bool,
     refuted: bool,
 ) -> ClaimVerdict:
-    """Members of a refuted claim are refuted by e-BH among themselves, or else the one with the most evidence is."""
+    """Members of a refuted claim are refuted by e-BH among themselves, or else the one with the most evidence is.
+
+    Of a claim that is not supported a member is if it would be as the only supported one of as many `claims`.
+    """
     failing = e_bh([e.refute for e in evidence], level)
     if refuted and not failing.any():
         failing[int(np.argmax([e.refute for e in evidence]))] = True
@@ -231,7 +235,7 @@ def _judged(
         outcome: Outcome = "inconclusive"
         if not found.testable:
             outcome = "not testable"
-        elif supported or (len(evidence) > 1 and found.support >= 1 / level):
+        elif supported or (len(evidence) > 1 and found.support >= claims / level):
             outcome = "supported"
         elif refuted and fails:
             outcome = "refuted"

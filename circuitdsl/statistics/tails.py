@@ -116,7 +116,8 @@ def p_values(tails: Tails, comparison: Comparison) -> tuple[float, float]:
 def exact_p_values(value: float, comparison: Comparison, tolerance: float, units: int) -> tuple[float, float]:
     """For a value that does not vary at all from prompt to prompt: the claim holds or it does not.
 
-    Its p-value is the sign test's, 2^−units, since a handful of equal prompts is no certainty either.
+    Its p-value is the sign test's, 2^−units, since a handful of equal prompts is no certainty either. That test is about the median:
+    of numbers that are hardly ever different, but then far off, the mean may be another. Shares are therefore never judged so.
     """
     distance = value - comparison.value
     match comparison.operator:

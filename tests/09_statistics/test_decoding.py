@@ -73,6 +73,13 @@ def test_all_scores_in_order_are_no_certainty(ask):
     assert many.outcome == "supported"
 
 
+def test_scores_in_order_in_every_template_are_worth_no_more_than_the_templates(ask):
+    labels, positive = np.repeat(np.arange(10), 40), np.tile(np.repeat([0.0, 1.0], 20), 10)
+    columns = {"score": positive + 0.0, "positive": positive}
+    assert ask(AREA, columns, ">=", 0.95, clusters=labels).outcome == "inconclusive"
+    assert ask(AREA, columns, ">=", 0.95, clusters=labels % 2).outcome == "supported"
+
+
 def test_one_class_alone_has_no_area(ask):
     found = ask(AREA, {"score": np.arange(20.0), "positive": np.ones(20)}, ">=", 0.9)
     assert found.outcome == "not testable" and "one class" in found.reason

@@ -49,6 +49,20 @@ def test_prompts_that_agree_within_templates_are_worth_one_a_template():
     assert "independent" in analyse_proportion(ProportionOf("x"), {"x": mixed}, sample(labels), 0.95).estimate.method
 
 
+@pytest.mark.parametrize("right", [0.0, 1.0])
+def test_prompts_that_all_agree_are_worth_no_more_than_their_templates(ask, right, plausible):
+    """With ten templates wholly right a claim is no surer than with ten prompts, whatever their number."""
+    labels = np.repeat(np.arange(10), 30)
+    assert effective_prompts(np.full(300, right), sample(labels), 0.95) == 10
+    assert effective_prompts(np.full(300, right), sample(labels % 2), 0.95) == 300
+    random, false = np.random.default_rng(0), 0
+    for _ in range(200):
+        whole = (random.random(10) < (0.85 if right else 0.15)).astype(float)
+        operator, bound = (">=", 0.95) if right else ("<=", 0.05)
+        false += ask(ProportionOf("x"), {"x": np.repeat(whole, 30)}, operator, bound, clusters=labels).outcome == "supported"
+    assert plausible(false, 200, 0.0, 0.025)
+
+
 def test_what_prompts_are_worth_is_korn_and_graubards():
     from scipy.stats import t
 

@@ -1,6 +1,7 @@
 """`verify --sequential`: claims about shares and attention stop the run as soon as they are decided."""
 
 import json
+from itertools import permutations
 
 SETTINGS = "settings { prompts = 400; seed = 0; ablate = resample(broken); confidence = 0.95 }"
 SHORT = """
@@ -63,6 +64,26 @@ def test_a_claim_without_bounds_is_judged_at_the_end_and_says_so(toy, circuitdsl
     assert claims["looks"]["verdict"]["warnings"] == []
     rows = {claim["label"]: len(evidence(path)["columns"][claim["readouts"][0]["column"]]) for claim in claims.values()}
     assert rows["faithful"] == 400 > rows["looks"]
+
+
+def test_prompts_of_a_sample_of_templates_are_judged_at_the_end(toy, circuitdsl):
+    """Twelve clusters: no bet on single prompts knows that those of one go together."""
+    colours = ["red", "blue", "green", "white", "black", "brown", "pink", "grey"]
+    rows = [
+        {"clean": " ".join([a, b, c, d, a]), "answer": b, "wrong": [c], "cluster": f"t{number % 12}"}
+        for number, (a, b, c, d) in enumerate(list(permutations(colours, 4))[:240])
+    ]
+    toy.with_name("rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    path = toy.with_name("sample.circ")
+    path.write_text(
+        'model "./toys/induction"\nprompts clean from "rows.jsonl"\nmetric copied = logit(answer) - logit(wrong) @ END\n'
+        "settings { prompts = 240 }\nclaims { works: accuracy(copied, of = model) >= 0.7 }\n"
+    )
+    said = circuitdsl("verify", path, "--sequential", "--no-edges")
+    assert said.status in (0, 3), said.err
+    (claim,) = evidence(path)["claims"]
+    assert any("W062: its prompts are a sample of templates" in warning for warning in claim["verdict"]["warnings"])
+    assert len(evidence(path)["columns"][claim["readouts"][0]["column"]]) == 240
 
 
 def test_a_claim_on_its_bound_uses_all_prompts_up(toy, circuitdsl):
