@@ -150,6 +150,18 @@ def place(text: str) -> None:
     path.write_text(f"{before}{mark}{text}\n{end}{after}", encoding="utf-8")
 
 
+def publish(results: Sequence[Result], peers: Sequence[Compared], known: Machine, when: str, quick: bool) -> None:
+    """Prints the table, writes it into this folder's README, and the numbers to `results/latest.json`: as soon as they are there."""
+    record = {"when": when, "quick": quick, "machine": asdict(known), "platform": platform.platform(), "python": platform.python_version()}
+    record |= {"versions": {name: version(name) for name in ("torch", "transformers", "numpy")}}
+    record |= {"rows": [asdict(one) for one in results], "peers": [asdict(one) for one in peers]}
+    (HERE / "results").mkdir(exist_ok=True)
+    (HERE / "results" / "latest.json").write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = table(results, peers, known, when, quick)
+    print(f"\n{text}", flush=True)
+    place(text)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="no peers, no curves, short repetitions")
@@ -163,20 +175,14 @@ def main() -> None:
     for row in rows if quick else [*rows, measure_predictions(quick)]:
         results.append(row)
         print(line(row), flush=True)
-    peers = [] if quick else compare_with_peers(adapter)
+    publish(results, [], known, when, quick)
     if not quick:
         growth.curves()
         scrubbing.curves()
-    record = {"when": when, "quick": quick, "machine": asdict(known), "platform": platform.platform(), "python": platform.python_version()}
-    record |= {"versions": {name: version(name) for name in ("torch", "transformers", "numpy")}}
-    record |= {"rows": [asdict(one) for one in results], "peers": [asdict(one) for one in peers]}
-    (HERE / "results").mkdir(exist_ok=True)
-    (HERE / "results" / "latest.json").write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    text = table(results, peers, known, when, quick)
-    print(f"\n{text}")
-    place(text)
-    if any(peer.agrees is False for peer in peers):
-        raise SystemExit("a peer's numbers differ from ours")
+        peers = compare_with_peers(adapter)
+        publish(results, peers, known, when, quick)
+        if any(peer.agrees is False for peer in peers):
+            raise SystemExit("a peer's numbers differ from ours")
 
 
 if __name__ == "__main__":
