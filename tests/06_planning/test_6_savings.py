@@ -182,6 +182,15 @@ def test_runs_stopped_early(saved, shape):
     assert saved("runs stopped early", heads(Algebra())) == (2 * shape.layers, shape.layers)
 
 
+def test_last_layers_where_they_are_read(space, saved, shape):
+    """Of the run whose logits are read the last layer is needed at the end alone; of the clean run the embedding, so no layer."""
+    value = heads(Algebra())
+    assert saved("last layers where read", value) == (6, 1)
+    [found] = [one for one in savings(space, value) if one.name == "last layers where read"]
+    less = cost.layer(shape, 6).flops - cost.layer(shape, 6, 1).flops
+    assert found.passes == pytest.approx(less / cost.forward(shape, 6).flops) and less > 0
+
+
 def test_rows_together_and_sorted_by_length(space):
     """Eight rows of six tokens and four of eight, without padding, in a list of steps each."""
     found = {one.name: (one.before, one.after) for one in savings(space, heads(Algebra()), rows=tuple(range(12)))}

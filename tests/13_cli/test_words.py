@@ -57,8 +57,8 @@ def test_a_plan_that_is_explained_has_a_line_a_pass_with_what_it_saved(circuitds
     assert [line[:25].strip() for line in lines] == [
         "equal values once", "equal positions once", "dead values dropped", "only where they are read", "cached keys and values",
         "one norm for all readers", "common senders once", "shared sums kept", "named tokens only", "donors from one run",
-        "runs stopped early", "heads together", "whole layers", "variants on one axis", "backgrounds on one axis",
-        "rows together", "sorted by length",
+        "runs stopped early", "last layers where read", "heads together", "whole layers", "variants on one axis",
+        "backgrounds on one axis", "rows together", "sorted by length",
     ]  # fmt: skip
     for line in lines:
         before, after, share, unit = re.fullmatch(r"([\d,]+) → +([\d,]+) +(–|−[\d.]+ %)  (\S.*)", line[25:].strip()).groups()
