@@ -116,7 +116,7 @@ def timed(work: Work, adapter: Adapter, tokens: torch.Tensor, known: Calibrated,
 def warm(planned: Plan, adapter: Adapter, work: Work, captures: Captures) -> None:
     """Makes the plain runs, so that what follows has them."""
     for name in ("clean", "abc"):
-        depth = max((depth for panel in planned.panels for world, depth in panel.worlds.items() if name in str(world)), default=None)
+        depth = max((depth.layers for panel in planned.panels for world, depth in panel.worlds.items() if name in str(world)), default=None)
         if depth is not None:
             rows = planned.panels[0].rows
             with torch.inference_mode():

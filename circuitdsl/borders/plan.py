@@ -222,6 +222,24 @@ Step = Normalise | Project | Attend | Transform | Write | Sum | Measure | Collec
 
 
 @dataclass(frozen=True, slots=True)
+class Depth:
+    """How much of a plain run is read: its first `layers` layers, the last of them at the positions `at`, beside its keys and values."""
+
+    layers: int = 0
+    at: frozenset[int] = frozenset()
+
+    def __or__(self, other: "Depth") -> "Depth":
+        """What serves both."""
+        if self.layers != other.layers:
+            return max(self, other, key=lambda one: one.layers)
+        return Depth(self.layers, self.at | other.at)
+
+    def places(self, length: int) -> tuple[int, ...] | None:
+        """Where the last layer is run in prompts of so many tokens; None: everywhere, for a few less would save next to nothing."""
+        return tuple(sorted(self.at)) if self.layers and 2 * len(self.at) <= length else None
+
+
+@dataclass(frozen=True, slots=True)
 class Panel:
     """Rows in which every position that matters is the same number, with the steps for them."""
 
@@ -229,10 +247,8 @@ class Panel:
     """A distribution whose rows these are; those paired with it have the same layouts."""
     rows: tuple[int, ...]
     length: int
-    worlds: Mapping[World, int]
-    """Base worlds that a step reads, each with the number of the model's layers that this takes."""
-    last: Mapping[World, tuple[int, ...]]
-    """Positions at which the last of a world's layers is read, beside its keys and values."""
+    worlds: Mapping[World, Depth]
+    """Base worlds that a step reads, and how much of each."""
     steps: tuple[Step, ...]
     frees: tuple[tuple[int, ...], ...]
     """For each step, the registers that nothing reads any more after it."""
@@ -240,6 +256,8 @@ class Panel:
     """Numbers held at once by the steps that hold most: for each prompt, and whatever the prompts."""
     captured: int
     """How many for each prompt are the plain runs'."""
+    runs: int
+    """How many plain runs those are."""
     largest: int = 0
     """Of a register, for each prompt."""
 

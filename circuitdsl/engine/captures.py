@@ -1,6 +1,9 @@
 """Plain runs, made when first needed, and the worlds of a chunk."""
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from functools import partial, reduce
+from operator import or_
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +12,7 @@ from torch import Tensor
 
 from circuitdsl.borders.adapter import Adapter, Captured
 from circuitdsl.borders.hypothesis import Hypothesis
-from circuitdsl.borders.plan import Panel, Plan, Write
+from circuitdsl.borders.plan import Depth, Panel, Plan, Write
 from circuitdsl.borders.units import Layout
 from circuitdsl.borders.values import Gather, Mean, Run, World, Zero
 from circuitdsl.engine.disk import At, RunsOnDisk, capture, holds
@@ -19,9 +22,10 @@ from circuitdsl.engine.worlds import CapturedPool, Pool, Views, average, zeros
 
 @dataclass
 class Captures:
-    """Captured runs by distribution and rows, as deep as they were needed. Kept between plans, it saves runs of rows that come again.
+    """Captured runs by distribution and rows, as deep as they were needed, and means of them. Kept between panels and plans, they save
+    runs of rows that come again.
 
-    Not more than `budget` bytes are kept: what was used longest ago goes first, and what is larger than that is not kept at all.
+    Not more than `budget` bytes of runs are kept: what was used longest ago goes first, and what is larger than that is not kept at all.
     With `disk`, runs of earlier invocations are read from there.
     """
 
@@ -29,6 +33,7 @@ class Captures:
     budget: int = 1 << 29
     disk: RunsOnDisk | None = None
     _kept: dict[tuple[str, tuple[int, ...]], Captured] = field(default_factory=dict)
+    _means: dict[Hashable, Pool] = field(default_factory=dict)
 
     def run(
         self, adapter: Adapter, hypothesis: Hypothesis, distribution: str, rows: tuple[int, ...], layers: int, at: At = None
@@ -48,6 +53,13 @@ class Captures:
                 del self._kept[next(iter(self._kept))]
         return captured
 
+    def mean(self, which: Hashable, make: Callable[[], Pool]) -> Pool:
+        """A mean's contributions, a row a layout: next to nothing beside the runs that it takes."""
+        found = self._means.get(which) or make()
+        if self.keep:
+            self._means[which] = found
+        return found
+
     @property
     def bytes(self) -> int:
         """What is kept; a tensor that stands in several places counts once."""
@@ -60,13 +72,11 @@ class Captures:
 
 
 class Taken(NamedTuple):
-    """Rows of one distribution's plain run: the numbers of the worlds that take them, which, to what layer, at which positions of it, and
-    whether some are drawn."""
+    """Rows of one distribution's plain run: the numbers of the worlds that take them, which, how much of it, and whether some are drawn."""
 
     numbers: list[int]
     rows: np.ndarray
-    depth: int
-    at: tuple[int, ...]
+    depth: Depth
     drawn: bool
 
 
@@ -101,8 +111,7 @@ class Worlds:
             name: Taken(
                 [self._number[world] for world in worlds],
                 np.stack([mine if isinstance(world, Run) else self.plan.draws[world.draw][mine] for world in worlds]),
-                depth := max(self.panel.worlds[world] for world in worlds),
-                tuple(sorted({place for world in worlds if self.panel.worlds[world] == depth for place in self.panel.last[world]})),
+                reduce(or_, (self.panel.worlds[world] for world in worlds)),
                 any(isinstance(world, Gather) for world in worlds),
             )
             for name, worlds in runs.items()
@@ -132,16 +141,17 @@ class Worlds:
         fits beside a chunk.
         """
         size = self.adapter.dtype.itemsize
-        held = self.panel.captured * len(self.panel.rows) * size
-        beside = self.room and held + self.panel.held(self.chunk) * size <= self.plan.memory
+        every = self.panel.captured * len(self.panel.rows) * size
+        beside = self.room and every + self.panel.held(self.chunk) * size <= self.plan.memory
         found = {}
-        for name, (_, drawn, depth, at, gathered) in self._runs_of.items():
+        for name, (_, drawn, depth, gathered) in self._runs_of.items():
+            held = self.panel.captured // max(1, self.panel.runs) * len(np.unique(drawn)) * size
             whole = (gathered or beside) and held <= self.captures.budget
             if name not in self._gathered or not whole:
                 place, order = np.full(len(self.hypothesis.distributions[name]), -1), np.unique(drawn if whole else drawn[:, some])
                 place[order] = np.arange(len(order))
                 self._gathered.pop(name, None)  # before the next is made
-                found[name] = place, self._pool(name, tuple(order.tolist()), depth, at)
+                found[name] = place, self._pool(name, tuple(order.tolist()), depth.layers, depth.places(self.panel.length))
                 if whole:
                     self._gathered[name] = found[name]
             else:
@@ -161,17 +171,19 @@ class Worlds:
                 self._made[world] = zeros(self.adapter, self.panel.length), {}
             else:
                 assert isinstance(world, Mean)
-                depth = self.panel.worlds[world]
+                depth, neurons = self.panel.worlds[world].layers, self._neurons(world)
                 alike = self.hypothesis.distributions[world.distribution].rows_alike(self.hypothesis.settings.align)
                 strata = dict.fromkeys(self._alike(row) for row in self.panel.rows)
-                pool = average(
+                make = partial(
+                    average,
                     self.adapter,
                     lambda rows: self._pool(world.distribution, rows, depth),
                     [alike[common] for common in strata],
                     self.chunk,
                     depth,
-                    self._neurons(world),
+                    neurons,
                 )
+                pool = self.captures.mean((world, *strata, depth, *neurons), make)
                 self._made[world] = pool, {common: number for number, common in enumerate(strata)}
         return self._made[world]
 

@@ -50,6 +50,7 @@ class RunsOnDisk:
     least: float = 0.1
     used: int = 0
     stored: int = 0
+    began: float = field(default_factory=time.time)
     reasons: Counter[str] = field(default_factory=Counter)
     """Why a run was made though it might have been there, or was not stored: how often."""
 
@@ -57,7 +58,6 @@ class RunsOnDisk:
         """The first `layers` layers of a plain run on tokens [B, T], the last at positions `at`, or more: read, else made and stored."""
         if not self.limit:
             return capture(adapter, tokens, layers, at)
-        at = at if saves(at, layers, tokens) else None
         how = self._conditions(adapter) | ({} if at is None else {"last layer": f"{layers} at {at}"})
         path = self.folder / f"{_digest(tokens.tolist())}-{_digest(how)}.safetensors"
         found, why = self._read(path, how, adapter, layers)
@@ -151,7 +151,8 @@ class RunsOnDisk:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with FileLock(self.folder / ".lock", timeout=10):
-                self._make_room(size)
+                if not self._make_room(size):
+                    return "not stored: the cache is full of this invocation's own"
                 save_file(tensors, making, metadata=header)
                 making.replace(path)
         except Timeout:
@@ -163,29 +164,28 @@ class RunsOnDisk:
                 making.unlink(missing_ok=True)
         return ""
 
-    def _make_room(self, size: int) -> None:
-        """Under the lock: deletes what killed writers have left, and what was used longest ago until `size` more bytes fit."""
+    def _make_room(self, size: int) -> bool:
+        """Under the lock: deletes what killed writers have left, and what was used longest ago until `size` more bytes fit.
+
+        Not what was used since this invocation began: else one with more runs than fit would leave none of those that it needs first.
+        """
         for left in self.folder.glob("*.tmp"):
             left.unlink(missing_ok=True)
         states = sorted((path.stat().st_mtime, path.stat().st_size, path) for path in self.folder.glob("*.safetensors"))
         total = sum(held for _, held, _ in states)
+        if total + size - sum(held for used, held, _ in states if used < self.began) > self.limit:
+            return False
         for _, held, path in states:
             if total + size <= self.limit:
                 break
             path.unlink(missing_ok=True)
             total -= held
+        return True
 
 
 def capture(adapter: Adapter, tokens: Tensor, layers: int, at: At = None) -> Captured:
-    """The first `layers` layers of a plain run, the last of them at the positions `at` alone where that saves something."""
-    if not saves(at, layers, tokens):
-        return adapter.capture(tokens, layers if layers < adapter.shape.layers else None)
-    return adapter.capture(tokens, layers, at)
-
-
-def saves(at: At, layers: int, tokens: Tensor) -> bool:
-    """Whether it is less work to run the last layer at these positions alone."""
-    return at is not None and layers > 0 and 2 * len(at) <= tokens.shape[1]
+    """The first `layers` layers of a plain run, the last of them at the positions `at` alone."""
+    return adapter.capture(tokens, layers if layers < adapter.shape.layers else None, at)
 
 
 def holds(there: At, layers: int, wanted: int, at: At) -> bool:

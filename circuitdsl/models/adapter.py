@@ -14,7 +14,7 @@ from circuitdsl.borders.plan import MLP_ROWS_AT_ONCE
 from circuitdsl.borders.units import ModelShape, WriteGroup
 from circuitdsl.models.errors import model_error, too_long
 from circuitdsl.models.family import Family, discover
-from circuitdsl.models.last import with_last_layer
+from circuitdsl.models.last_layer import with_last_layer
 
 
 class TransformerAdapter:

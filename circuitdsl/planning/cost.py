@@ -9,6 +9,7 @@ from typing import NamedTuple
 from circuitdsl.borders.plan import (
     Attend,
     Collect,
+    Depth,
     Machine,
     Measure,
     Normalise,
@@ -210,18 +211,16 @@ def base_work(shape: ModelShape, length: int, depths: Iterable[tuple[int, int]])
     return found
 
 
-def runs(worlds: Mapping[World, int], last: Mapping[World, tuple[int, ...]], length: int) -> list[tuple[int, int]]:
+def runs(worlds: Mapping[World, Depth], length: int) -> list[tuple[int, int]]:
     """Layers of the plain runs for each prompt, and at how many positions the last is run: of a distribution in its place, of a draw of
     ablation donors, of a mean, which takes all positions.
 
     The draws of causal scrubbing name rows of one pool over and over: all of them together are one run of it.
     """
-    every = set(range(length))
-    found: dict[World | str, tuple[int, set[int]]] = {}
+    found: dict[World | str, Depth] = {}
     for world, depth in worlds.items():
         if isinstance(world, Run | Gather | Mean):
             run = world.distribution if isinstance(world, Gather) and isinstance(world.draw, Draw) else world
-            at = every if isinstance(world, Mean) else set(last[world])
-            deepest, there = found.get(run, (-1, set()))
-            found[run] = max(depth, deepest), (at if depth > deepest else there if depth < deepest else at | there)
-    return [(depth, len(at) if 2 * len(at) <= length else length) for depth, at in found.values()]
+            whole = Depth(depth.layers, frozenset(range(length)))
+            found[run] = found.get(run, Depth()) | (whole if isinstance(world, Mean) else depth)
+    return [(depth.layers, length if (places := depth.places(length)) is None else len(places)) for depth in found.values()]

@@ -118,7 +118,7 @@ class _Tally:
 
     def panel(self, labels: str, rows: Rows, bench: Bench, reached: Reached) -> Panel:
         steps, freed = tuple(bench.steps), frees(bench.steps)
-        worlds, last = depths(steps, self.shape.layers)
+        worlds = depths(steps, self.shape.layers)
         work = cost.Work(0, 0)
         measured = [step for step in steps if isinstance(step, Measure)]
         looks = [looked(step, rows.rows, self.hypothesis.metrics, self.shape.vocabulary) for step in measured]
@@ -127,7 +127,7 @@ class _Tally:
         for one in each:
             work += one
         n = len(rows.rows)
-        runs = cost.runs(worlds, last, rows.length)
+        runs = cost.runs(worlds, rows.length)
         base = cost.base_work(self.shape, rows.length, runs)
         self.work += work.times(n)
         self.base += base.times(n)
@@ -138,7 +138,7 @@ class _Tally:
         room = Room(self.shape, bench.registers, Counter(map(source, worlds)), n)
         peaks = room.peaks(steps, freed, looks, captured, plain_run(self.shape, rows.length))
         largest = max((register.elements for register in bench.registers), default=0)
-        panel = Panel(labels, rows.rows, rows.length, worlds, last, steps, freed, peaks, captured, largest)
+        panel = Panel(labels, rows.rows, rows.length, worlds, steps, freed, peaks, captured, len(runs), largest)
         size = panel.prompts(self.memory, BYTES)
         self.held = max(self.held, panel.held(size))
         if self.machine is not None:

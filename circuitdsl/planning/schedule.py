@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from circuitdsl.borders.plan import Attend, Collect, Measure, Normalise, Project, Request, Step, Sum, Transform, Worlds, Write
+from circuitdsl.borders.plan import Attend, Collect, Depth, Measure, Normalise, Project, Request, Step, Sum, Transform, Worlds, Write
 from circuitdsl.borders.prompts import Constant, Metric, SpanLoss, leaves
 from circuitdsl.borders.units import LOGITS, ModelShape, WriteGroup
 from circuitdsl.borders.values import Base, Readout, Recomputed, Run, Value, World
@@ -188,15 +188,13 @@ def inputs(step: Step) -> tuple[int, ...]:
             return ()
 
 
-def depths(steps: Sequence[Step], layers: int) -> tuple[dict[World, int], dict[World, tuple[int, ...]]]:
-    """How many layers of each base world the steps read, and the positions of the last of them: what comes later need not be run."""
-    found: dict[World, int] = {}
-    last: dict[tuple[World, int], set[int]] = {}
+def depths(steps: Sequence[Step], layers: int) -> dict[World, Depth]:
+    """How much of each base world the steps read: what comes later need not be run."""
+    found: dict[World, Depth] = {}
 
     def need(worlds: Worlds, depth: int, positions: tuple[int, ...] = ()) -> None:
         for world in worlds:
-            found[world] = max(found.get(world, 0), depth)
-            last.setdefault((world, depth), set()).update(positions)
+            found[world] = found.get(world, Depth()) | Depth(depth, frozenset(positions))
 
     for step in steps:
         match step:
@@ -215,7 +213,7 @@ def depths(steps: Sequence[Step], layers: int) -> tuple[dict[World, int], dict[W
                 for change in step.changes:
                     for placement in (*change.placements, *change.instead):
                         need(placement.worlds, depth, step.positions)
-    return found, {world: tuple(sorted(last[world, depth])) for world, depth in found.items()}
+    return found
 
 
 def frees(steps: Sequence[Step]) -> tuple[tuple[int, ...], ...]:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from circuitdsl.borders.plan import PROMPTS_AT_ONCE, REGISTER_AT_ONCE, Request
+from circuitdsl.borders.plan import PROMPTS_AT_ONCE, REGISTER_AT_ONCE, Depth, Request
 from circuitdsl.borders.units import EMBED
 from circuitdsl.borders.values import Algebra, Override, Readout, Run
 from circuitdsl.planning import cost, plan
@@ -51,13 +51,17 @@ def test_chunks_are_planned_within_the_memory(space, shape):
     assert all(panel.prompts(three, 4) >= 3 and 4 * panel.held(panel.prompts(three, 4)) <= three for panel in panels)
 
 
+def layers(planned):
+    return {world: depth.layers for world, depth in planned.panels[0].worlds.items()}
+
+
 def test_base_runs_stop_at_the_last_layer_that_is_read(space, shape):
     """The clean run gives the embedding alone; the model's logits take all of it."""
     algebra = Algebra()
     first = plan([Request(Readout("metric", whole_model(algebra, shape), "clean", "ld"), (0,))], space())
-    assert first.panels[0].worlds == {CLEAN: 0, ABC: shape.layers}
+    assert layers(first) == {CLEAN: 0, ABC: shape.layers}
     both = plan([first.requests[0], Request(Readout("metric", algebra.logits(CLEAN), "clean", "ld"), (0,))], space())
-    assert both.panels[0].worlds == {CLEAN: shape.layers, ABC: shape.layers}
+    assert layers(both) == {CLEAN: shape.layers, ABC: shape.layers}
     assert both.cost.base_passes == pytest.approx(2 * first.cost.base_passes)
 
 
@@ -70,3 +74,11 @@ def test_chunks_keep_registers_to_what_a_processor_is_fast_with(space, shape):
     wide = replace(panel, rows=tuple(range(64)), largest=REGISTER_AT_ONCE // 4 // 12)
     assert wide.prompts(1 << 40, 4) == 12 and wide.prompts(1 << 40, 8) == PROMPTS_AT_ONCE
     assert wide.prompts(1 << 40, 4, cpu=False) == 64 and wide.prompts(1, 4) == 1
+
+
+def test_what_serves_two_reads_of_a_run():
+    """The deeper one, whatever positions the other wants; of one depth, the positions of both. Most positions are all of them."""
+    end, middle = Depth(3, frozenset({5})), Depth(3, frozenset({2}))
+    assert end | Depth(2, frozenset(range(6))) == end == Depth() | end
+    assert (end | middle).places(6) == (2, 5) and (end | middle).places(3) is None
+    assert Depth(0, frozenset({1})).places(6) is None and Depth(1).places(6) == ()

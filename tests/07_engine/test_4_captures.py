@@ -1,11 +1,17 @@
 """A run that stops early is the beginning of the whole one, and leaves no hook."""
 
+from collections import Counter
+
 import pytest
 import torch
 
+from circuitdsl.borders.plan import Request
 from circuitdsl.borders.units import WriteGroup
+from circuitdsl.borders.values import Algebra, Mean, Readout
 from circuitdsl.engine.captures import Captures
+from circuitdsl.engine.executor import execute
 from circuitdsl.models.exact import exact
+from circuitdsl.planning import plan
 
 
 @pytest.mark.parametrize("layers", [0, 1, 2])
@@ -83,3 +89,22 @@ def test_a_run_at_more_positions_takes_the_place_of_one_at_fewer(tiny, space):
     assert more is not few and run((2,)) is more
     every = run(None)
     assert every is not more and every.at is None and run((1, 2)) is every
+
+
+def test_a_mean_is_made_once_for_all_panels(tiny, space):
+    """Two plans over the same mean: its runs are made in the first alone, and the numbers are the same."""
+    adapter = tiny("gpt2")
+    space, algebra, made = space(adapter.shape), Algebra(), Counter()
+
+    class Counting(Captures):
+        def run(self, adapter, hypothesis, distribution, rows, layers, at=None):
+            made[distribution] += len(rows)
+            return super().run(adapter, hypothesis, distribution, rows, layers, at)
+
+    captures = Counting(budget=0)
+    planned = plan([Request(Readout("metric", algebra.logits(Mean("abc")), "clean", "ld"), (0, 2))], space)
+    first, second = (execute(planned, adapter, space, captures=captures) for _ in range(2))
+    once = made["abc"]
+    assert once and all((first[name] == second[name]).all() for name in first)
+    execute(planned, adapter, space, captures=Counting(keep=False))
+    assert made["abc"] == 2 * once
