@@ -39,9 +39,10 @@ def prompts_to_decide(estimand: Estimand, estimate: Estimate, comparison: Compar
     if isinstance(estimand, ProportionOf) and 0 < bound < 1:
         share, at_bound = estimate.value * (1 - estimate.value), bound * (1 - bound)
         inflation = estimate.n * estimate.standard_error**2 / share if share else 1.0
-        needed = inflation * ((size * math.sqrt(at_bound) + power * math.sqrt(share)) / distance) ** 2
+        ratio = (size * math.sqrt(at_bound) + power * math.sqrt(share)) / distance
     else:
-        needed = estimate.n * ((size + power) * estimate.standard_error / distance) ** 2
+        inflation, ratio = estimate.n, (size + power) * estimate.standard_error / distance
+    needed = inflation * ratio * ratio  # not `ratio**2`, which raises where the product of a far too small distance is infinite
     return max(estimate.n + 1, math.ceil(needed)) if needed <= MOST_PROMPTS else None
 
 

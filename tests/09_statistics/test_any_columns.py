@@ -48,10 +48,19 @@ UNDERFLOW = Question(
     np.zeros(2),
 )
 
+TOO_NEAR = Question(
+    "an estimate so near its bound that the number of prompts is too large for a float",
+    Comparison(">=", 0.0),
+    (Member("a / b", RatioOf(column("a"), column("b"))),),
+    {"a": np.array([0.0, 1.0, -1.0, 2.2e-308]), "b": np.ones(4)},
+    np.array([0, 0, 1, 1]),
+)
+
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(questions(), min_size=1, max_size=3))
 @example([UNDERFLOW])
+@example([TOO_NEAR])
 def test_every_question_gets_a_consistent_answer(asked):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
