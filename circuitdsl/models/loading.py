@@ -238,7 +238,7 @@ def _read(folder: Path, dtype: torch.dtype, unsafe: bool, overrides: Mapping[str
     from transformers import AutoConfig, AutoModelForCausalLM
 
     try:
-        config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True, **overrides)
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True, return_dict=True, **overrides)
     except Exception as error:  # whatever its checks of each value raise
         raise model_error("C411", f"config.json in {folder} cannot be used: {_flat(error)}") from None
     try:

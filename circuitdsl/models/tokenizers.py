@@ -55,9 +55,9 @@ class FileTokenizer:
         for name in ("tokenizer_config.json", "config.json"):
             try:
                 settings = json.loads((self.path.parent / name).read_text(encoding="utf-8"))
-            except (OSError, ValueError):
+            except (OSError, ValueError, RecursionError):
                 continue
-            token = settings.get("bos_token", settings.get("bos_token_id"))
+            token = settings.get("bos_token", settings.get("bos_token_id")) if isinstance(settings, dict) else None
             token = token.get("content") if isinstance(token, dict) else token
             found = self._backend.token_to_id(token) if isinstance(token, str) else token
             if isinstance(found, int) and 0 <= found < self.vocabulary:
@@ -164,12 +164,15 @@ def assert_same_tokenizer(tokenizer: FileTokenizer, location: Location, texts: I
 def _compare(tokenizer: FileTokenizer, path: Any, texts: list[str], folder: Path) -> None:
     from transformers import CONFIG_MAPPING, AutoTokenizer, PreTrainedTokenizerFast
 
-    if path.is_file():
-        own: Any = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name, trust_remote_code=False, local_files_only=True)
-    elif json.loads((path / "config.json").read_text(encoding="utf-8"))["model_type"] in CONFIG_MAPPING:
-        own = AutoTokenizer.from_pretrained(path, trust_remote_code=False, local_files_only=True)
-    else:  # a toy: transformers does not know its configuration
-        own = PreTrainedTokenizerFast(tokenizer_file=str(path / "tokenizer.json"))
+    try:
+        if path.is_file():
+            own: Any = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name, trust_remote_code=False, local_files_only=True)
+        elif json.loads((path / "config.json").read_text(encoding="utf-8"))["model_type"] in CONFIG_MAPPING:
+            own = AutoTokenizer.from_pretrained(path, trust_remote_code=False, local_files_only=True)
+        else:  # a toy: transformers does not know its configuration
+            own = PreTrainedTokenizerFast(tokenizer_file=str(path / "tokenizer.json"))
+    except Exception as error:  # whatever a file beside tokenizer.json makes it raise
+        raise model_error("C413", f"transformers cannot read the tokenizer in {path}: {type(error).__name__} {error}") from None
     for text in texts:
         expected, found = tuple(own(text).input_ids), tokenizer.encode(text).ids
         if expected != found:
