@@ -52,7 +52,11 @@ def resolve(document: Document, flags: Flags) -> Hypothesis:
     model, folder = _model(document, flags), document.source.folder
     shape, tokenizer = _placed(document, flags, lambda: (find_shape(model, folder), load_tokenizer(model, folder)))
     settings = {**flags.settings, **({"model": flags.model} if flags.model else {})}
-    return resolve_document(document, shape, tokenizer, measures(), settings, parse=parse)
+    try:
+        return resolve_document(document, shape, tokenizer, measures(), settings, parse=parse)
+    finally:
+        if tokenizer:
+            tokenizer.keep()
 
 
 def fetch(document: Document, flags: Flags, progress: Progress = quiet) -> None:

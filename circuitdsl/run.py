@@ -84,6 +84,9 @@ def verify(path: Path, flags: Flags, progress: Progress = quiet) -> "Evidence":
         verdicts = judge(hypothesis, asked, numbers)
     progress("judging", 1.0)
     shown = prompts[(hypothesis.verifying or hypothesis.exploring)[0]].tokens
+    tokens = [tokenizer.decode([token]) for token in shown] if tokenizer else [str(token) for token in shown]
+    if tokenizer:
+        tokenizer.keep()
     return record(
         hypothesis,
         asked,
@@ -92,7 +95,7 @@ def verify(path: Path, flags: Flags, progress: Progress = quiet) -> "Evidence":
         next(iter(judge(hypothesis, figure, numbers)), None),
         numbers,
         model=loaded.record(tokenizer, parity),
-        tokens=[tokenizer.decode([token]) for token in shown] if tokenizer else [str(token) for token in shown],
+        tokens=tokens,
         circuitdsl=__version__,
         command=flags.command,
         created=_now(),

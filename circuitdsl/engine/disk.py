@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -91,7 +92,7 @@ class RunsOnDisk:
             "processor": torch.backends.cpu.get_cpu_capability() if device.type == "cpu" else "",
             "threads": str(torch.get_num_threads()) if device.type == "cpu" else "",
             "torch": torch.__version__,
-            "transformers": version("transformers"),
+            "transformers": _transformers(),
             "format": FORMAT,
         }
 
@@ -191,6 +192,12 @@ def capture(adapter: Adapter, tokens: Tensor, layers: int, at: At = None) -> Cap
 def holds(there: At, layers: int, wanted: int, at: At) -> bool:
     """Whether a run with so many layers, the last `there`, has the wanted ones, the last of them `at`."""
     return layers > wanted or (layers == wanted and (there is None or (at is not None and set(at) <= set(there))))
+
+
+@cache
+def _transformers() -> str:
+    """Its version, without importing it."""
+    return version("transformers")
 
 
 def _wait(device: torch.device) -> None:

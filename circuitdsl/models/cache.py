@@ -17,6 +17,7 @@ from circuitdsl.models.errors import model_error
 KINDS = {
     "weights": "dequantised weights",
     "tokenizers": "converted tokenizers",
+    "encodings": "tokens of texts",
     "agreed": "tokenizers found to agree",
     "runs": "plain runs of models",
     "digests": "digests of files",

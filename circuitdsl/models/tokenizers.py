@@ -10,38 +10,58 @@ import sys
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from circuitdsl.borders.hypothesis import ModelName
 from circuitdsl.borders.prompts import Encoding
 from circuitdsl.borders.source import GuardError
 from circuitdsl.models.cache import digest, digests, entry
+from circuitdsl.models.encodings import Encodings
 from circuitdsl.models.errors import model_error
 from circuitdsl.models.locate import Location, locate
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer as Backend
 
 _OLDER = ("vocab.json", "merges.txt", "tokenizer.model", "spiece.model", "vocab.txt")
 
 
 class FileTokenizer:
-    """A tokenizer.json. BOS is what its post-processor adds, as transformers has it: with that file present the post-processor decides."""
+    """A tokenizer.json. BOS is what its post-processor adds, as transformers has it: with that file present the post-processor decides.
+
+    The library reads the file when something is asked that no run before has asked of it. Raises CircError C413 if it cannot be read.
+    """
 
     def __init__(self, path: Path):
+        self.path = path
+        try:
+            self._encodings = Encodings(self.sha256)
+        except OSError as error:
+            raise model_error("C413", f"cannot read the tokenizer {path}: {error.strerror or error}") from None
+        self.vocabulary, self._declared, self.adds_bos = self._encodings.recall("about", self._about)
+
+    @cached_property
+    def _backend(self) -> "Backend":
         from tokenizers import Tokenizer as Backend
 
         try:
-            self._backend: Backend = Backend.from_file(str(path))
+            backend = Backend.from_file(str(self.path))
         except Exception as error:  # the library raises plain Exception
-            raise model_error("C413", f"cannot read the tokenizer {path}: {error}") from None
-        self._backend.no_padding()
-        self._backend.no_truncation()
-        self.path = path
-        self.vocabulary: int = self._backend.get_vocab_size(with_added_tokens=True)
-        added = self._backend.encode("").ids
+            raise model_error("C413", f"cannot read the tokenizer {self.path}: {error}") from None
+        backend.no_padding()
+        backend.no_truncation()
+        return backend
+
+    def _about(self) -> tuple[int, int | None, bool]:
+        """Size of the vocabulary, the id that the post-processor puts first, and whether it puts one."""
+        own = self._backend.encode("").ids[:1]
         plain = self._backend.encode("", add_special_tokens=False).ids
-        own = added[: len(added) - len(plain)]
-        with_text = self._backend.encode("a").ids
-        self.adds_bos = bool(own) and with_text[:1] == own[:1]
-        self._declared = own[0] if self.adds_bos else None
+        adds = len(own) > len(plain) and self._backend.encode("a").ids[:1] == own
+        return self._backend.get_vocab_size(with_added_tokens=True), own[0] if adds else None, adds
+
+    def keep(self) -> None:
+        """Keeps on disk what was asked, for the next run."""
+        self._encodings.keep()
 
     @cached_property
     def sha256(self) -> str:
@@ -68,18 +88,24 @@ class FileTokenizer:
         """See `borders.prompts.Tokenizer`. Raises CircError C413 if BOS is asked for and the tokenizer has none."""
         if bos is None or bos == self.adds_bos:
             # `bos=False` of a tokenizer that adds none changes nothing, not even another special token.
-            encoded = self._backend.encode(text)
-            return Encoding(tuple(encoded.ids), tuple(encoded.offsets))
-        encoded = self._backend.encode(text, add_special_tokens=False)
-        ids, offsets = tuple(encoded.ids), tuple(encoded.offsets)
+            return self._encoded(text, special=True)
+        ids, offsets = self._encoded(text, special=False)
         if not bos:
             return Encoding(ids, offsets)
         if self.bos_id is None:
             raise model_error("C413", "`bos = true`, but this model's tokenizer has no BOS token", "remove the setting")
         return Encoding((self.bos_id, *ids), ((0, 0), *offsets))
 
+    def _encoded(self, text: str, special: bool) -> Encoding:
+        def answer() -> tuple[list[int], list[tuple[int, int]]]:
+            encoded = self._backend.encode(text, add_special_tokens=special)
+            return encoded.ids, encoded.offsets
+
+        ids, offsets = self._encodings.recall(f"{'special' if special else 'plain'} {text}", answer)
+        return Encoding(tuple(ids), tuple((start, end) for start, end in offsets))
+
     def decode(self, ids: tuple[int, ...] | list[int]) -> str:
-        return self._backend.decode(list(ids), skip_special_tokens=False)
+        return self._encodings.recall(f"text {list(ids)}", lambda: self._backend.decode(list(ids), skip_special_tokens=False))
 
     def plain_ids(self) -> tuple[int, ...]:
         unknown = getattr(self._backend.model, "unk_token", None)
