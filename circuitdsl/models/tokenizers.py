@@ -23,6 +23,7 @@ from circuitdsl.models.locate import Location, locate
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as Backend
 
+_TEXTS = (".json", ".txt", ".model")
 _OLDER = ("vocab.json", "merges.txt", "tokenizer.model", "spiece.model", "vocab.txt")
 
 
@@ -140,9 +141,12 @@ def converted(source: Path) -> Path:
 
     Raises CircError C410 (a GGUF file that cannot be read) or C413 (a tokenizer that cannot be converted).
     """
-    parts = [source] if source.is_file() else [source / name for name in (*_OLDER, "config.json", "tokenizer_config.json")]
-    key = digests([part for part in parts if part.is_file()])
-    return entry("tokenizers-2", key, lambda folder: _convert(source, folder))
+    return entry("tokenizers", f"{digests(_files(source))}-2", lambda folder: _convert(source, folder))
+
+
+def _files(source: Path) -> list[Path]:
+    """A GGUF file, or all of a folder that transformers may make a tokenizer of, special and added tokens included."""
+    return [source] if source.is_file() else sorted(path for path in source.iterdir() if path.suffix in _TEXTS and path.is_file())
 
 
 def _convert(source: Path, folder: Path) -> None:
@@ -181,8 +185,7 @@ def assert_same_tokenizer(tokenizer: FileTokenizer, location: Location, texts: I
     if location.path is None:
         return
     distinct = sorted(set(texts))
-    files = [location.path] if location.path.is_file() else sorted(location.path.glob("token*.json"))
-    asked = json.dumps([distinct, tokenizer.sha256, digests(files), version("transformers")])
+    asked = json.dumps([distinct, tokenizer.sha256, digests(_files(location.path)), version("transformers")])
     key = hashlib.sha256(asked.encode()).hexdigest()
     entry("agreed", key, lambda folder: _compare(tokenizer, location.path, distinct, folder))
 

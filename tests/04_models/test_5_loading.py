@@ -95,6 +95,13 @@ def test_a_setting_that_only_says_how_precisely_to_compute_does_not_stop_float64
     assert torch.allclose(loaded.adapter.model(TOKENS).logits, adapter.model(TOKENS).logits.double(), atol=1e-5)
 
 
+def test_a_setting_of_what_the_modules_return_changes_nothing(saved):
+    _, folder = saved("llama")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "return_dict": False}))
+    check_parity(load(ModelName(str(folder)), folder=folder).adapter, TOKENS)
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 def test_weights_that_are_not_finite(saved, value):
     _, folder = saved("llama")
