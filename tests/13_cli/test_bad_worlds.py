@@ -242,6 +242,17 @@ def C418_more_tokens_than_the_model(world):
 
 
 @recipe
+def C418_an_answer_that_the_model_cannot_give(world):
+    """No prompt has it, and no weights are needed to see it."""
+    path = world.model / "tokenizer.json"
+    body = json.loads(path.read_text())
+    body["model"]["vocab"]["mauve"] = 13
+    path.write_text(json.dumps(body))
+    world.write("toy.circ", (world.folder / "toy.circ").read_text().replace("answer next wrong c", 'answer next wrong "mauve"'))
+    return ["check", "toy.circ"]
+
+
+@recipe
 def C420_logits_that_are_capped(world):
     """A family file that does not know it."""
     from circuitdsl.models.families.gemma2 import Gemma2
