@@ -214,10 +214,11 @@ def _compare(tokenizer: FileTokenizer, path: Any, texts: list[str], folder: Path
             own = AutoTokenizer.from_pretrained(path, trust_remote_code=False, local_files_only=True)
         else:  # a toy: transformers does not know its configuration
             own = PreTrainedTokenizerFast(tokenizer_file=str(path / "tokenizer.json"))
+        theirs = [tuple(own(text).input_ids) for text in texts]
     except Exception as error:  # whatever a file beside tokenizer.json makes it raise
         raise model_error("C413", f"transformers cannot read the tokenizer in {path}: {type(error).__name__} {error}") from None
-    for text in texts:
-        expected, found = tuple(own(text).input_ids), tokenizer.encode(text).ids
+    for text, expected in zip(texts, theirs, strict=True):
+        found = tokenizer.encode(text).ids
         if expected != found:
             raise GuardError("C423", f"token ids of {text!r} differ from transformers' own: {list(found)} against {list(expected)}")
     (folder / "agreed.json").write_text(json.dumps({"texts": len(texts)}))

@@ -128,6 +128,19 @@ def test_a_damaged_tokenizer_is_an_error(saved):
         load_tokenizer(ModelName(str(folder)), folder)
 
 
+def test_another_family_is_another_tokenizer(saved, trained):
+    """Agreement of the same tokenizer.json under another config.json says nothing: transformers makes another tokenizer of it."""
+    _, folder = saved("gpt2")
+    place(folder, trained, bos=False)
+    (folder / "tokenizer_config.json").unlink()
+    name = ModelName(str(folder))
+    tokenizer = load_tokenizer(name, folder)
+    assert_same_tokenizer(tokenizer, locate(name, folder), ["a 3rd"])
+    (folder / "config.json").write_text(json.dumps({"model_type": "gemma2"}))
+    with pytest.raises((GuardError, CircError), match=r"C423|C413"):
+        assert_same_tokenizer(tokenizer, locate(name, folder), ["a 3rd"])
+
+
 @pytest.mark.parametrize("settings", ["{", "[]", '"bos_token"', '{"bos_token": ["<s>"]}', "[" * 10**5, b"\xff\xfe"])
 def test_damaged_settings_of_a_tokenizer_are_no_traceback(saved, trained, settings):
     """tokenizer.json alone serves to check a file; transformers itself refuses the folder, and that is said."""

@@ -51,6 +51,7 @@ class World:
         for part in ("config.json", "model.safetensors"):
             (self.model / part).unlink()
         self.tiny(name, dtype="float32").model.save_pretrained(self.model)
+        (self.model / "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast"}')  # else the family's own
 
     def write(self, name: str, content: str | bytes) -> None:
         (self.folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
