@@ -193,6 +193,13 @@ def test_code_beside_the_weights_is_not_run(saved, tmp_path):
     assert not ran.exists()
 
 
+def test_whole_numbers_are_no_weights_even_if_the_configuration_does_not_say_so(saved):
+    _, folder = saved("llama")
+    name = "model.layers.1.mlp.up_proj.weight"
+    rewrite(folder, lambda tensors: tensors.update({name: (100 * tensors[name]).to(torch.int8)}))
+    assert code_of(folder) == "C409"
+
+
 def test_unsupported_kinds_of_models(saved):
     _, folder = saved("llama")
     config = json.loads((folder / "config.json").read_text())
