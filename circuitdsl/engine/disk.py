@@ -54,6 +54,8 @@ class RunsOnDisk:
     began: float = field(default_factory=time.time)
     reasons: Counter[str] = field(default_factory=Counter)
     """Why a run was made though it might have been there, or was not stored: how often."""
+    _mine: set[Path] = field(default_factory=set)
+    """What this invocation read or stored: a file system's clock may be behind `began`."""
 
     def run(self, adapter: Adapter, tokens: Tensor, layers: int, at: At = None) -> Captured:
         """The first `layers` layers of a plain run on tokens [B, T], the last at positions `at`, or more: read, else made and stored."""
@@ -64,6 +66,7 @@ class RunsOnDisk:
         found, why = self._read(path, how, adapter, layers)
         if found is not None:
             self.used += 1
+            self._mine.add(path)
             return found
         started = time.perf_counter()
         captured = capture(adapter, tokens, layers, at)
@@ -156,6 +159,7 @@ class RunsOnDisk:
                     return "not stored: the cache is full of this invocation's own"
                 save_file(tensors, making, metadata=header)
                 making.replace(path)
+                self._mine.add(path)
         except Timeout:
             return "not stored: another process is writing"
         except (OSError, SafetensorError) as error:
@@ -174,9 +178,10 @@ class RunsOnDisk:
             left.unlink(missing_ok=True)
         states = sorted((path.stat().st_mtime, path.stat().st_size, path) for path in self.folder.glob("*.safetensors"))
         total = sum(held for _, held, _ in states)
-        if total + size - sum(held for used, held, _ in states if used < self.began) > self.limit:
+        free = [(held, path) for used, held, path in states if used < self.began and path not in self._mine]
+        if total + size - sum(held for held, _ in free) > self.limit:
             return False
-        for _, held, path in states:
+        for held, path in free:
             if total + size <= self.limit:
                 break
             path.unlink(missing_ok=True)

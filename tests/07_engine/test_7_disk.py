@@ -177,6 +177,10 @@ def test_an_invocation_with_more_runs_than_fit_leaves_those_that_it_needs_first(
             found.run(adapter, TOKENS + shift, 3)
         assert found.used == read
         assert found.reasons["not stored yet; not stored: the cache is full of this invocation's own"] == 2
+    coarse = runs(limit=limit, began=time.time() + 60)  # where the file system's clock is behind
+    for shift in range(4):
+        coarse.run(adapter, TOKENS + shift, 3)
+    assert coarse.used == 2 and coarse.stored == 0
     other = runs(limit=limit, began=time.time() + 60)  # a later one has other runs
     other.run(adapter, OTHER, 3)
     assert other.stored == 1 and len(files(other)) == 2
