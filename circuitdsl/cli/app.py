@@ -5,8 +5,11 @@ import sys
 import typer
 
 from circuitdsl.borders.source import CircError
+from circuitdsl.cli.streams import colored
 
 BAD_FILE, GUARD, INTERNAL, INTERRUPTED = 2, 4, 70, 130
+READER_GONE = 141
+"""The program that reads the output has left; 128 and the number of SIGPIPE, as shells have it."""
 
 app = typer.Typer(
     name="circuitdsl",
@@ -28,7 +31,7 @@ def report(error: CircError) -> int:
     """Says what is wrong with the input."""
     from circuitdsl.language.diagnostics import render
 
-    print(render(error.diagnostics, color=sys.stderr.isatty()), file=sys.stderr, end="")
+    print(render(error.diagnostics, color=colored(sys.stderr)), file=sys.stderr, end="")
     return BAD_FILE
 
 

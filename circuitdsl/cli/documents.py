@@ -9,6 +9,7 @@ import typer
 
 from circuitdsl.borders.source import CircError, Diagnostic, Span
 from circuitdsl.cli.app import BAD_FILE, app, report
+from circuitdsl.cli.streams import as_utf8, colored
 
 if TYPE_CHECKING:
     from circuitdsl.borders.hypothesis import Hypothesis
@@ -53,11 +54,12 @@ def check(
         found += hypothesis.warnings
         if format == "text":
             if hypothesis.warnings:
-                print(render(hypothesis.warnings, color=sys.stderr.isatty()), file=sys.stderr, end="")
+                print(render(hypothesis.warnings, color=colored(sys.stderr)), file=sys.stderr, end="")
             print(f"{path}: {summary(hypothesis)}{_unchecked(hypothesis)}")
             if tokens:
                 print(_tokens(hypothesis))
     if format == "json":
+        as_utf8()
         print(json.dumps(to_json(found), indent=1, ensure_ascii=False))
     return status
 
@@ -102,20 +104,20 @@ def fmt(
     check: Annotated[bool, typer.Option("--check", help="Change nothing; exit status 1 if a file is laid out otherwise.")] = False,
 ) -> int:
     """Lay files out canonically, comments kept."""
-    from circuitdsl.borders.source import Source
     from circuitdsl.language.formatter import format_document
     from circuitdsl.language.parser import parse
-    from circuitdsl.language.reading import read_source
+    from circuitdsl.language.reading import LARGEST, read_source, source_of
 
     status = 0
     for path in files:
-        source = Source(sys.stdin.read()) if str(path) == "-" else read_source(path)
         try:
+            source = source_of(sys.stdin.buffer.read(LARGEST + 1)) if str(path) == "-" else read_source(path)
             text = format_document(parse(source))
         except CircError as error:
             status = report(error)
             continue
-        if str(path) == "-":
+        if str(path) == "-" and not check:
+            as_utf8()
             print(text, end="")
         elif text != source.text:
             print(f"{path}: {'would be laid out otherwise' if check else 'laid out'}")

@@ -9,15 +9,28 @@ import typer
 
 from circuitdsl.borders.source import CircError, GuardError
 from circuitdsl.cli import documents, runs  # noqa: F401  (they add their commands to the application)
-from circuitdsl.cli.app import BAD_FILE, GUARD, INTERNAL, INTERRUPTED, app, report
+from circuitdsl.cli.app import BAD_FILE, GUARD, INTERNAL, INTERRUPTED, READER_GONE, app, report
+from circuitdsl.cli.streams import drop_output, prepare
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs a command and leaves with its exit status. What is wrong with the input is said in words, never as a traceback."""
     gc.set_threshold(100_000, 20, 50)  # the default looks for garbage hundreds of times while libraries are imported
     atexit.register(gc.freeze)  # what is left goes with the process: it need not be looked through
+    prepare()
+    try:
+        status = _run(arguments)
+    except BrokenPipeError:
+        drop_output()
+        status = READER_GONE
+    raise SystemExit(status or 0)
+
+
+def _run(arguments: Sequence[str] | None) -> int | None:
+    """The command's exit status. Raises BrokenPipeError where nobody reads what is printed."""
     try:
         status = app(args=arguments, standalone_mode=False)
+        sys.stdout.flush()
     except CircError as error:
         status = report(error)
     except GuardError as error:
@@ -34,8 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"error: {message}\n  hint: {where.command_path if where else 'circuitdsl'} --help", file=sys.stderr)
         status = BAD_FILE
     except BrokenPipeError:
-        sys.stderr.close()
-        status = 0
+        raise
+    except SystemExit as left:  # typer leaves with 1 when nobody reads, which is the status of a refuted claim
+        raise left.__context__ if isinstance(left.__context__, BrokenPipeError) else left from None
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         print(f"error C590: {where}{error.strerror or error}", file=sys.stderr)
@@ -44,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         status = _unexpected(error)
     if status == INTERRUPTED:  # typer itself turns Ctrl-C into this status while a command runs
         print("interrupted; nothing half-written is left", file=sys.stderr)
-    raise SystemExit(status or 0)
+    return status
 
 
 def _unexpected(error: BaseException) -> int:

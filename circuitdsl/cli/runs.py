@@ -12,6 +12,7 @@ from circuitdsl.borders.source import CircError
 from circuitdsl.cli.app import app, report
 from circuitdsl.cli.documents import Files, Model, Prompts, Seed
 from circuitdsl.cli.options import flags_of
+from circuitdsl.cli.streams import as_utf8, colored, columns
 
 if TYPE_CHECKING:
     from circuitdsl.borders.evidence import GraphRecord
@@ -90,7 +91,7 @@ def verify(
     4 the model fails a guard, 130 interrupted.
     """
     from circuitdsl.cli.progress import progress
-    from circuitdsl.reports.files import check_folder, write_evidence
+    from circuitdsl.reports.files import check_output, write_evidence
     from circuitdsl.reports.text import render as render_text
     from circuitdsl.reports.text import status as status_of
     from circuitdsl.run import verify as run
@@ -115,14 +116,23 @@ def verify(
         )
         folder = output or path.parent
         try:
-            check_folder(folder)
+            check_output(folder, path.stem)
             with progress() as tell:
                 evidence = run(path, flags, tell)
-            written = [write_evidence(evidence, folder, path.stem), *_draw(evidence.graph, folder / f"{path.stem}.svg", layout)]
         except CircError as error:
             statuses.append(report(error))
             continue
-        print(evidence.model_dump_json(indent=1) if format == "json" else render_text(evidence, color=sys.stdout.isatty(), files=written))
+        written = []
+        try:
+            written.append(write_evidence(evidence, folder, path.stem))
+            written += _draw(evidence.graph, folder / f"{path.stem}.svg", layout)
+        except CircError as error:  # what was measured is told all the same
+            statuses.append(report(error))
+        if format == "json":
+            as_utf8()
+            print(evidence.model_dump_json(indent=1))
+        else:
+            print(render_text(evidence, width=columns(), color=colored(sys.stdout), files=written))
         statuses.append(status_of(evidence))
     return next((code for code in (2, 1, 3) if code in statuses), 0)
 
@@ -170,7 +180,13 @@ def render(
         raise typer.BadParameter("a tree has a layout of its own, and no effects", param_hint="--layout" if layout else "--numbers")
     if tree is not None and file.suffix == ".json":
         raise typer.BadParameter("a tree is drawn from the `.circ` file, not from evidence", param_hint="--tree")
+    if model is not None and file.suffix == ".json":
+        raise typer.BadParameter("evidence holds for the model that it names", param_hint="--model")
+    if file.is_dir():
+        raise typer.BadParameter(f"{file} is a folder", param_hint="file")
     ending = format or (output.suffix.lstrip(".").lower() if output else "svg")
+    if ending == "graphml" and (layout is not None or numbers):
+        raise typer.BadParameter("GraphML is laid out by the program that reads it", param_hint="--layout" if layout else "--numbers")
     name = file.name.removesuffix(".json").removesuffix(".evidence").removesuffix(".circ")
     path = output or file.with_name(f"{name}.{tree}.{ending}" if tree else f"{name}.{ending}")
     if tree is not None:

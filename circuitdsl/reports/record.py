@@ -187,7 +187,12 @@ def describe(estimand: Estimand) -> str:
 
 def file_record(source: Source) -> FileRecord:
     name = source.path.name if source.path else source.name
-    return FileRecord(name=name, sha256=hashlib.sha256(source.text.encode()).hexdigest(), text=source.text)
+    return FileRecord(name=printable(name), sha256=hashlib.sha256(source.text.encode()).hexdigest(), text=source.text)
+
+
+def printable(text: str) -> str:
+    """Names of files and arguments may hold bytes that are no text; evidence is UTF-8."""
+    return text.encode(errors="replace").decode()
 
 
 def distribution_records(hypothesis: Hypothesis) -> tuple[DistributionRecord, ...]:

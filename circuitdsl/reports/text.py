@@ -22,7 +22,7 @@ SHOWN = 12
 
 
 def render(evidence: Evidence, *, width: int = 100, color: bool = False, files: Sequence[Path] = ()) -> str:
-    """The whole report as text of at most `width` columns, ending in a line end. `files` are named at its foot."""
+    """The whole report as text of at most `width` columns, ending in a line end. `files` are named at its foot, each on a line."""
     from rich.console import Console
 
     out = io.StringIO()
@@ -215,8 +215,8 @@ def _footer(console: "Console", evidence: Evidence, files: Sequence[Path]) -> No
         _line(console, "p to support: how likely evidence this strong would be, were the claim false; p to refute: were it true.")
         if any("fixed strata" in method or "1 template" in method for method in methods):
             _line(console, "Fixed strata: with fewer than ten templates, those answers speak of these templates only.")
-    for path in files:
-        _field(console, "written", str(path), indent=0)
+    for path in files:  # on one line each, however long: they are copied
+        console.print(_styled(f"written    {path}", "dim"), no_wrap=True, overflow="ignore", crop=False)
 
 
 def _p(value: float) -> str:

@@ -18,12 +18,47 @@ from circuitdsl.cli.documents import counted
         (["verify", "x.circ", "--prompts", "1"], "Invalid value for '--prompts'"),
         (["verify", "x.circ", "--prompts", "1e3"], "'1e3' is not a whole number"),
         (["render", "x.circ", "--width", "wide"], "'wide' is not a number"),
+        (["render", "x.evidence.json", "--model", "gpt2"], "evidence holds for the model that it names"),
+        (["render", "x.evidence.json", "--tree", "scrubbed"], "not from evidence"),
+        (["render", "x.circ", "--row", "1"], "--tree LABEL"),
+        (["render", "x.circ", "--tree", "scrubbed", "--numbers"], "--numbers"),
+        (["render", "x.circ", "--format", "graphml", "--layout", "grid"], "--layout"),
+        (["render", "x.circ", "-o", "x.graphml", "--numbers"], "--numbers"),
+        (["render", "."], ". is a folder"),
+        (["render", "/"], "/ is a folder"),
         (["chek", "x.circ"], "Did you mean 'check', 'cache'?"),
     ],
 )
 def test_usage(circuitdsl, arguments, words):
     ran = circuitdsl(*arguments)
     assert ran.status == 2 and words in ran.err and "Value error" not in ran.err and "--help" in ran.err
+
+
+def test_evidence_that_could_not_be_written_is_said_before_anything_is_measured(circuitdsl, toy, monkeypatch):
+    from circuitdsl import run
+
+    monkeypatch.setattr(run, "verify", lambda *_: pytest.fail("measured"))
+    toy.with_suffix(".evidence.json").mkdir()
+    ran = circuitdsl("verify", toy)
+    assert ran.status == 2 and ran.out == "" and "C650" in ran.err and "is a folder" in ran.err
+
+
+def test_a_figure_that_cannot_be_written_takes_no_verdict_away(circuitdsl, toy):
+    toy.with_suffix(".svg").mkdir()
+    ran = circuitdsl("verify", "--prompts", 12, "--no-edges", toy)
+    assert ran.status == 2 and "C606" in ran.err and "8 supported" in ran.out and "evidence.json" in ran.out
+    assert toy.with_suffix(".evidence.json").exists()
+
+
+@pytest.mark.parametrize("epoch", ["noon", "9" * 30])
+def test_a_time_that_is_none_is_the_clock(circuitdsl, toy, monkeypatch, epoch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
+    assert circuitdsl("verify", "--prompts", 12, "--no-edges", toy).status == 0
+
+
+def test_a_figure_into_a_pipe(program, toy):
+    ran = program("render", "--format", "svg", "-o", "/dev/stdout", toy)
+    assert ran.status == 0 and ran.out.startswith("<?xml") and ran.out.endswith("</svg>\nwrote /dev/stdout\n")
 
 
 def test_a_file_that_cannot_be_written_is_named_as_it_was_asked_for(circuitdsl, tmp_path):
