@@ -132,9 +132,11 @@ def fmt(
 
 @app.command()
 def explain(
-    name: Annotated[str | None, typer.Argument(help="A code such as C012 or W022, or a measure such as faithfulness.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="A code such as C012, a measure such as faithfulness, or a setting such as explore.")
+    ] = None,
 ) -> int:
-    """Tell what a code or a measure means; without a name, list both."""
+    """Tell what a code, a measure or a setting means; without a name, list them all."""
     from circuitdsl.cli.explanations import catalogue, explanation
 
     if name is None:
@@ -144,7 +146,7 @@ def explain(
     if text is None:
         from circuitdsl.cli.explanations import nearest
 
-        print(f"there is no code or measure `{name}`" + nearest(name), file=sys.stderr)
+        print(f"there is no code, measure or setting `{name}`" + nearest(name), file=sys.stderr)
         return BAD_FILE
     print(text)
     return 0
