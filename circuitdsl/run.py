@@ -39,13 +39,14 @@ def verify(path: Path, flags: Flags, progress: Progress = quiet) -> "Evidence":
     from circuitdsl.models.loading import load
     from circuitdsl.models.parity import check_parity
     from circuitdsl.models.tokenizers import assert_same_tokenizer, tokenizer_at
-    from circuitdsl.reports.record import printable, record
+    from circuitdsl.reports.record import input_records, printable, record
 
     started = time.perf_counter()
     progress("reading the file", 0.0)
     document = read(path)
     fetch(document, flags, progress)
     hypothesis = resolve(document, flags)
+    inputs = input_records(hypothesis)  # as they were read, whatever is done to the files while the run goes on
     algebra = Algebra()
     lowered = lower(hypothesis, algebra)
     figure = lower_figure(hypothesis, algebra, flags.edges)
@@ -91,6 +92,7 @@ def verify(path: Path, flags: Flags, progress: Progress = quiet) -> "Evidence":
         next(iter(figure), None),
         next(iter(judge(hypothesis, figure, numbers)), None),
         numbers,
+        inputs=inputs,
         model=loaded.record(tokenizer, parity),
         tokens=[tokenizer.decode([token]) for token in shown] if tokenizer else [str(token) for token in shown],
         circuitdsl=__version__,

@@ -58,6 +58,8 @@ def _header(console: "Console", evidence: Evidence) -> None:
     model, name = evidence.model, Path(evidence.file.name).name
     _line(console, evidence.graph.title or name, "bold")
     _field(console, "file", f"{evidence.file.name} (sha256 {evidence.file.sha256[:12]})")
+    for one in evidence.inputs:
+        _field(console, "reads", f"{one.name} (sha256 {one.sha256[:12]})")
     size = f"{model.parameters / 1e6:,.1f} M" if model.parameters >= 100_000 else f"{model.parameters:,}"
     revision = f" at {model.revision}" if model.revision else ""
     _field(console, "model", f"{model.name}{revision}: {model.weights}; {size} parameters, {model.dtype} on {model.device}")
@@ -112,7 +114,7 @@ def _claim(console: "Console", claim: ClaimRecord, shared: dict[str, str], longe
         head.append("  (warn: fails nothing)", "dim")
     console.print()
     _wrapped(console, head, hang=17)
-    _field(console, f"line {claim.line}", claim.text)
+    _field(console, f"line {claim.line}", f"{claim.text}  (in {claim.file})" if claim.file else claim.text)
     if claim.question:
         _field(console, "asks", claim.question)
     adjusted = [f"Holm-adjusted {_p(verdict.p_adjusted)}"] if verdict.p_adjusted is not None else []
@@ -137,7 +139,7 @@ def _measurement(console: "Console", claim: ClaimRecord, shared: dict[str, str])
     else:
         head.append(f"  {len(members)} numbers")
     _wrapped(console, head, hang=4)
-    _field(console, f"line {claim.line}", claim.text)
+    _field(console, f"line {claim.line}", f"{claim.text}  (in {claim.file})" if claim.file else claim.text)
     if len(members) == 1:
         _member_details(console, members[0], ())
     else:
