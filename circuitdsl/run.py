@@ -92,6 +92,7 @@ def verify(path: Path, flags: Flags, progress: Progress = quiet) -> "Evidence":
         next(iter(figure), None),
         next(iter(judge(hypothesis, figure, numbers)), None),
         numbers,
+        sequential=flags.sequential,
         inputs=inputs,
         model=loaded.record(tokenizer, parity),
         tokens=[tokenizer.decode([token]) for token in shown] if tokenizer else [str(token) for token in shown],

@@ -151,7 +151,8 @@ def diff(
     from circuitdsl.reports.files import read_evidence
 
     found = differences(read_evidence(before), read_evidence(after))
-    print(render_differences(found, (before.name, after.name)), end="")
+    names = (before.name, after.name) if before.name != after.name else (str(before), str(after))
+    print(render_differences(found, names), end="")
     return 0 if found.same else 1
 
 

@@ -87,6 +87,7 @@ def record(
     *,
     model: ModelRecord,
     tokens: Sequence[str],
+    sequential: bool = False,
     **run: Any,
 ) -> Evidence:
     """The evidence of a run. `run` are the fields of `Evidence` that say how it was made: command, created, seconds, versions, …"""
@@ -108,7 +109,7 @@ def record(
     return Evidence(
         file=file_record(hypothesis),
         model=model,
-        conditions=condition_records(hypothesis),
+        conditions=condition_records(hypothesis, sequential),
         distributions=distribution_records(hypothesis),
         default=hypothesis.default,
         exploring_sha256=rows_sha256(default, hypothesis.exploring) if hypothesis.exploring else None,
@@ -250,7 +251,7 @@ def looked_at(hypothesis: Hypothesis, asked: Sequence[Asked], figure: Asked | No
     return tuple(sorted({hypothesis.distributions[name].prompts[row].digest for name, row in rows}))
 
 
-def condition_records(hypothesis: Hypothesis) -> tuple[ConditionRecord, ...]:
+def condition_records(hypothesis: Hypothesis, sequential: bool = False) -> tuple[ConditionRecord, ...]:
     """Every setting in force, and who set it."""
     settings = hypothesis.settings
     values = {
@@ -266,6 +267,5 @@ def condition_records(hypothesis: Hypothesis) -> tuple[ConditionRecord, ...]:
         values["found_on"] = f"{settings.extra['found_on']}, whose prompts give no verdict here"
     if settings.subset is not None:
         values["subset"] = f"{settings.subset} prompts for random circuits, completeness and minimality"
-    return tuple(
-        ConditionRecord(name=name, value=str(value), origin=settings.origins.get(name, "default")) for name, value in values.items()
-    )
+    found = [ConditionRecord(name=name, value=str(value), origin=settings.origins.get(name, "default")) for name, value in values.items()]
+    return (*found, *([ConditionRecord(name="sequential", value="yes", origin="flag")] if sequential else []))
