@@ -172,7 +172,7 @@ def init(
 
 @app.command()
 def cache(clear: Annotated[bool, typer.Option("--clear", help="Delete it. That loses nothing but time.")] = False) -> int:
-    """Show what is kept between runs, where, and how large it is."""
+    """Show what is kept between runs, where, and how large it is. CIRCUITDSL_CACHE names another folder."""
     from circuitdsl.models.cache import KINDS, cache_folder, contents
     from circuitdsl.models.cache import clear as clear_all
 

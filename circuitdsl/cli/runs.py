@@ -25,7 +25,7 @@ Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1, 
 Memory = Annotated[str | None, typer.Option(help="Most memory to use beyond the model, such as 2GB; prompts are chunked to fit.")]
 Cache = Annotated[
     str | None,
-    typer.Option(help="Disk space for plain runs of the model, which the next invocation then reads: 2GB unless told otherwise, or off."),
+    typer.Option(help="Disk space for plain runs of the model, which the next run reads: 2GB, or what CIRCUITDSL_CACHE_SIZE says, or off."),
 ]
 Layout = Annotated[
     Literal["graph", "grid"] | None, typer.Option(help="graph: Graphviz's own. grid: columns are positions, rows are layers.")

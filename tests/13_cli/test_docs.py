@@ -129,3 +129,9 @@ def test_every_code_that_is_named_is_one(name):
     from circuitdsl.cli.explanations import codes
 
     assert set(re.findall(r"\b[CW]\d{3}\b", TEXTS[name])) <= set(codes())
+
+
+def test_every_variable_of_the_environment_is_in_the_readme():
+    code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "circuitdsl").rglob("*.py"))
+    read = set(re.findall(r'"(CIRCUITDSL_[A-Z_]+|SOURCE_DATE_EPOCH|NO_COLOR)"', code))
+    assert len(read) == 4 and read == {name for name in read if f"`{name}`" in TEXTS["README.md"]}
