@@ -135,3 +135,11 @@ def test_every_variable_of_the_environment_is_in_the_readme():
     code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "circuitdsl").rglob("*.py"))
     read = set(re.findall(r'"(CIRCUITDSL_[A-Z_]+|SOURCE_DATE_EPOCH|NO_COLOR)"', code))
     assert len(read) == 4 and read == {name for name in read if f"`{name}`" in TEXTS["README.md"]}
+
+
+def test_the_page_of_families_names_all_that_a_family_may_say():
+    from circuitdsl.models.family import Family
+
+    members = {name for name in [*vars(Family), *Family.__annotations__] if not name.startswith("_")}
+    table = "".join(line.split("|")[1] for line in TEXTS["docs/families.md"].splitlines() if line.startswith("| `"))
+    assert set(re.findall(r"`(\w+)", table)) == members
