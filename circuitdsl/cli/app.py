@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from circuitdsl.borders.source import CircError
+from circuitdsl.borders.source import CircError, GuardError
 from circuitdsl.cli.streams import colored
 
 BAD_FILE, GUARD, INTERNAL, INTERRUPTED = 2, 4, 70, 130
@@ -27,8 +27,11 @@ app = typer.Typer(
 )
 
 
-def report(error: CircError) -> int:
-    """Says what is wrong with the input."""
+def report(error: CircError | GuardError) -> int:
+    """Says what is wrong with the input, or the model; the exit status that this has."""
+    if isinstance(error, GuardError):
+        print(f"error {error.code}: {error.message}" + (f"\n  hint: {error.hint}" if error.hint else ""), file=sys.stderr)
+        return GUARD
     from circuitdsl.language.diagnostics import render
 
     print(render(error.diagnostics, color=colored(sys.stderr)), file=sys.stderr, end="")

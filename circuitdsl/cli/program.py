@@ -9,7 +9,7 @@ import typer
 
 from circuitdsl.borders.source import CircError, GuardError
 from circuitdsl.cli import documents, runs  # noqa: F401  (they add their commands to the application)
-from circuitdsl.cli.app import BAD_FILE, GUARD, INTERNAL, INTERRUPTED, READER_GONE, app, report
+from circuitdsl.cli.app import BAD_FILE, INTERNAL, INTERRUPTED, READER_GONE, app, report
 from circuitdsl.cli.streams import drop_output, prepare
 
 
@@ -31,11 +31,8 @@ def _run(arguments: Sequence[str] | None) -> int | None:
     try:
         status = app(args=arguments, standalone_mode=False)
         sys.stdout.flush()
-    except CircError as error:
+    except (CircError, GuardError) as error:
         status = report(error)
-    except GuardError as error:
-        print(f"error {error.code}: {error.message}" + (f"\n  hint: {error.hint}" if error.hint else ""), file=sys.stderr)
-        status = GUARD
     except KeyboardInterrupt:
         status = INTERRUPTED
     except typer.Abort as error:  # what typer makes of an EOFError, for programs that ask; this one never does

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from circuitdsl.borders.source import CircError
-from circuitdsl.cli.app import app, report
+from circuitdsl.borders.source import CircError, GuardError
+from circuitdsl.cli.app import BAD_FILE, GUARD, app, report
 from circuitdsl.cli.documents import Files, Model, Prompts, Seed
 from circuitdsl.cli.options import flags_of
 from circuitdsl.cli.streams import as_utf8, colored, columns
@@ -119,7 +119,7 @@ def verify(
             check_output(folder, path.stem)
             with progress() as tell:
                 evidence = run(path, flags, tell)
-        except CircError as error:
+        except (CircError, GuardError) as error:
             statuses.append(report(error))
             continue
         written = []
@@ -134,7 +134,7 @@ def verify(
         else:
             print(render_text(evidence, width=columns(), color=colored(sys.stdout), files=written))
         statuses.append(status_of(evidence))
-    return next((code for code in (2, 1, 3) if code in statuses), 0)
+    return next((code for code in (BAD_FILE, GUARD, 1, 3) if code in statuses), 0)
 
 
 @app.command()
