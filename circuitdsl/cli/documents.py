@@ -39,6 +39,8 @@ def check(
     from circuitdsl.language.diagnostics import render, to_json
     from circuitdsl.pipeline import read, resolve
 
+    if tokens and format == "json":
+        raise typer.BadParameter("tokens are told as text", param_hint="--tokens")
     status = 0
     found: list[Diagnostic] = []
     flags = flags_of(model=model, prompts=prompts, seed=seed)

@@ -98,6 +98,8 @@ def verify(
 
     if output and len({path.stem for path in files}) < len({path.resolve() for path in files}):
         raise typer.BadParameter("several files of one name would write over each other", param_hint="--output")
+    for path in files:
+        _not_over(path, (output or path.parent) / f"{path.stem}.svg")
     statuses = []
     for path in files:
         command = shlex.join(["circuitdsl", *sys.argv[1:]]) if sys.argv[1:2] == ["verify"] else "circuitdsl verify"
@@ -190,6 +192,7 @@ def render(
         raise typer.BadParameter("GraphML is laid out by the program that reads it", param_hint="--layout" if layout else "--numbers")
     name = file.name.removesuffix(".json").removesuffix(".evidence").removesuffix(".circ")
     path = output or file.with_name(f"{name}.{tree}.{ending}" if tree else f"{name}.{ending}")
+    _not_over(file, path)
     if tree is not None:
         from circuitdsl.drawn import tree_of
         from circuitdsl.figures import draw_tree
@@ -208,6 +211,11 @@ def render(
     for written in _draw(graph, path, layout, ending, width, numbers):
         print(f"wrote {written}")
     return 0
+
+
+def _not_over(file: Path, figure: Path) -> None:
+    if figure.resolve() == file.resolve():
+        raise typer.BadParameter(f"the figure would be written over {file}", param_hint="--output")
 
 
 def _draw(
