@@ -124,17 +124,19 @@ def verify(
         except (CircError, GuardError) as error:
             statuses.append(report(error))
             continue
-        written = []
+        written: list[Path] = []
+        unwritten = False
         try:
             written.append(write_evidence(evidence, folder, path.stem))
             written += _draw(evidence.graph, folder / f"{path.stem}.svg", layout)
         except CircError as error:  # what was measured is told all the same
+            unwritten = True
             statuses.append(report(error))
         if format == "json":
             as_utf8()
             print(evidence.model_dump_json(indent=1))
         else:
-            print(render_text(evidence, width=columns(), color=colored(sys.stdout), files=written))
+            print(render_text(evidence, width=columns(), color=colored(sys.stdout), files=written, unwritten=unwritten))
         statuses.append(status_of(evidence))
     return next((code for code in (BAD_FILE, GUARD, 1, 3) if code in statuses), 0)
 

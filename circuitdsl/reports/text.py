@@ -21,8 +21,11 @@ SHOWN = 12
 """Members of an `each` claim that are listed, those that fail first."""
 
 
-def render(evidence: Evidence, *, width: int = 100, color: bool = False, files: Sequence[Path] = ()) -> str:
-    """The whole report as text of at most `width` columns, ending in a line end. `files` are named at its foot, each on a line."""
+def render(evidence: Evidence, *, width: int = 100, color: bool = False, files: Sequence[Path] = (), unwritten: bool = False) -> str:
+    """The whole report as text of at most `width` columns, ending in a line end. `files` are named at its foot, each on a line.
+
+    `unwritten` says that not all of them could be written, which makes the exit status 2.
+    """
     from rich.console import Console
 
     out = io.StringIO()
@@ -44,7 +47,7 @@ def render(evidence: Evidence, *, width: int = 100, color: bool = False, files: 
         _heading(console, "Measurements (no verdict)")
         for claim in measured:
             _measurement(console, claim, shared)
-    _footer(console, evidence, files)
+    _footer(console, evidence, files, unwritten)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
 
@@ -194,7 +197,7 @@ def _rest(console: "Console", claim: ClaimRecord, shared: dict[str, str]) -> Non
         _field(console, "warning", warning, style="yellow")
 
 
-def _footer(console: "Console", evidence: Evidence, files: Sequence[Path]) -> None:
+def _footer(console: "Console", evidence: Evidence, files: Sequence[Path], unwritten: bool) -> None:
     console.print()
     for warning in evidence.warnings:
         _field(console, "warning", warning, style="yellow", indent=0)
@@ -203,10 +206,11 @@ def _footer(console: "Console", evidence: Evidence, files: Sequence[Path]) -> No
     measured = sum(claim.verdict.outcome == "measured" for claim in evidence.claims)
     if measured:
         parts.append(f"{measured} measurement" + ("s" if measured > 1 else ""))
-    code = status(evidence)
+    code = 2 if unwritten else status(evidence)
     judged = any(claim.verdict.outcome != "measured" and not claim.warn for claim in evidence.claims)
     said = "all claims are supported" if judged else "there is no claim to fail"
-    meaning = {0: said, 1: "some claim is refuted", 3: "none is refuted, but not all are decided"}[code]
+    others = {1: "some claim is refuted", 2: "not everything could be written", 3: "none is refuted, but not all are decided"}
+    meaning = {0: said, **others}[code]
     _line(console, f"{', '.join(parts) or 'no claims'} in {evidence.seconds:.1f} s; exit status {code}: {meaning}", "bold")
     if any(counts.values()):
         confidence = next((c.value for c in evidence.conditions if c.name == "confidence"), "0.95")

@@ -51,6 +51,7 @@ def test_a_figure_that_cannot_be_written_takes_no_verdict_away(circuitdsl, toy):
     toy.with_suffix(".svg").mkdir()
     ran = circuitdsl("verify", "--prompts", 12, "--no-edges", toy)
     assert ran.status == 2 and "C606" in ran.err and "8 supported" in ran.out and "evidence.json" in ran.out
+    assert "exit status 2: not everything could be written" in ran.out
     assert toy.with_suffix(".evidence.json").exists()
 
 
