@@ -41,7 +41,8 @@ def _run(arguments: Sequence[str] | None) -> int | None:
         where = getattr(error, "ctx", None)
         message = error.format_message().replace("Value error, ", "").removesuffix(".")
         message = message.replace("a valid int range", "a whole number").replace("a valid float range", "a number")
-        print(f"error: {message}\n  hint: {where.command_path if where else 'circuitdsl'} --help", file=sys.stderr)
+        if message:  # none where no command was named: that shows the help
+            print(f"error: {message}\n  hint: {where.command_path if where else 'circuitdsl'} --help", file=sys.stderr)
         status = BAD_FILE
     except BrokenPipeError:
         raise

@@ -46,7 +46,8 @@ def test_a_name_that_nothing_has(circuitdsl):
 
 
 def test_no_arguments_show_help(circuitdsl):
-    assert "verify" in circuitdsl().out
+    ran = circuitdsl()
+    assert "verify" in ran.out and ran.err == ""
 
 
 def test_version(circuitdsl):

@@ -104,3 +104,10 @@ def test_a_plan_that_is_explained_has_a_line_a_pass_with_what_it_saved(circuitds
         before, after, share, unit = re.fullmatch(r"([\d,]+) → +([\d,]+) +(–|−[\d.]+ %)  (\S.*)", line[25:].strip()).groups()
         assert (share == "–") == (before == after) and unit
         assert int(after.replace(",", "")) <= int(before.replace(",", ""))
+
+
+def test_tokens_that_nobody_knows_are_not_counted(circuitdsl, tmp_path):
+    path = tmp_path / "far.circ"
+    path.write_text('model "gpt2"\nvocab names = "Mary", "John"\nprompts clean { "{A} and {B}"; A, B in names distinct }\n')
+    ran = circuitdsl("check", "--tokens", path)
+    assert ran.status == 0 and "tokens not checked" in ran.out and "  2 prompts of template 1: '" in ran.out
