@@ -81,6 +81,7 @@ def check_output(folder: Path, stem: str) -> None:
     path = folder / f"{stem}.evidence.json"
     reasons = (
         (not there.is_dir(), f"{there} is a file"),
+        (folder.is_symlink() and not folder.exists(), f"{folder} is a link that leads nowhere"),
         (not os.access(there, os.W_OK), "permission denied"),
         (path.is_dir(), f"{path} is a folder"),
     )

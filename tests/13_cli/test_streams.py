@@ -141,6 +141,11 @@ def test_a_report_is_as_wide_as_its_terminal(toy, columns):
     assert lines[-3] == f"written    {toy.with_suffix('.evidence.json')}"  # never broken
 
 
+def test_a_dumb_terminal_gets_the_report_and_nothing_else(toy):
+    shown = in_a_terminal(PROGRAM, "verify", "--prompts", 12, "--no-edges", toy, TERM="dumb")
+    assert shown.startswith("Induction in a transformer written by hand") and "\x1b" not in shown
+
+
 def test_a_report_is_never_too_narrow_nor_too_wide(monkeypatch):
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     for columns, expected in ((5, 40), (77, 77), (500, 120)):

@@ -47,6 +47,16 @@ def test_evidence_that_could_not_be_written_is_said_before_anything_is_measured(
     assert ran.status == 2 and ran.out == "" and "C650" in ran.err and "is a folder" in ran.err
 
 
+def test_a_folder_that_is_a_link_to_nowhere_is_said_before_anything_is_measured(circuitdsl, toy, monkeypatch):
+    from circuitdsl import run
+
+    monkeypatch.setattr(run, "verify", lambda *_: pytest.fail("measured"))
+    link = toy.with_name("link")
+    link.symlink_to("nowhere")
+    ran = circuitdsl("verify", toy, "-o", link)
+    assert ran.status == 2 and "C650" in ran.err and "leads nowhere" in ran.err
+
+
 def test_a_figure_that_cannot_be_written_takes_no_verdict_away(circuitdsl, toy):
     toy.with_suffix(".svg").mkdir()
     ran = circuitdsl("verify", "--prompts", 12, "--no-edges", toy)
