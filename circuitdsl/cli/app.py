@@ -18,7 +18,7 @@ app = typer.Typer(
         "Start with [bold]circuitdsl init my.circ[/bold], then [bold]circuitdsl verify my.circ[/bold]."
     ),
     epilog="Exit status of verify: 0 all claims supported, 1 some refuted, 3 none refuted but some open, "
-    "2 a bad file or usage, 4 the model fails a guard, 130 interrupted.",
+    "2 a bad file or usage, 4 the model fails a guard, 130 interrupted, 141 nobody reads the output.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
