@@ -46,14 +46,16 @@ def resolve(document: Document, flags: Flags) -> Hypothesis:
     from circuitdsl.language.parser import parse
     from circuitdsl.measures import measures
     from circuitdsl.models.shapes import find_shape
-    from circuitdsl.models.tokenizers import load_tokenizer
+    from circuitdsl.models.tokenizers import check_known, load_tokenizer
     from circuitdsl.resolve import resolve as resolve_document
 
     model, folder = _model(document, flags), document.source.folder
     shape, tokenizer = _placed(document, flags, lambda: (find_shape(model, folder), load_tokenizer(model, folder)))
     settings = {**flags.settings, **({"model": flags.model} if flags.model else {})}
     try:
-        return resolve_document(document, shape, tokenizer, measures(), settings, parse=parse)
+        hypothesis = resolve_document(document, shape, tokenizer, measures(), settings, parse=parse)
+        _placed(document, flags, lambda: check_known(hypothesis, tokenizer))
+        return hypothesis
     finally:
         if tokenizer:
             tokenizer.keep()

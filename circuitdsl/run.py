@@ -110,10 +110,10 @@ def verify(path: Path, flags: Flags, progress: Progress = quiet) -> "Evidence":
 
 
 def _batch(hypothesis: Hypothesis) -> list[tuple[int, ...]]:
-    """A few of the file's own prompts, of one length, for the guards."""
-    prompts = hypothesis.distributions[hypothesis.default].prompts
-    length = len(prompts[0].tokens)
-    return [prompt.tokens for prompt in prompts if len(prompt.tokens) == length][:4]
+    """A few of the file's longest prompts, for the guards: a window, or a rotary embedding for long texts, shows in no short one."""
+    every = [prompt.tokens for prompt in hypothesis.distributions[hypothesis.default].prompts]
+    length = max(map(len, every))
+    return [tokens for tokens in every if len(tokens) == length][:4]
 
 
 def _now() -> str:

@@ -156,8 +156,9 @@ def average(
     """Contributions averaged within each of the strata, which name rows of a distribution: U is the number of strata.
 
     `pools` gives the plain runs of some rows in their first `layers` layers; `neurons` are the (layer, index) that are asked for.
+    Sums are at least in float32: in bfloat16 a sum stands still once it is some hundred times what is added.
     """
-    shape = adapter.shape
+    shape, precise = adapter.shape, torch.promote_types(adapter.dtype, torch.float32)
     rows = [(row, stratum) for stratum, members in enumerate(strata) for row in members]
     sums: list[Tensor] | None = None
     for start in range(0, len(rows), chunk):
@@ -167,12 +168,12 @@ def average(
         found += [pool.neurons(layer, (index,))[..., 0] for layer, index in neurons]
         to = torch.tensor([stratum for _, stratum in some], device=adapter.device)
         if sums is None:
-            sums = [one.new_zeros(len(strata), *one.shape[1:]) for one in found]
+            sums = [one.new_zeros(len(strata), *one.shape[1:], dtype=precise) for one in found]
         for kept, one in zip(sums, found, strict=True):
-            kept.index_add_(0, to, one)
+            kept.index_add_(0, to, one.to(precise))
     assert sums is not None, "no row to average over"
     counts = torch.tensor([len(members) for members in strata], device=adapter.device)
-    means = [one / counts.to(one.dtype).view(-1, *[1] * (one.dim() - 1)) for one in sums]
+    means = [(one / counts.view(-1, *[1] * (one.dim() - 1))).to(adapter.dtype) for one in sums]
     heads, mlps = means[1 : 1 + layers], means[1 + layers : len(means) - len(neurons)]
     return MadePool(adapter, means[0], heads, mlps, dict(zip(neurons, means[len(means) - len(neurons) :], strict=True)))
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from circuitdsl.borders.hypothesis import Hypothesis, Link, Place
-from circuitdsl.borders.units import EMBED, LOGITS, Port
+from circuitdsl.borders.units import EMBED, LOGITS, Port, Roles
 from circuitdsl.borders.values import Algebra, Override, Recomputed, Value, World
 
 EMBEDDING, OUTPUT = Place(EMBED, "embed"), Place(LOGITS, "logits")
@@ -26,14 +26,20 @@ def circuit_values(
             values[place] = algebra.base(clean, EMBED)
             continue
         mixes = {
-            port: algebra.mix(
-                Override(link.sender.unit, link.roles if link.roles is not None else link.sender.roles, values[link.sender])
-                for link in arriving
-            )
+            port: algebra.mix(Override(sender.unit, roles, values[sender]) for sender, roles in _delivered(arriving).items())
             for port, arriving in incoming[place].items()
         }
         values[place] = algebra.recomputed(place.unit, background, mixes, frozen)
     return values
+
+
+def _delivered(links: Iterable[Link]) -> dict[Place, Roles]:
+    """Where each sender's value arrives by any of the links; None: everywhere."""
+    found: dict[Place, Roles] = {}
+    for link in links:
+        roles, before = link.roles if link.roles is not None else link.sender.roles, found.get(link.sender, ())
+        found[link.sender] = None if roles is None or before is None else tuple(dict.fromkeys((*before, *roles)))
+    return found
 
 
 def circuit_logits(algebra: Algebra, links: Iterable[Link], background: World, clean: World, frozen: World | None = None) -> Recomputed:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from circuitdsl.borders.adapter import Captured, LayerParts
 from circuitdsl.borders.plan import MLP_ROWS_AT_ONCE
 from circuitdsl.borders.units import ModelShape, WriteGroup
-from circuitdsl.models.errors import model_error, too_long
+from circuitdsl.models.errors import too_long, unknown_token
 from circuitdsl.models.family import Family, discover
 from circuitdsl.models.last_layer import with_last_layer
 
@@ -45,8 +45,7 @@ class TransformerAdapter:
         if tokens.shape[1] > self.shape.context:
             raise too_long(tokens.shape[1], self.shape)
         if bool((tokens >= self.shape.vocabulary).any()):
-            message = f"token id {int(tokens.max())} is outside the model's vocabulary of {self.shape.vocabulary}"
-            raise model_error("C418", message, "the tokenizer knows tokens that the model was not given: avoid them in the prompts")
+            raise unknown_token(int(tokens.max()), self.shape)
         if at is not None:
             return with_last_layer(self, self.capture(tokens, (layers or self.shape.layers) - 1), at)
         reads: dict[WriteGroup, Tensor] = {}

@@ -52,15 +52,16 @@ def clear() -> None:
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of a file, remembered by its path, size and time of change."""
+    """SHA-256 of a file, remembered by its path, size and times of change."""
+    state = _state(path)
     try:
         known = json.loads(_note(path).read_text())
-        if {**known, **_state(path)} == known:
+        if {**known, **state} == known:
             return known["sha256"]
     except (OSError, ValueError, KeyError, TypeError):
         pass  # not there, or damaged: computed anew
     sha256 = _sha256(path)
-    _remember(path, sha256)
+    _remember(path, sha256, state)
     return sha256
 
 
@@ -104,7 +105,7 @@ def _make(place: Path, make: Callable[[Path], None]) -> None:
     finally:
         shutil.rmtree(making, ignore_errors=True)
     for name, sha256 in manifest.items():
-        _remember(place / name, sha256)
+        _remember(place / name, sha256, _state(place / name))
 
 
 def _intact(place: Path) -> bool:
@@ -121,19 +122,20 @@ def _sha256(path: Path) -> str:
 
 
 def _state(path: Path) -> dict[str, object]:
+    """What changes with a file's content. Another file that is put in its place may have its size and `mtime`, but not its `ctime`."""
     stat = path.stat()
-    return {"path": str(path.resolve()), "size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+    return {"path": str(path.resolve()), "size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "ctime_ns": stat.st_ctime_ns}
 
 
 def _note(path: Path) -> Path:
     return cache_folder() / "digests" / f"{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:32]}.json"
 
 
-def _remember(path: Path, sha256: str) -> None:
-    """Where the cache cannot be written it is computed each time."""
+def _remember(path: Path, sha256: str, state: dict[str, object]) -> None:
+    """`state` as it was before the file was read. Where the cache cannot be written it is computed each time."""
     note = _note(path)
     with suppress(OSError):
         note.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=note.parent, delete=False, suffix=".tmp") as written:
-            json.dump({**_state(path), "sha256": sha256}, written)
+            json.dump({**state, "sha256": sha256}, written)
         Path(written.name).replace(note)

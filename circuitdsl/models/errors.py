@@ -13,3 +13,10 @@ def too_long(tokens: int, shape: ModelShape) -> CircError:
     """C415: a prompt that the model cannot read."""
     message = f"a prompt has {tokens} tokens, but {shape.name or 'the model'} reads at most {shape.context}"
     return model_error("C415", message, "use shorter prompts, or a model with a longer context")
+
+
+def unknown_token(token: int, shape: ModelShape, text: str = "") -> CircError:
+    """C418: a token that the tokenizer knows and the model does not."""
+    named = f" (“{text}”)" if text else ""
+    message = f"token id {token}{named} is outside the model's vocabulary of {shape.vocabulary}"
+    return model_error("C418", message, "the tokenizer knows tokens that the model was not given: avoid them in the prompts")

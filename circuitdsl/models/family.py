@@ -39,9 +39,8 @@ class Family:
         raise NotImplementedError
 
     def window(self, config: Any, layer: int) -> int | None:
-        """How many positions back a query of this layer sees, itself included; None: all of them."""
-        window, kinds = getattr(config, "sliding_window", None), getattr(config, "layer_types", None)
-        return window if kinds is None or kinds[layer] == "sliding_attention" else None
+        """How many positions back a query of this layer sees, itself included; None, the default: all of them."""
+        return None
 
     # --- where the modules are
 

@@ -113,7 +113,7 @@ def load(
     say(f"loading {location.weights}")
     module = family.load(source, config)
     if module is None:
-        _check_size(source, shape)
+        _check_stored(source, shape)
         with _quiet():
             module = _read(source, DTYPES[dtype], unsafe, family.overrides)
     try:
@@ -215,15 +215,20 @@ def _dequantise(gguf: Any, place: Path, say: Callable[[str], None]) -> None:
 # ---------------------------------------------------------------- reading and checking
 
 
-def _check_size(folder: Path, shape: ModelShape) -> None:
-    """C406 for a configuration of far more weights than the files hold, before memory is taken for them."""
+def _check_stored(folder: Path, shape: ModelShape) -> None:
+    """C406 for a configuration of far more weights than the files hold, before memory is taken for them; C409 for whole numbers."""
     from safetensors import safe_open
 
     paths = list(folder.glob("*.safetensors"))
     held = 0
     for path in paths:
         with safe_open(path, framework="pt") as file:
-            held += sum(prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
+            for name in file.keys():  # noqa: SIM118
+                stored = file.get_slice(name)
+                held += prod(stored.get_shape())
+                if stored.get_dtype()[0] in "IU" and not name.endswith(_BUFFERS):  # transformers would take them as they are
+                    hint = "use the full-precision model, or a GGUF file, which is dequantised"
+                    raise model_error("C409", f"{name} holds whole numbers ({stored.get_dtype()}): the weights are quantised", hint)
     layer = 2 * shape.width * (shape.heads * shape.head_width + shape.mlp_width)
     needed = shape.vocabulary * shape.width + shape.layers * layer
     if paths and needed > held:
@@ -238,7 +243,7 @@ def _read(folder: Path, dtype: torch.dtype, unsafe: bool, overrides: Mapping[str
     from transformers import AutoConfig, AutoModelForCausalLM
 
     try:
-        config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True, **overrides)
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True, return_dict=True, **overrides)
     except Exception as error:  # whatever its checks of each value raise
         raise model_error("C411", f"config.json in {folder} cannot be used: {_flat(error)}") from None
     try:

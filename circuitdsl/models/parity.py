@@ -129,7 +129,6 @@ def _pieces(adapter: "Adapter", captured: "Captured"):
     heads, neurons = list(range(shape.heads)), list(range(shape.mlp_width))
     grouped = [head // (shape.heads // shape.kv_heads) for head in heads]
     positions = torch.arange(captured.embed.shape[1], device=captured.embed.device)
-    last = positions[-1:]
     for layer in range(shape.layers):
         attention, mlp = WriteGroup(layer, "attention"), WriteGroup(layer, "mlp")
         normalised = adapter.norm(attention, captured.reads[attention])
@@ -138,8 +137,8 @@ def _pieces(adapter: "Adapter", captured: "Captured"):
         yield k, captured.keys[layer][:, :, grouped]
         yield v, captured.values[layer][:, :, grouped]
         yield adapter.attend(layer, adapter.rotate(layer, q, positions), k, v, positions)[0], captured.heads[layer]
-        late = adapter.attend(layer, adapter.rotate(layer, q[:, -1:], last), k, v, last)[0]  # one position alone, as the engine asks
-        yield late, captured.heads[layer][:, -1:]
+        for alone in (positions[:2][-1:], positions[-1:]):  # one position alone, as the engine asks
+            yield adapter.attend(layer, adapter.rotate(layer, q[:, alone], alone), k, v, alone)[0], captured.heads[layer][:, alone]
         if shape.mlps:
             normalised = adapter.norm(mlp, captured.reads[mlp])
             yield adapter.mlp(layer, normalised), captured.mlps[layer]

@@ -46,7 +46,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         )
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise model_error("C411", f"cannot read {path}: {error}") from None
     if not isinstance(config, dict) or not isinstance(config.get("model_type"), str):
         raise model_error("C411", f"{path} does not say which `model_type` it describes")
@@ -63,8 +63,8 @@ def family_of(config: dict[str, Any]) -> Family:
             f"models of type `{config['model_type']}` are not supported yet",
             f"supported: {', '.join(sorted(families))}; a new family is one small file, see docs/families.md",
         )
-    if config.get("quantization_config"):
-        method = config["quantization_config"].get("quant_method", "an unknown method")
+    if said := config.get("quantization_config"):
+        method = said.get("quant_method", "an unknown method") if isinstance(said, dict) else said
         raise model_error(
             "C409", f"the weights are quantised with {method}", "use the full-precision model, or a GGUF file, which is dequantised"
         )

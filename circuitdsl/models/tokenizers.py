@@ -12,17 +12,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from circuitdsl.borders.hypothesis import ModelName
-from circuitdsl.borders.prompts import Encoding
+from circuitdsl.borders.hypothesis import Hypothesis, ModelName
+from circuitdsl.borders.prompts import Encoding, Pick, SpanLoss, leaves
 from circuitdsl.borders.source import GuardError
 from circuitdsl.models.cache import digest, digests, entry
 from circuitdsl.models.encodings import Encodings
-from circuitdsl.models.errors import model_error
+from circuitdsl.models.errors import model_error, unknown_token
 from circuitdsl.models.locate import Location, locate
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as Backend
 
+_TEXTS = (".json", ".txt", ".model")
 _OLDER = ("vocab.json", "merges.txt", "tokenizer.model", "spiece.model", "vocab.txt")
 
 
@@ -75,9 +76,9 @@ class FileTokenizer:
         for name in ("tokenizer_config.json", "config.json"):
             try:
                 settings = json.loads((self.path.parent / name).read_text(encoding="utf-8"))
-            except (OSError, ValueError):
+            except (OSError, ValueError, RecursionError):
                 continue
-            token = settings.get("bos_token", settings.get("bos_token_id"))
+            token = settings.get("bos_token", settings.get("bos_token_id")) if isinstance(settings, dict) else None
             token = token.get("content") if isinstance(token, dict) else token
             found = self._backend.token_to_id(token) if isinstance(token, str) else token
             if isinstance(found, int) and 0 <= found < self.vocabulary:
@@ -140,9 +141,12 @@ def converted(source: Path) -> Path:
 
     Raises CircError C410 (a GGUF file that cannot be read) or C413 (a tokenizer that cannot be converted).
     """
-    parts = [source] if source.is_file() else [source / name for name in (*_OLDER, "config.json", "tokenizer_config.json")]
-    key = digests([part for part in parts if part.is_file()])
-    return entry("tokenizers-2", key, lambda folder: _convert(source, folder))
+    return entry("tokenizers", f"{digests(_files(source))}-2", lambda folder: _convert(source, folder))
+
+
+def _files(source: Path) -> list[Path]:
+    """A GGUF file, or all of a folder that transformers may make a tokenizer of, special and added tokens included."""
+    return [source] if source.is_file() else sorted(path for path in source.iterdir() if path.suffix in _TEXTS and path.is_file())
 
 
 def _convert(source: Path, folder: Path) -> None:
@@ -171,6 +175,20 @@ def check_gguf(path: Path) -> None:
         raise model_error("C410", f"GGUF files are read with {' and '.join(missing)}, not installed here", "pip install 'circuitdsl[gguf]'")
 
 
+def check_known(hypothesis: Hypothesis, tokenizer: FileTokenizer | None) -> None:
+    """Raises CircError C418 if a prompt, an answer or a metric has a token that the model was not given."""
+    largest = 0
+    for distribution in hypothesis.distributions.values():
+        for prompt in distribution.prompts:
+            largest = max(largest, *prompt.tokens, *prompt.wrong, prompt.answer or 0)
+    for metric in hypothesis.metrics.values():
+        for leaf in (leaf for expression in metric.bound.values() for leaf in leaves(expression)):
+            found = leaf.ids if isinstance(leaf, Pick) else leaf.targets if isinstance(leaf, SpanLoss) else None
+            largest = largest if found is None or not found.size else max(largest, int(found.max()))
+    if largest >= hypothesis.shape.vocabulary:
+        raise unknown_token(largest, hypothesis.shape, tokenizer.decode([largest]) if tokenizer else "")
+
+
 def assert_same_tokenizer(tokenizer: FileTokenizer, location: Location, texts: Iterable[str]) -> None:
     """Compares the ids of `texts` with those of transformers' own tokenizer. Raises GuardError C423 at the first difference.
 
@@ -181,8 +199,7 @@ def assert_same_tokenizer(tokenizer: FileTokenizer, location: Location, texts: I
     if location.path is None:
         return
     distinct = sorted(set(texts))
-    files = [location.path] if location.path.is_file() else sorted(location.path.glob("token*.json"))
-    asked = json.dumps([distinct, tokenizer.sha256, digests(files), version("transformers")])
+    asked = json.dumps([distinct, tokenizer.sha256, digests(_files(location.path)), version("transformers")])
     key = hashlib.sha256(asked.encode()).hexdigest()
     entry("agreed", key, lambda folder: _compare(tokenizer, location.path, distinct, folder))
 
@@ -190,14 +207,18 @@ def assert_same_tokenizer(tokenizer: FileTokenizer, location: Location, texts: I
 def _compare(tokenizer: FileTokenizer, path: Any, texts: list[str], folder: Path) -> None:
     from transformers import CONFIG_MAPPING, AutoTokenizer, PreTrainedTokenizerFast
 
-    if path.is_file():
-        own: Any = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name, trust_remote_code=False, local_files_only=True)
-    elif json.loads((path / "config.json").read_text(encoding="utf-8"))["model_type"] in CONFIG_MAPPING:
-        own = AutoTokenizer.from_pretrained(path, trust_remote_code=False, local_files_only=True)
-    else:  # a toy: transformers does not know its configuration
-        own = PreTrainedTokenizerFast(tokenizer_file=str(path / "tokenizer.json"))
-    for text in texts:
-        expected, found = tuple(own(text).input_ids), tokenizer.encode(text).ids
+    try:
+        if path.is_file():
+            own: Any = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name, trust_remote_code=False, local_files_only=True)
+        elif json.loads((path / "config.json").read_text(encoding="utf-8"))["model_type"] in CONFIG_MAPPING:
+            own = AutoTokenizer.from_pretrained(path, trust_remote_code=False, local_files_only=True)
+        else:  # a toy: transformers does not know its configuration
+            own = PreTrainedTokenizerFast(tokenizer_file=str(path / "tokenizer.json"))
+        theirs = [tuple(own(text).input_ids) for text in texts]
+    except Exception as error:  # whatever a file beside tokenizer.json makes it raise
+        raise model_error("C413", f"transformers cannot read the tokenizer in {path}: {type(error).__name__} {error}") from None
+    for text, expected in zip(texts, theirs, strict=True):
+        found = tokenizer.encode(text).ids
         if expected != found:
             raise GuardError("C423", f"token ids of {text!r} differ from transformers' own: {list(found)} against {list(expected)}")
     (folder / "agreed.json").write_text(json.dumps({"texts": len(texts)}))

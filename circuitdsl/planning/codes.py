@@ -23,4 +23,11 @@ CODES: dict[str, Code] = {
         "(with `align = absolute` the same length). "
         "Among the measured prompts there is always one, the prompt itself; a separate pool of donors (`from =`) may have none.",
     ),
+    "C506": Code(
+        "two values at one position",
+        "What a claim changes gives one unit two values at the same token. It happens where a part of a node's positions is taken under "
+        "another name, such as `mover @ S1 -> reader` of a node at `S1[all]`: what is cut, kept or left out of the node is counted by the "
+        "names of its positions.\n\n"
+        "Name the positions alike in the node and in edges and claims (`@ (S1[0], S1[1])` and `@ S1[1]`), or make a node of each.",
+    ),
 }

@@ -8,6 +8,7 @@ circuit, with a node or an edge cut, recompute only the positions that the cut c
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from circuitdsl.borders.source import CircError, Diagnostic, Span
 from circuitdsl.borders.units import LOGITS, Port, Roles, Unit, WriteGroup
 from circuitdsl.borders.values import Base, Draw, Gather, Mix, Override, Run, Value, World
 from circuitdsl.planning.numbers import Numbers, Pieces
@@ -210,14 +211,17 @@ def _terms(graph: Graph, background: World, mix: Mix, positions: Mapping[Spot, i
 
 
 def _placed(overrides: tuple[Override, ...], positions: Mapping[Spot, int], everywhere: int) -> list[tuple[Override, int]]:
-    """Overrides with their positions; one at named roles wins over one of the same unit at every position."""
+    """Overrides with their positions; one at named roles wins over one of the same unit at every position. Raises CircError C506."""
     named: dict[Unit, int] = {}
     placed = []
     for override in overrides:
         if override.roles is not None:
             at = bits(override.roles, positions, override.on)
-            if at & named.get(override.unit, 0):
-                raise ValueError(f"two overrides of {override.unit} overlap")
+            if twice := at & named.get(override.unit, 0):
+                token, length = twice.bit_length() - 1, everywhere.bit_length()
+                message = f"{override.unit} is given two values at token {token} of a prompt of {length} tokens"
+                hint = "where an edge or a path takes a part of a node's positions, name them in the node's own words, or make them a node"
+                raise CircError([Diagnostic("C506", message, Span(), hint)])
             named[override.unit] = named.get(override.unit, 0) | at
             placed.append((override, at))
     general = [override for override in overrides if override.roles is None]

@@ -36,7 +36,7 @@ def plan(
 
     `seed` defaults to the settings', `memory` (bytes beyond the model) to 2 GiB; with a `machine` the cost has seconds.
 
-    Raises CircError C501, C503 or C505.
+    Raises CircError C501, C503, C505 or C506.
     """
     requests = _merged(requests)
     seed = hypothesis.settings.seed if seed is None else seed

@@ -123,6 +123,12 @@ CODES: dict[str, Code] = {
         "other edges beside `edges all`",
         "`edges all` states every edge between the declared nodes, `embed` and `logits`. It cannot be mixed with single edges.",
     ),
+    "C158": Code(
+        "delivered twice",
+        "Two edges deliver the same unit's value to the same port, at positions that are one token in some prompts. Which of the two "
+        "would be cut there, or drawn for, is not said.\n\n"
+        "Name the positions in one edge (`mover @ S1, END -> reader`). An edge without positions may stand beside one with them.",
+    ),
     "C301": Code("unknown setting", "Settings are `prompts`, `seed`, `ablate`, `confidence`, `explore`, `bos`, `align` and `norm`."),
     "C302": Code("value of a setting", "The setting does not take such a value. Shares are written as numbers: 0.95, not 95."),
     "C303": Code(

@@ -1,13 +1,13 @@
 """Edges as written to edges between nodes, with the links between units that they stand for."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from circuitdsl.borders import document as doc
 from circuitdsl.borders.hypothesis import Edge, Link, Node, Place
 from circuitdsl.borders.source import Span
 from circuitdsl.borders.units import ModelShape, Port, Roles, Unit
-from circuitdsl.resolve.nodes import SPECIAL, Nodes
+from circuitdsl.resolve.nodes import SPECIAL, Nodes, overlap
 from circuitdsl.resolve.positions import Positions
 from circuitdsl.resolve.problems import Problems, Reported
 
@@ -46,6 +46,7 @@ class Edges:
                 for senders, receivers in zip(line.groups, line.groups[1:], strict=False):
                     self._product(senders, receivers, first=senders is line.groups[0], last=receivers is line.groups[-1])
         self.found = self._without_repeats()
+        self._check_delivered_once()
 
     def _all(self, statement: doc.Edges) -> None:
         leaves = self._nodes.leaves
@@ -156,6 +157,25 @@ class Edges:
                 links.setdefault(link, edge)
         order = {id(edge): index for index, (edge, _) in enumerate(self._made)}
         return sorted(kept.values(), key=lambda edge: order[id(edge)])
+
+    def _check_delivered_once(self) -> None:
+        """That no two edges deliver one unit's value to one port at the same position, unless one of them does so everywhere."""
+        delivered: dict[tuple[Place, Place, Port], dict[Place, Edge]] = {}
+        said: set[tuple[int, int]] = set()
+        for edge in self.found:
+            for link in edge.links:
+                at = link.sender if link.roles is None else replace(link.sender, roles=link.roles)
+                if at.roles is None:
+                    continue
+                earlier = delivered.setdefault((link.sender, link.receiver, link.port), {})
+                for place, other in earlier.items():
+                    pair = (id(other), id(edge))
+                    if place != at and pair not in said and (where := overlap(place, at, self._positions)):
+                        said.add(pair)
+                        message = f"`{edge.label}` delivers {at.unit} where `{other.label}` does, {where}"
+                        hint = "name all positions in one of them, or let them deliver at different ones"
+                        self._problems.error("C158", message, edge.span, hint, ((other.span, "the other is here"),))
+                earlier.setdefault(at, edge)
 
 
 def links_between(

@@ -72,6 +72,30 @@ def test_a_digest_follows_the_content(tmp_path):
         assert digest(path) == digest(path) == hashlib.sha256(text.encode()).hexdigest()
 
 
+def test_another_file_of_the_same_size_and_time_has_another_digest(tmp_path):
+    """As in archives, whose files all have one time: numbers that were kept for the one must not be taken for the other."""
+    path = tmp_path / "weights"
+    for text in ("one", "two"):
+        (tmp_path / "new").write_text(text)
+        os.utime(tmp_path / "new", ns=(1, 1))
+        (tmp_path / "new").replace(path)
+        assert digest(path) == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_what_changes_while_it_is_read_is_read_again(tmp_path, monkeypatch):
+    path = tmp_path / "weights"
+    path.write_text("one")
+
+    def slowly(path):
+        path.write_text("another")
+        return "of what was there"
+
+    with monkeypatch.context() as patch:
+        patch.setattr("circuitdsl.models.cache._sha256", slowly)
+        assert digest(path) == "of what was there"
+    assert digest(path) == hashlib.sha256(b"another").hexdigest()
+
+
 def test_a_digest_is_remembered(tmp_path, monkeypatch):
     path = tmp_path / "file"
     path.write_text("one")

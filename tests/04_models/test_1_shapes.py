@@ -67,6 +67,8 @@ def test_a_folder_beside_the_file_comes_before_a_well_known_name(saved, tmp_path
         ({"model_type": "llama", "num_attention_heads": 6, "num_key_value_heads": 4}, "C411"),
         ({"model_type": "mamba"}, "C408"),
         ({"model_type": "llama", "quantization_config": {"quant_method": "gptq"}}, "C409"),
+        ({"model_type": "llama", "quantization_config": "gptq"}, "C409"),
+        ('{"model_type": "llama", "a": ' + "[" * 10**5 + "]" * 10**5 + "}", "C411"),
     ],
 )
 def test_a_configuration_that_cannot_be_used_is_an_error(config, code, tmp_path):

@@ -210,6 +210,22 @@ def test_a_token_that_the_model_does_not_have_is_an_error(tiny):
         tiny("gpt2").capture(torch.tensor([[60, 61]]))
 
 
+@pytest.mark.parametrize("name", ["gpt2", "llama", "neox", "olmo2"])
+def test_a_window_that_a_family_ignores_is_no_window(tiny, tokens, name):
+    """Converted models keep a `sliding_window` that the modules do not look at. Beyond it numbers would be wrong."""
+    adapter = tiny(name, sliding_window=3)
+    assert adapter.config.sliding_window == 3
+    check_parity(adapter, tokens)
+
+
+def test_a_rotary_embedding_that_depends_on_the_length_does_not_pass_the_guards(tiny, tokens):
+    """LongRoPE turns all positions of a long text otherwise than those of a short one: an early query alone would be turned wrongly."""
+    rope = {**ROTARY, "rope_type": "longrope", "long_factor": [2.0, 3.0], "short_factor": [1.0, 1.5]}
+    check_parity(tiny("llama", rope_parameters=rope), tokens)
+    with pytest.raises(GuardError, match="C422"):
+        check_parity(tiny("llama", rope_parameters={**rope, "original_max_position_embeddings": 8}), tokens)
+
+
 WRONG = {
     "no rotary": ("llama", "C422", {"rotate": lambda self, body, x, positions: x}),
     "rotary that counts from where it starts": (

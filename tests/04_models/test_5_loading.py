@@ -95,6 +95,13 @@ def test_a_setting_that_only_says_how_precisely_to_compute_does_not_stop_float64
     assert torch.allclose(loaded.adapter.model(TOKENS).logits, adapter.model(TOKENS).logits.double(), atol=1e-5)
 
 
+def test_a_setting_of_what_the_modules_return_changes_nothing(saved):
+    _, folder = saved("llama")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "return_dict": False}))
+    check_parity(load(ModelName(str(folder)), folder=folder).adapter, TOKENS)
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 def test_weights_that_are_not_finite(saved, value):
     _, folder = saved("llama")
@@ -184,6 +191,13 @@ def test_code_beside_the_weights_is_not_run(saved, tmp_path):
     (folder / "config.json").write_text(json.dumps(config))
     load(ModelName(str(folder)), folder=folder)
     assert not ran.exists()
+
+
+def test_whole_numbers_are_no_weights_even_if_the_configuration_does_not_say_so(saved):
+    _, folder = saved("llama")
+    name = "model.layers.1.mlp.up_proj.weight"
+    rewrite(folder, lambda tensors: tensors.update({name: (100 * tensors[name]).to(torch.int8)}))
+    assert code_of(folder) == "C409"
 
 
 def test_unsupported_kinds_of_models(saved):

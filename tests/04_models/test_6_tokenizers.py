@@ -11,7 +11,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 from circuitdsl.borders.hypothesis import ModelName
 from circuitdsl.borders.source import CircError, GuardError
 from circuitdsl.models import tokenizers as ours
-from circuitdsl.models.cache import cache_folder
+from circuitdsl.models.cache import cache_folder, contents
 from circuitdsl.models.loading import load
 from circuitdsl.models.locate import locate
 from circuitdsl.models.parity import check_parity
@@ -85,15 +85,35 @@ def test_other_ids_than_transformers_stop_the_run(saved, trained, corpus, tmp_pa
             assert_same_tokenizer(other, locate(name, folder), corpus)
 
 
-def test_a_tokenizer_in_an_older_format_is_converted(saved, trained, corpus):
-    _, folder = saved("gpt2")
-    model = json.loads(trained.to_str())["model"]
+def place_older(folder, tokenizer):
+    model = json.loads(tokenizer.to_str())["model"]
     (folder / "vocab.json").write_text(json.dumps(model["vocab"]))
     (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(" ".join(pair) for pair in model["merges"]))
+
+
+def test_a_tokenizer_in_an_older_format_is_converted(saved, trained, corpus):
+    _, folder = saved("gpt2")
+    place_older(folder, trained)
     name = ModelName(str(folder))
     tokenizer = load_tokenizer(name, folder)
     assert tokenizer.path.is_relative_to(cache_folder())
     assert_same_tokenizer(tokenizer, locate(name, folder), corpus)
+    assert "tokenizers" in contents()  # what `circuitdsl cache` counts and clears
+
+
+def test_a_token_that_is_added_beside_an_older_tokenizer_is_seen(saved, trained, corpus):
+    """Neither what was converted nor what was found to agree before holds any more."""
+    _, folder = saved("gpt2")
+    place_older(folder, trained)
+    name, text = ModelName(str(folder)), "a wug here"
+    before = load_tokenizer(name, folder)
+    assert_same_tokenizer(before, locate(name, folder), [text])
+    (folder / "added_tokens.json").write_text(json.dumps({"wug": before.vocabulary}))
+    after = load_tokenizer(name, folder)
+    assert before.vocabulary in after.encode(text).ids
+    assert_same_tokenizer(after, locate(name, folder), [text])
+    with pytest.raises(GuardError, match="C423"):
+        assert_same_tokenizer(before, locate(name, folder), [text])
 
 
 def test_a_model_without_a_tokenizer_has_none(saved):
@@ -106,6 +126,31 @@ def test_a_damaged_tokenizer_is_an_error(saved):
     (folder / "tokenizer.json").write_text('{"version": "1.0", "model": {}}')
     with pytest.raises(CircError, match="C413"):
         load_tokenizer(ModelName(str(folder)), folder)
+
+
+def test_another_family_is_another_tokenizer(saved, trained):
+    """Agreement of the same tokenizer.json under another config.json says nothing: transformers makes another tokenizer of it."""
+    _, folder = saved("gpt2")
+    place(folder, trained, bos=False)
+    (folder / "tokenizer_config.json").unlink()
+    name = ModelName(str(folder))
+    tokenizer = load_tokenizer(name, folder)
+    assert_same_tokenizer(tokenizer, locate(name, folder), ["a 3rd"])
+    (folder / "config.json").write_text(json.dumps({"model_type": "gemma2"}))
+    with pytest.raises((GuardError, CircError), match=r"C423|C413"):
+        assert_same_tokenizer(tokenizer, locate(name, folder), ["a 3rd"])
+
+
+@pytest.mark.parametrize("settings", ["{", "[]", '"bos_token"', '{"bos_token": ["<s>"]}', "[" * 10**5, b"\xff\xfe"])
+def test_damaged_settings_of_a_tokenizer_are_no_traceback(saved, trained, settings):
+    """tokenizer.json alone serves to check a file; transformers itself refuses the folder, and that is said."""
+    _, folder = saved("llama")
+    place(folder, trained, bos=False)
+    (folder / "tokenizer_config.json").write_bytes(settings if isinstance(settings, bytes) else settings.encode())
+    tokenizer = load_tokenizer(ModelName(str(folder)), folder)
+    assert tokenizer.bos_id == 1  # config.json's
+    with pytest.raises(CircError, match="C413"):
+        assert_same_tokenizer(tokenizer, locate(ModelName(str(folder)), folder), ["a"])
 
 
 def test_bos_where_the_tokenizer_has_none_is_an_error(saved, trained):

@@ -157,3 +157,19 @@ def circuit_logits_of_everything_after(algebra, shape, clean, place, value):
             reads = [Override(p.unit, p.roles, v) for p, v in values.items() if shape.reads(unit, p.unit)]
             values[Place(unit, str(unit))] = algebra.recomputed(unit, clean, dict.fromkeys(unit.ports, algebra.mix(reads)))
     return algebra.logits(clean, algebra.mix(Override(p.unit, p.roles, v) for p, v in values.items()))
+
+
+def test_what_links_deliver_at_one_place_twice_arrives_there_once():
+    """As where `keep` feeds a live unit all that an edge feeds it in part."""
+    algebra, head = Algebra(), Place(Unit("head", 0, 1), "early", (*S, *END))
+    first = Link(EMBEDDING, head, "v")
+
+    def run(*delivered):
+        return circuit_logits(algebra, [first, *(Link(head, OUTPUT, "in", roles) for roles in delivered)], Run("other"), Run("clean"))
+
+    assert run(S, None) is run(None) is run(S, END) and run(S, S) is run(S) is not run(END)
+    whole = Place(Unit("head", 0, 1), "early")
+    links = [Link(EMBEDDING, whole, "v"), Link(whole, OUTPUT, "in", S), Link(whole, OUTPUT, "in")]
+    assert circuit_logits(algebra, links, Run("other"), Run("clean")) is circuit_logits(
+        algebra, [links[0], links[2]], Run("other"), Run("clean")
+    )

@@ -11,9 +11,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from circuitdsl.borders.plan import Request
 from circuitdsl.borders.units import EMBED, Unit
 from circuitdsl.borders.values import Algebra, Gather, Mean, Override, Readout, Run
-from circuitdsl.engine.captures import Captures
+from circuitdsl.engine.captures import Captures, capture
 from circuitdsl.engine.chunk import Chunk
 from circuitdsl.engine.executor import execute
+from circuitdsl.engine.worlds import CapturedPool, average
 from circuitdsl.planning import plan
 
 WAITING = ("_local_scalar_dense", "nonzero", "masked_select", "equal", "is_nonzero", "unique", "repeat_interleave.Tensor")
@@ -106,3 +107,22 @@ def test_types_agree_within_their_precision(tiny, family, numbers, dtype):
     scale = np.abs(wanted[compared]).max()
     assert np.abs(found[compared] - wanted[compared]).max() <= BOUNDS[dtype] * scale
     assert found.dtype == np.float64
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("chunk", [1, 64])
+def test_a_mean_of_many_prompts_is_no_less_precise_than_its_parts(tiny, dtype, chunk):
+    adapter, rows = tiny("gpt2", dtype=dtype), 600
+    tokens = torch.randint(0, adapter.shape.vocabulary, (rows, 4), generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        run = capture(adapter, tokens, 1)
+
+        def pools(some):
+            return CapturedPool(adapter, capture(adapter, tokens[list(some)], 1))
+
+        found = average(adapter, pools, [range(rows)], chunk, 1, [(0, 3)])
+        wanted = run.embed, run.heads[0], run.mlps[0], CapturedPool(adapter, run).neurons(0, (3,))
+        for one, all_ in zip((found.embed, found.heads(0), found.mlp(0), found.neurons(0, (3,))), wanted, strict=True):
+            mean = all_.double().mean(0)
+            assert one.dtype is adapter.dtype
+            torch.testing.assert_close(one[0].double(), mean, rtol=0, atol=2 * torch.finfo(adapter.dtype).eps * float(mean.abs().max()))

@@ -1,9 +1,10 @@
-"""What a later stage refuses although an earlier one has seen to it: measures of others may ask for less than they need."""
+"""Guards that stand between the stages."""
 
 from dataclasses import replace
 
 import pytest
 
+from circuitdsl import run
 from circuitdsl.borders.flags import Flags
 from circuitdsl.borders.values import Algebra
 from circuitdsl.pipeline import lower, read, resolve
@@ -15,3 +16,20 @@ def test_a_search_without_prompts_to_choose_on(toy):
     hypothesis = resolve(read(toy), Flags(settings={"prompts": 16}))
     with pytest.raises(AssertionError, match="does not say that it searches"):
         lower(replace(hypothesis, exploring=()), Algebra())
+
+
+def test_the_model_is_checked_on_the_longest_prompts(toy, monkeypatch):
+    """A window that the engine does not know of shows in no shorter one."""
+    text = toy.read_text().replace('"{first} {next} {c} {d} {cue}"', '"{c} {d} {first} {next} {c} {d} {cue}"')
+    toy.write_text(text.split("claims {")[0] + "claims {\nworks: value(copied, of = model) = 1 +- 0.1\n}\n")
+    checked = []
+
+    def check(adapter, tokens):
+        checked.append(tokens)
+        raise InterruptedError
+
+    monkeypatch.setattr("circuitdsl.models.parity.check_parity", check)
+    with pytest.raises(InterruptedError):
+        run.verify(toy, Flags(settings={"prompts": 16}))
+    lengths = [len(prompt.tokens) for prompt in resolve(read(toy), Flags()).distributions["repeated"].prompts]
+    assert lengths[0] < max(lengths) and {len(tokens) for tokens in checked[0]} == {max(lengths)}

@@ -51,6 +51,7 @@ class World:
         for part in ("config.json", "model.safetensors"):
             (self.model / part).unlink()
         self.tiny(name, dtype="float32").model.save_pretrained(self.model)
+        (self.model / "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast"}')  # else the family's own
 
     def write(self, name: str, content: str | bytes) -> None:
         (self.folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
@@ -239,6 +240,17 @@ def C418_more_tokens_than_the_model(world):
     path.write_text(json.dumps(body))
     world.write("toy.circ", (world.folder / "toy.circ").read_text().replace('"teal", "plum"', '"teal", "plum", "mauve"'))
     return [*VERIFY[:-2], "60", "toy.circ"]
+
+
+@recipe
+def C418_an_answer_that_the_model_cannot_give(world):
+    """No prompt has it, and no weights are needed to see it."""
+    path = world.model / "tokenizer.json"
+    body = json.loads(path.read_text())
+    body["model"]["vocab"]["mauve"] = 13
+    path.write_text(json.dumps(body))
+    world.write("toy.circ", (world.folder / "toy.circ").read_text().replace("answer next wrong c", 'answer next wrong "mauve"'))
+    return ["check", "toy.circ"]
 
 
 @recipe

@@ -68,6 +68,12 @@ class Llama(Family):
             mlp_post=None,
         )
 
+    def window(self, config, layer):
+        if config.model_type == "llama":
+            return None  # it ignores such a setting, which converted models may still have
+        window, kinds = getattr(config, "sliding_window", None), getattr(config, "layer_types", None)
+        return window if kinds is None or kinds[layer] == "sliding_attention" else None
+
     def rotate(self, body, projected, positions):
         return rotary(body, projected, positions)
 
