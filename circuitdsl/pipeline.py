@@ -53,10 +53,31 @@ def resolve(document: Document, flags: Flags) -> Hypothesis:
     shape, tokenizer = _placed(document, flags, lambda: (find_shape(model, folder), load_tokenizer(model, folder)))
     settings = {**flags.settings, **({"model": flags.model} if flags.model else {})}
     try:
-        return resolve_document(document, shape, tokenizer, measures(), settings, parse=parse)
+        hypothesis = resolve_document(document, shape, tokenizer, measures(), settings, parse=parse)
     finally:
         if tokenizer:
             tokenizer.keep()
+    _check(hypothesis)
+    return hypothesis
+
+
+def _check(hypothesis: Hypothesis) -> None:
+    """What a sound file may still ask in vain. Raises CircError with claims that cannot be lowered, and for prompts beyond the context."""
+    from circuitdsl.measures import measures
+    from circuitdsl.models.errors import too_long
+
+    wrong: list[Diagnostic] = []
+    longest = max((prompt.layout.length for one in hypothesis.distributions.values() for prompt in one.prompts), default=0)
+    if longest > hypothesis.shape.context:
+        wrong += too_long(longest, hypothesis.shape).diagnostics
+    for claim in hypothesis.claims:
+        if refuse := measures()[claim.measure].check:
+            try:
+                refuse(claim, hypothesis)
+            except CircError as error:
+                wrong += error.diagnostics
+    if wrong:
+        raise CircError(wrong)
 
 
 def fetch(document: Document, flags: Flags, progress: Progress = quiet) -> None:
