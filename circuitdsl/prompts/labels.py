@@ -145,7 +145,7 @@ def _report(
     if several:
         message = f'answers of `{name}` have several tokens in {len(several)} cases, such as "{several[0]}": the first token is the target'
         findings.warn("W022", span, message)
-    if equal:
+    if equal and not joins:
         labelled = rows[equal[0]]
         message = f'in {len(equal)} of {len(rows)} prompts of `{name}` the answer "{labelled.answer}" and a wrong answer are the same token'
         findings.warn("W028", span, message, "`distinct` keeps drawn values apart")

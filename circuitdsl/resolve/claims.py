@@ -199,7 +199,7 @@ class Claims:
         low, high = bounds(measure.range)
         if low <= value <= high:
             return
-        hint = f"did you mean {value / 100:g}?" if (low, high) == (0, 1) and 1 < value <= 100 else ""
+        hint = f"did you mean {value / 100:g}?" if (low, high) == (0, 1) and 2 <= value <= 100 else ""
         lies = f"lies between {low:g} and {high:g}" if high < math.inf else f"is never below {low:g}"
         raise self._problems.error("C323", f"`{measure.name}` {lies}", stated.value.span, hint)
 
