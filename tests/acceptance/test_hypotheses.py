@@ -9,7 +9,10 @@ import pytest
 FOLDER = Path(__file__).parents[2] / "hypotheses"
 
 
-@pytest.mark.parametrize("name", ["induction_toy", "ioi_gpt2", "greater_than_gpt2", pytest.param("ioi_smollm2", marks=pytest.mark.real)])
+REAL = [pytest.param(name, marks=pytest.mark.real) for name in ("ioi_smollm2", "pronouns_smollm2")]
+
+
+@pytest.mark.parametrize("name", ["induction_toy", "ioi_gpt2", "greater_than_gpt2", *REAL])
 def test_a_shipped_hypothesis_is_checked_without_an_error(circuitdsl, name):
     ran = circuitdsl("check", FOLDER / f"{name}.circ")
     assert ran.status == 0 and "ok: " in ran.out
