@@ -139,6 +139,8 @@ class Claims:
     def _count_hint(self, claim: doc.Claim, measure: Measure, count: int) -> str:
         """An argument too many is mostly an option without its name."""
         given = len(claim.arguments)
+        if measure.signature.subject == "path" and given > count and not claim.arguments[0].arrows and claim.arguments[given - 1].arrows:
+            return "what is patched together is a group of nodes, or units in parentheses: `(heads 9.6, mlps 3) -> …`"
         if given <= count or claim.arguments[count].arrows:
             return f"{given} arguments are given"
         place = claim.arguments[count].places[0]
