@@ -243,4 +243,9 @@ CODES: dict[str, Code] = {
         "word. The second is a token of its own, and the model has hardly seen such texts. Values are written as words; their tokens are "
         "found in the prompt, with the space that stands there.",
     ),
+    "W038": Code(
+        "metric of the wrong sign",
+        "The metric falls as the answer becomes likelier, and does not say `lower`: what helps the behaviour then has an effect above 0. "
+        "The usual one is `logit(answer) - logit(wrong)`; one that should be small is marked: `metric m = kl, lower`.",
+    ),
 }

@@ -185,3 +185,22 @@ def test_a_value_with_the_space_that_the_template_has(make) -> None:
     assert len(found) == 1 and "` Mary`" in found[0].message and "John" not in found[0].message
     apart = text.replace("the {B} to {C}", "the{B} to{C}")
     assert "W037" not in {one.code for one in make(V + apart + P, clean=False).diagnostics}
+
+
+@pytest.mark.parametrize(
+    ("metric", "warned"),
+    [
+        ("logit(wrong) - logit(answer)", True),
+        ("-(prob(answer) - max(prob(w) for w in wrong))", True),
+        ("logit(wrong) - logit(answer), lower", False),
+        ("logit(answer) - logit(wrong)", False),
+        ("logit(answer) - prob(answer)", False),
+        ("-0.5 * logit(answer)", False),
+        ("logit(A) - logit(wrong)", False),
+    ],
+)
+def test_a_metric_that_falls_as_the_answer_rises(make, metric, warned) -> None:
+    space = make(
+        V + 'prompts p { "the {A} of {B} to"; A, B in v distinct; answer A wrong B }\nmetric n = ' + metric + "\n" + P, clean=False
+    )
+    assert ("W038" in {one.code for one in space.diagnostics}) == warned
