@@ -55,10 +55,30 @@ def resolve(document: Document, flags: Flags) -> Hypothesis:
     try:
         hypothesis = resolve_document(document, shape, tokenizer, measures(), settings, parse=parse)
         _placed(document, flags, lambda: check_known(hypothesis, tokenizer))
-        return hypothesis
     finally:
         if tokenizer:
             tokenizer.keep()
+    _check(hypothesis)
+    return hypothesis
+
+
+def _check(hypothesis: Hypothesis) -> None:
+    """What a sound file may still ask in vain. Raises CircError with claims that cannot be lowered, and for prompts beyond the context."""
+    from circuitdsl.measures import measures
+    from circuitdsl.models.errors import too_long
+
+    wrong: list[Diagnostic] = []
+    longest = max((prompt.layout.length for one in hypothesis.distributions.values() for prompt in one.prompts), default=0)
+    if longest > hypothesis.shape.context:
+        wrong += too_long(longest, hypothesis.shape).diagnostics
+    for claim in hypothesis.claims:
+        if refuse := measures()[claim.measure].check:
+            try:
+                refuse(claim, hypothesis)
+            except CircError as error:
+                wrong += error.diagnostics
+    if wrong:
+        raise CircError(wrong)
 
 
 def fetch(document: Document, flags: Flags, progress: Progress = quiet) -> None:
