@@ -45,8 +45,9 @@ def resolve(document: Document, flags: Flags) -> Hypothesis:
     """
     from circuitdsl.language.parser import parse
     from circuitdsl.measures import measures
+    from circuitdsl.models.readable import check_readable
     from circuitdsl.models.shapes import find_shape
-    from circuitdsl.models.tokenizers import check_known, load_tokenizer
+    from circuitdsl.models.tokenizers import load_tokenizer
     from circuitdsl.resolve import resolve as resolve_document
 
     model, folder = _model(document, flags), document.source.folder
@@ -54,23 +55,19 @@ def resolve(document: Document, flags: Flags) -> Hypothesis:
     settings = {**flags.settings, **({"model": flags.model} if flags.model else {})}
     try:
         hypothesis = resolve_document(document, shape, tokenizer, measures(), settings, parse=parse)
-        _placed(document, flags, lambda: check_known(hypothesis, tokenizer))
+        _placed(document, flags, lambda: check_readable(hypothesis, tokenizer))
     finally:
         if tokenizer:
             tokenizer.keep()
-    _check(hypothesis)
+    _check_claims(hypothesis)
     return hypothesis
 
 
-def _check(hypothesis: Hypothesis) -> None:
-    """What a sound file may still ask in vain. Raises CircError with claims that cannot be lowered, and for prompts beyond the context."""
+def _check_claims(hypothesis: Hypothesis) -> None:
+    """Raises CircError with the claims that a measure sees at once that it cannot lower."""
     from circuitdsl.measures import measures
-    from circuitdsl.models.errors import too_long
 
     wrong: list[Diagnostic] = []
-    longest = max((prompt.layout.length for one in hypothesis.distributions.values() for prompt in one.prompts), default=0)
-    if longest > hypothesis.shape.context:
-        wrong += too_long(longest, hypothesis.shape).diagnostics
     for claim in hypothesis.claims:
         if refuse := measures()[claim.measure].check:
             try:

@@ -12,12 +12,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from circuitdsl.borders.hypothesis import Hypothesis, ModelName
-from circuitdsl.borders.prompts import Encoding, Pick, SpanLoss, leaves
+from circuitdsl.borders.hypothesis import ModelName
+from circuitdsl.borders.prompts import Encoding
 from circuitdsl.borders.source import GuardError
 from circuitdsl.models.cache import digest, digests, entry
 from circuitdsl.models.encodings import Encodings
-from circuitdsl.models.errors import model_error, unknown_token
+from circuitdsl.models.errors import model_error
 from circuitdsl.models.locate import Location, locate
 
 if TYPE_CHECKING:
@@ -173,20 +173,6 @@ def check_gguf(path: Path) -> None:
     missing = [package for package in ("gguf", "accelerate") if importlib.util.find_spec(package) is None]
     if missing:
         raise model_error("C410", f"GGUF files are read with {' and '.join(missing)}, not installed here", "pip install 'circuitdsl[gguf]'")
-
-
-def check_known(hypothesis: Hypothesis, tokenizer: FileTokenizer | None) -> None:
-    """Raises CircError C418 if a prompt, an answer or a metric has a token that the model was not given."""
-    largest = 0
-    for distribution in hypothesis.distributions.values():
-        for prompt in distribution.prompts:
-            largest = max(largest, *prompt.tokens, *prompt.wrong, prompt.answer or 0)
-    for metric in hypothesis.metrics.values():
-        for leaf in (leaf for expression in metric.bound.values() for leaf in leaves(expression)):
-            found = leaf.ids if isinstance(leaf, Pick) else leaf.targets if isinstance(leaf, SpanLoss) else None
-            largest = largest if found is None or not found.size else max(largest, int(found.max()))
-    if largest >= hypothesis.shape.vocabulary:
-        raise unknown_token(largest, hypothesis.shape, tokenizer.decode([largest]) if tokenizer else "")
 
 
 def assert_same_tokenizer(tokenizer: FileTokenizer, location: Location, texts: Iterable[str]) -> None:
