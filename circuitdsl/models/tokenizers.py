@@ -39,7 +39,7 @@ class FileTokenizer:
             self._encodings = Encodings(self.sha256)
         except OSError as error:
             raise model_error("C413", f"cannot read the tokenizer {path}: {error.strerror or error}") from None
-        self.vocabulary, self._declared, self.adds_bos = self._encodings.recall("about", self._about)
+        self.vocabulary, self.largest, self._declared, self.adds_bos = self._encodings.recall("about", self._about)
 
     @cached_property
     def _backend(self) -> "Backend":
@@ -53,12 +53,13 @@ class FileTokenizer:
         backend.no_truncation()
         return backend
 
-    def _about(self) -> tuple[int, int | None, bool]:
-        """Size of the vocabulary, the id that the post-processor puts first, and whether it puts one."""
+    def _about(self) -> tuple[int, int, int | None, bool]:
+        """Size of the vocabulary, its largest id, the id that the post-processor puts first, and whether it puts one."""
         own = self._backend.encode("").ids[:1]
         plain = self._backend.encode("", add_special_tokens=False).ids
         adds = len(own) > len(plain) and self._backend.encode("a").ids[:1] == own
-        return self._backend.get_vocab_size(with_added_tokens=True), own[0] if adds else None, adds
+        ids = self._backend.get_vocab(with_added_tokens=True).values()
+        return len(ids), max(ids, default=-1), own[0] if adds else None, adds
 
     def keep(self) -> None:
         """Keeps on disk what was asked, for the next run."""
