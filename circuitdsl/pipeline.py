@@ -45,8 +45,9 @@ def resolve(document: Document, flags: Flags) -> Hypothesis:
     """
     from circuitdsl.language.parser import parse
     from circuitdsl.measures import measures
+    from circuitdsl.models.readable import check_readable
     from circuitdsl.models.shapes import find_shape
-    from circuitdsl.models.tokenizers import check_known, load_tokenizer
+    from circuitdsl.models.tokenizers import load_tokenizer
     from circuitdsl.resolve import resolve as resolve_document
 
     model, folder = _model(document, flags), document.source.folder
@@ -54,11 +55,27 @@ def resolve(document: Document, flags: Flags) -> Hypothesis:
     settings = {**flags.settings, **({"model": flags.model} if flags.model else {})}
     try:
         hypothesis = resolve_document(document, shape, tokenizer, measures(), settings, parse=parse)
-        _placed(document, flags, lambda: check_known(hypothesis, tokenizer))
-        return hypothesis
+        _placed(document, flags, lambda: check_readable(hypothesis, tokenizer))
     finally:
         if tokenizer:
             tokenizer.keep()
+    _check_claims(hypothesis)
+    return hypothesis
+
+
+def _check_claims(hypothesis: Hypothesis) -> None:
+    """Raises CircError with the claims that a measure sees at once that it cannot lower."""
+    from circuitdsl.measures import measures
+
+    wrong: list[Diagnostic] = []
+    for claim in hypothesis.claims:
+        if refuse := measures()[claim.measure].check:
+            try:
+                refuse(claim, hypothesis)
+            except CircError as error:
+                wrong += error.diagnostics
+    if wrong:
+        raise CircError(wrong)
 
 
 def fetch(document: Document, flags: Flags, progress: Progress = quiet) -> None:

@@ -39,13 +39,14 @@ def verify(path: Path, flags: Flags, progress: Progress = quiet) -> "Evidence":
     from circuitdsl.models.loading import load
     from circuitdsl.models.parity import check_parity
     from circuitdsl.models.tokenizers import assert_same_tokenizer, tokenizer_at
-    from circuitdsl.reports.record import record
+    from circuitdsl.reports.record import input_records, printable, record
 
     started = time.perf_counter()
     progress("reading the file", 0.0)
     document = read(path)
     fetch(document, flags, progress)
     hypothesis = resolve(document, flags)
+    inputs = input_records(hypothesis)  # as they were read, whatever is done to the files while the run goes on
     algebra = Algebra()
     lowered = lower(hypothesis, algebra)
     figure = lower_figure(hypothesis, algebra, flags.edges)
@@ -94,15 +95,17 @@ def verify(path: Path, flags: Flags, progress: Progress = quiet) -> "Evidence":
         next(iter(figure), None),
         next(iter(judge(hypothesis, figure, numbers)), None),
         numbers,
+        sequential=flags.sequential,
+        inputs=inputs,
         model=loaded.record(tokenizer, parity),
         tokens=tokens,
         circuitdsl=__version__,
-        command=flags.command,
+        command=printable(flags.command),
         created=_now(),
         seconds=round(time.perf_counter() - started, 2),
         versions=_versions(),
         base_runs=disk.record() if disk else None,
-        warnings=tuple(f"{warning.code}: {warning.message}" for warning in hypothesis.warnings),
+        warnings=tuple(printable(f"{warning.code}: {warning.message}") for warning in hypothesis.warnings),
     )
 
 
@@ -114,9 +117,11 @@ def _batch(hypothesis: Hypothesis) -> list[tuple[int, ...]]:
 
 
 def _now() -> str:
-    """The time in UTC; SOURCE_DATE_EPOCH fixes it, so that a file can be made again byte by byte."""
-    epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    when = datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
+    """The time in UTC; SOURCE_DATE_EPOCH, if it is a time, fixes it, so that a file can be made again byte by byte."""
+    try:
+        when = datetime.fromtimestamp(int(os.environ["SOURCE_DATE_EPOCH"]), UTC)
+    except (KeyError, ValueError, OverflowError, OSError):
+        when = datetime.now(UTC)
     return when.isoformat(timespec="seconds")
 
 

@@ -13,6 +13,14 @@ class FileRecord(Frozen):
     text: str
 
 
+class InputRecord(Frozen):
+    """Another file that was read, by its name in the file's folder. `text` is that of a `.circ` file; of data, the hash alone is kept."""
+
+    name: str
+    sha256: str
+    text: str | None = None
+
+
 class ModelRecord(Frozen):
     """`weights` describes what was used in words ("SmolLM2-135M-Instruct, Q4_1 dequantised")."""
 
@@ -78,13 +86,17 @@ class ComparisonRecord(Frozen):
 
 
 class ClaimRecord(Frozen):
-    """`question` asks in words what `text` states in the language; `turns` says at which bound a decided verdict would be another."""
+    """`question` asks in words what `text` states in the language; `turns` says at which bound a decided verdict would be another.
+
+    `line` counts from 1 in the file; in one that it uses where `file` names it.
+    """
 
     label: str
     text: str
     question: str = ""
     comparison: ComparisonRecord | None = None
     line: int
+    file: str | None = None
     measure: str
     warn: bool = False
     rows: Literal["exploring", "verifying"]
@@ -148,6 +160,7 @@ class Evidence(Frozen):
     seconds: float
     versions: dict[str, str]
     file: FileRecord
+    inputs: tuple[InputRecord, ...] = ()
     model: ModelRecord
     conditions: tuple[ConditionRecord, ...]
     distributions: tuple[DistributionRecord, ...]

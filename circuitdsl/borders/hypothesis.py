@@ -179,6 +179,10 @@ class Hypothesis:
     exploring: tuple[int, ...]
     verifying: tuple[int, ...]
     source: Source
+    files: tuple[tuple[int, Source], ...] = ()
+    """Where files are used: each, the main one first, with where its text begins in that of `source`, which has them one after another."""
+    data: tuple[str, ...] = ()
+    """Names, in the file's folder, of the files that values, prompts, and what was looked at, are read from."""
     all_edges: bool = False
     replicate: int = 1
     """Which set of donors is drawn, where donors are drawn at random."""

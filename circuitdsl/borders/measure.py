@@ -245,6 +245,8 @@ class Measure:
     source: str
     signature: Signature
     lower: "Callable[[Claim, Hypothesis, Algebra], Lowered | Search]"
+    check: "Callable[[Claim, Hypothesis], None] | None" = None
+    """Raises CircError for a claim that cannot be lowered, where that is seen at once: `check` asks it, and lowers nothing."""
     baseline: str = ""
     version: int = 1
     details: str = ""

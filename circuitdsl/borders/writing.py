@@ -15,7 +15,7 @@ def write_bytes(path: Path, body: bytes) -> None:
     place = path.resolve()
     if place.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    if place.exists() and not place.is_file():
+    if path.exists() and not path.is_file():  # asked of the name itself: /dev/stdout leads to a pipe that has no name
         with path.open("wb") as file:
             file.write(body)
         return

@@ -4,9 +4,12 @@ import sys
 
 import typer
 
-from circuitdsl.borders.source import CircError
+from circuitdsl.borders.source import CircError, GuardError
+from circuitdsl.cli.streams import colored
 
 BAD_FILE, GUARD, INTERNAL, INTERRUPTED = 2, 4, 70, 130
+READER_GONE = 141
+"""The program that reads the output has left; 128 and the number of SIGPIPE, as shells have it."""
 
 app = typer.Typer(
     name="circuitdsl",
@@ -15,7 +18,7 @@ app = typer.Typer(
         "Start with [bold]circuitdsl init my.circ[/bold], then [bold]circuitdsl verify my.circ[/bold]."
     ),
     epilog="Exit status of verify: 0 all claims supported, 1 some refuted, 3 none refuted but some open, "
-    "2 a bad file or usage, 4 the model fails a guard, 130 interrupted.",
+    "2 a bad file or usage, 4 the model fails a guard, 130 interrupted, 141 nobody reads the output.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -24,11 +27,14 @@ app = typer.Typer(
 )
 
 
-def report(error: CircError) -> int:
-    """Says what is wrong with the input."""
+def report(error: CircError | GuardError) -> int:
+    """Says what is wrong with the input, or the model; the exit status that this has."""
+    if isinstance(error, GuardError):
+        print(f"error {error.code}: {error.message}" + (f"\n  hint: {error.hint}" if error.hint else ""), file=sys.stderr)
+        return GUARD
     from circuitdsl.language.diagnostics import render
 
-    print(render(error.diagnostics, color=sys.stderr.isatty()), file=sys.stderr, end="")
+    print(render(error.diagnostics, color=colored(sys.stderr)), file=sys.stderr, end="")
     return BAD_FILE
 
 

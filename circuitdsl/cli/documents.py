@@ -9,6 +9,7 @@ import typer
 
 from circuitdsl.borders.source import CircError, Diagnostic, Span
 from circuitdsl.cli.app import BAD_FILE, app, report
+from circuitdsl.cli.streams import as_utf8, colored
 
 if TYPE_CHECKING:
     from circuitdsl.borders.hypothesis import Hypothesis
@@ -38,6 +39,8 @@ def check(
     from circuitdsl.language.diagnostics import render, to_json
     from circuitdsl.pipeline import read, resolve
 
+    if tokens and format == "json":
+        raise typer.BadParameter("tokens are told as text", param_hint="--tokens")
     status = 0
     found: list[Diagnostic] = []
     flags = flags_of(model=model, prompts=prompts, seed=seed)
@@ -53,11 +56,12 @@ def check(
         found += hypothesis.warnings
         if format == "text":
             if hypothesis.warnings:
-                print(render(hypothesis.warnings, color=sys.stderr.isatty()), file=sys.stderr, end="")
+                print(render(hypothesis.warnings, color=colored(sys.stderr)), file=sys.stderr, end="")
             print(f"{path}: {summary(hypothesis)}{_unchecked(hypothesis)}")
             if tokens:
                 print(_tokens(hypothesis))
     if format == "json":
+        as_utf8()
         print(json.dumps(to_json(found), indent=1, ensure_ascii=False))
     return status
 
@@ -102,20 +106,20 @@ def fmt(
     check: Annotated[bool, typer.Option("--check", help="Change nothing; exit status 1 if a file is laid out otherwise.")] = False,
 ) -> int:
     """Lay files out canonically, comments kept."""
-    from circuitdsl.borders.source import Source
     from circuitdsl.language.formatter import format_document
     from circuitdsl.language.parser import parse
-    from circuitdsl.language.reading import read_source
+    from circuitdsl.language.reading import LARGEST, read_source, source_of
 
     status = 0
     for path in files:
-        source = Source(sys.stdin.read()) if str(path) == "-" else read_source(path)
         try:
+            source = source_of(sys.stdin.buffer.read(LARGEST + 1)) if str(path) == "-" else read_source(path)
             text = format_document(parse(source))
         except CircError as error:
             status = report(error)
             continue
-        if str(path) == "-":
+        if str(path) == "-" and not check:
+            as_utf8()
             print(text, end="")
         elif text != source.text:
             print(f"{path}: {'would be laid out otherwise' if check else 'laid out'}")
@@ -130,9 +134,11 @@ def fmt(
 
 @app.command()
 def explain(
-    name: Annotated[str | None, typer.Argument(help="A code such as C012 or W022, or a measure such as faithfulness.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="A code such as C012, a measure such as faithfulness, or a setting such as explore.")
+    ] = None,
 ) -> int:
-    """Tell what a code or a measure means; without a name, list both."""
+    """Tell what a code, a measure or a setting means; without a name, list them all."""
     from circuitdsl.cli.explanations import catalogue, explanation
 
     if name is None:
@@ -142,7 +148,7 @@ def explain(
     if text is None:
         from circuitdsl.cli.explanations import nearest
 
-        print(f"there is no code or measure `{name}`" + nearest(name), file=sys.stderr)
+        print(f"there is no code, measure or setting `{name}`" + nearest(name), file=sys.stderr)
         return BAD_FILE
     print(text)
     return 0
@@ -168,7 +174,7 @@ def init(
 
 @app.command()
 def cache(clear: Annotated[bool, typer.Option("--clear", help="Delete it. That loses nothing but time.")] = False) -> int:
-    """Show what is kept between runs, where, and how large it is."""
+    """Show what is kept between runs, where, and how large it is. CIRCUITDSL_CACHE names another folder."""
     from circuitdsl.models.cache import KINDS, cache_folder, contents
     from circuitdsl.models.cache import clear as clear_all
 

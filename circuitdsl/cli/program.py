@@ -9,20 +9,30 @@ import typer
 
 from circuitdsl.borders.source import CircError, GuardError
 from circuitdsl.cli import documents, runs  # noqa: F401  (they add their commands to the application)
-from circuitdsl.cli.app import BAD_FILE, GUARD, INTERNAL, INTERRUPTED, app, report
+from circuitdsl.cli.app import BAD_FILE, INTERNAL, INTERRUPTED, READER_GONE, app, report
+from circuitdsl.cli.streams import drop_output, prepare
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs a command and leaves with its exit status. What is wrong with the input is said in words, never as a traceback."""
     gc.set_threshold(100_000, 20, 50)  # the default looks for garbage hundreds of times while libraries are imported
     atexit.register(gc.freeze)  # what is left goes with the process: it need not be looked through
+    prepare()
+    try:
+        status = _run(arguments)
+    except BrokenPipeError:
+        drop_output()
+        status = READER_GONE
+    raise SystemExit(status or 0)
+
+
+def _run(arguments: Sequence[str] | None) -> int | None:
+    """The command's exit status. Raises BrokenPipeError where nobody reads what is printed."""
     try:
         status = app(args=arguments, standalone_mode=False)
-    except CircError as error:
+        sys.stdout.flush()
+    except (CircError, GuardError) as error:
         status = report(error)
-    except GuardError as error:
-        print(f"error {error.code}: {error.message}" + (f"\n  hint: {error.hint}" if error.hint else ""), file=sys.stderr)
-        status = GUARD
     except KeyboardInterrupt:
         status = INTERRUPTED
     except typer.Abort as error:  # what typer makes of an EOFError, for programs that ask; this one never does
@@ -31,11 +41,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         where = getattr(error, "ctx", None)
         message = error.format_message().replace("Value error, ", "").removesuffix(".")
         message = message.replace("a valid int range", "a whole number").replace("a valid float range", "a number")
-        print(f"error: {message}\n  hint: {where.command_path if where else 'circuitdsl'} --help", file=sys.stderr)
+        if message:  # none where no command was named: that shows the help
+            print(f"error: {message}\n  hint: {where.command_path if where else 'circuitdsl'} --help", file=sys.stderr)
         status = BAD_FILE
     except BrokenPipeError:
-        sys.stderr.close()
-        status = 0
+        raise
+    except SystemExit as left:  # typer leaves with 1 when nobody reads, which is the status of a refuted claim
+        raise left.__context__ if isinstance(left.__context__, BrokenPipeError) else left from None
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         print(f"error C590: {where}{error.strerror or error}", file=sys.stderr)
@@ -44,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         status = _unexpected(error)
     if status == INTERRUPTED:  # typer itself turns Ctrl-C into this status while a command runs
         print("interrupted; nothing half-written is left", file=sys.stderr)
-    raise SystemExit(status or 0)
+    return status
 
 
 def _unexpected(error: BaseException) -> int:

@@ -1,5 +1,6 @@
 """Progress on a terminal; nothing in a pipe."""
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,8 +10,8 @@ from circuitdsl.borders.flags import Progress, quiet
 
 @contextmanager
 def progress() -> Iterator[Progress]:
-    """A bar on standard error if that is a terminal."""
-    if not sys.stderr.isatty():
+    """A bar on standard error if that is a terminal that can draw one."""
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         yield quiet
         return
     from rich.console import Console

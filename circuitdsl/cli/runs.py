@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from circuitdsl.borders.source import CircError
-from circuitdsl.cli.app import app, report
+from circuitdsl.borders.source import CircError, GuardError
+from circuitdsl.cli.app import BAD_FILE, GUARD, app, report
 from circuitdsl.cli.documents import Files, Model, Prompts, Seed
 from circuitdsl.cli.options import flags_of
+from circuitdsl.cli.streams import as_utf8, colored, columns
 
 if TYPE_CHECKING:
     from circuitdsl.borders.evidence import GraphRecord
@@ -24,7 +25,7 @@ Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1, 
 Memory = Annotated[str | None, typer.Option(help="Most memory to use beyond the model, such as 2GB; prompts are chunked to fit.")]
 Cache = Annotated[
     str | None,
-    typer.Option(help="Disk space for plain runs of the model, which the next invocation then reads: 2GB unless told otherwise, or off."),
+    typer.Option(help="Disk space for plain runs of the model, which the next run reads: 2GB, or what CIRCUITDSL_CACHE_SIZE says, or off."),
 ]
 Layout = Annotated[
     Literal["graph", "grid"] | None, typer.Option(help="graph: Graphviz's own. grid: columns are positions, rows are layers.")
@@ -90,13 +91,15 @@ def verify(
     4 the model fails a guard, 130 interrupted.
     """
     from circuitdsl.cli.progress import progress
-    from circuitdsl.reports.files import check_folder, write_evidence
+    from circuitdsl.reports.files import check_output, write_evidence
     from circuitdsl.reports.text import render as render_text
     from circuitdsl.reports.text import status as status_of
     from circuitdsl.run import verify as run
 
     if output and len({path.stem for path in files}) < len({path.resolve() for path in files}):
         raise typer.BadParameter("several files of one name would write over each other", param_hint="--output")
+    for path in files:
+        _not_over(path, (output or path.parent) / f"{path.stem}.svg")
     statuses = []
     for path in files:
         command = shlex.join(["circuitdsl", *sys.argv[1:]]) if sys.argv[1:2] == ["verify"] else "circuitdsl verify"
@@ -115,16 +118,27 @@ def verify(
         )
         folder = output or path.parent
         try:
-            check_folder(folder)
+            check_output(folder, path.stem)
             with progress() as tell:
                 evidence = run(path, flags, tell)
-            written = [write_evidence(evidence, folder, path.stem), *_draw(evidence.graph, folder / f"{path.stem}.svg", layout)]
-        except CircError as error:
+        except (CircError, GuardError) as error:
             statuses.append(report(error))
             continue
-        print(evidence.model_dump_json(indent=1) if format == "json" else render_text(evidence, color=sys.stdout.isatty(), files=written))
+        written: list[Path] = []
+        unwritten = False
+        try:
+            written.append(write_evidence(evidence, folder, path.stem))
+            written += _draw(evidence.graph, folder / f"{path.stem}.svg", layout)
+        except CircError as error:  # what was measured is told all the same
+            unwritten = True
+            statuses.append(report(error))
+        if format == "json":
+            as_utf8()
+            print(evidence.model_dump_json(indent=1))
+        else:
+            print(render_text(evidence, width=columns(), color=colored(sys.stdout), files=written, unwritten=unwritten))
         statuses.append(status_of(evidence))
-    return next((code for code in (2, 1, 3) if code in statuses), 0)
+    return next((code for code in (BAD_FILE, GUARD, 1, 3) if code in statuses), 0)
 
 
 @app.command()
@@ -141,7 +155,8 @@ def diff(
     from circuitdsl.reports.files import read_evidence
 
     found = differences(read_evidence(before), read_evidence(after))
-    print(render_differences(found, (before.name, after.name)), end="")
+    names = (before.name, after.name) if before.name != after.name else (str(before), str(after))
+    print(render_differences(found, names), end="")
     return 0 if found.same else 1
 
 
@@ -170,9 +185,16 @@ def render(
         raise typer.BadParameter("a tree has a layout of its own, and no effects", param_hint="--layout" if layout else "--numbers")
     if tree is not None and file.suffix == ".json":
         raise typer.BadParameter("a tree is drawn from the `.circ` file, not from evidence", param_hint="--tree")
+    if model is not None and file.suffix == ".json":
+        raise typer.BadParameter("evidence holds for the model that it names", param_hint="--model")
+    if file.is_dir():
+        raise typer.BadParameter(f"{file} is a folder", param_hint="file")
     ending = format or (output.suffix.lstrip(".").lower() if output else "svg")
+    if ending == "graphml" and (layout is not None or numbers):
+        raise typer.BadParameter("GraphML is laid out by the program that reads it", param_hint="--layout" if layout else "--numbers")
     name = file.name.removesuffix(".json").removesuffix(".evidence").removesuffix(".circ")
     path = output or file.with_name(f"{name}.{tree}.{ending}" if tree else f"{name}.{ending}")
+    _not_over(file, path)
     if tree is not None:
         from circuitdsl.drawn import tree_of
         from circuitdsl.figures import draw_tree
@@ -191,6 +213,11 @@ def render(
     for written in _draw(graph, path, layout, ending, width, numbers):
         print(f"wrote {written}")
     return 0
+
+
+def _not_over(file: Path, figure: Path) -> None:
+    if figure.resolve() == file.resolve():
+        raise typer.BadParameter(f"the figure would be written over {file}", param_hint="--output")
 
 
 def _draw(

@@ -30,31 +30,39 @@ def place(
     without = []
     for line in lines:
         arrow = arrows[line.id]
-        width, mark = measure(arrow.label, SMALLEST), arrow.outcome is not None
-        if not arrow.label and not mark:
+        text, mark = arrow.label, arrow.outcome is not None
+        if not text and not mark:
             placed.append(line)
             continue
-        full = width + (MARK if mark else 0.0) + (2.0 if mark and arrow.label else 0.0)
-        height = max(8.6 if arrow.label else 0.0, MARK if mark else 0.0)
         others = [point for other, points in samples.items() if other != line.id for point in points]
         rects = heads + frames
-        found = _spot(samples[line.id], full + 2, height, solid, rects, others)
-        if found is None:
+        full, height = _size(text, mark)
+        spot = _spot(samples[line.id], full + 2, height, solid, rects, others)
+        if spot is None:
             without.append(line.id)
+            if text and mark:  # the verdict counts for more than the number
+                text, (full, height) = "", _size("", mark)
+                spot = _spot(samples[line.id], full + 2, height, solid, rects, others)
+        if spot is None:
             placed.append(line)
             continue
-        spot = found
         rect = Rect(spot[0] - full / 2 - 1, spot[1] - height / 2, spot[0] + full / 2 + 1, spot[1] + height / 2)
         solid.append(rect.grown(0.5))
         left = rect.left + 1
         if mark:
             marks.append(Mark(arrow.outcome, left + MARK / 2, spot[1], MARK))
             left += MARK + 2
-        if arrow.label:
+        if text:
             color = style.GREY if arrow.outcome == "refuted" else style.port_style(arrow.port).color
-            labels.append(Label(arrow.label, left, spot[1] + 0.26 * SMALLEST + 0.6, "edge", SMALLEST, "start", color=_dark(color)))
+            labels.append(Label(text, left, spot[1] + 0.26 * SMALLEST + 0.6, "edge", SMALLEST, "start", color=_dark(color)))
         placed.append(replace(line, plate=rect))
     return placed, labels, marks, without
+
+
+def _size(text: str, mark: bool) -> tuple[float, float]:
+    """Width and height of a label with its verdict's mark."""
+    width = measure(text, SMALLEST) + (MARK if mark else 0.0) + (2.0 if mark and text else 0.0)
+    return width, max(8.6 if text else 0.0, MARK if mark else 0.0)
 
 
 def _spot(way: Sequence[Point], width: float, height: float, solid, outlines, others: Sequence[Point]) -> Point | None:

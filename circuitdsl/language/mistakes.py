@@ -246,6 +246,10 @@ def _arrow(place: Place) -> Mend | None:
 
 def _parentheses(place: Place) -> Mend | None:
     """`(a, b) -> c`."""
+    if place.statement == "CLAIMS" and place.token.type == "NAME" and "HEADS" in place.accepts and "NAME" not in place.accepts:
+        hint = "nodes are patched together as a group: `both = a, b` in `nodes { … }`"
+        hint = "`embed` is patched by itself" if place.token == "embed" else hint
+        return Mend("C001", "only units such as `heads 9.6, mlps 3` stand in parentheses here", span_of(place.token), hint)
     if place.statement != "EDGES" or place.before is None or place.before.type != "LPAR" or place.token.type != "NAME":
         return None
     return Mend("C001", "lists of nodes stand without parentheses", span_of(place.before), "write `a, b -> c`")

@@ -4,6 +4,8 @@ Lark's tables drive the parse token by token. A token that does not fit is expla
 meant, replaced; else the line is left out and the parse goes on behind it.
 """
 
+from copy import copy
+
 from lark import Lark, Token, Tree
 from lark.exceptions import UnexpectedToken
 from lark.parsers.lalr_interactive_parser import InteractiveParser
@@ -139,7 +141,10 @@ class Recovery:
 
 
 def _takes(machine: InteractiveParser, tokens) -> bool:
+    """Whether the machine would take these tokens. The probe builds no tree: the two share their lists, and rules add to them."""
     probe = machine.copy(deepcopy_values=False)
+    probe.parser_state.parse_conf = copy(probe.parser_state.parse_conf)
+    probe.parser_state.parse_conf.callbacks = {}
     try:
         for token in tokens:
             probe.feed_token(token)

@@ -25,6 +25,11 @@ def read_source(path: Path | str) -> Source:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise _error(path, "C032", f"the file cannot be read: {reason.lower()}") from None
+    return source_of(data, path)
+
+
+def source_of(data: bytes, path: Path | None = None) -> Source:
+    """What the bytes of a file, or of standard input, say; more than `LARGEST` need not be read. Raises CircError (C033 to C036)."""
     if len(data) > LARGEST:
         hint = 'vocabularies and prompts may stand in files of their own: `vocab names from "names.txt"`'
         raise _error(path, "C034", f"the file has more than {LARGEST:,} bytes", hint)
@@ -35,7 +40,7 @@ def read_source(path: Path | str) -> Source:
     return Source(text, path)
 
 
-def _decoded(path: Path, data: bytes) -> str:
+def _decoded(path: Path | None, data: bytes) -> str:
     for encoding, marks in _OTHERS.items():
         if data.startswith(marks):
             raise _error(path, "C033", f"the file is {encoding}, not UTF-8", "save it as UTF-8")
@@ -62,5 +67,5 @@ def _neighbour(path: Path) -> str:
     return f"did you mean `{path.with_name(near[0])}`?" if near else ""
 
 
-def _error(path: Path, code: str, message: str, hint: str = "") -> CircError:
+def _error(path: Path | None, code: str, message: str, hint: str = "") -> CircError:
     return CircError([Diagnostic(code, message, Span(), hint, source=Source("", path))])

@@ -11,7 +11,7 @@ CODES = {
     "C371": Code(
         "an effect without a source",
         "`effect` replaces a value by the one it takes on other prompts. Name them: `from = NAME`. With `into = NAME` alone, the value "
-        "comes from the measured prompts (denoising).",
+        "comes from the measured prompts (denoising). A value from the prompts that it is put into is the one that was there.",
     ),
     "C372": Code(
         "no random circuit to compare with",

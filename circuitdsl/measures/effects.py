@@ -97,13 +97,20 @@ def _possible(path: Path, hypothesis: Hypothesis) -> bool:
     return True
 
 
+def _check(claim: Claim, hypothesis: Hypothesis) -> None:
+    """That the sender's value comes from other prompts than the background."""
+    into = claim.options.get("into") or labels(claim, hypothesis)
+    origin = claim.options.get("from") or labels(claim, hypothesis)
+    if origin == into:
+        message = f"`effect` from `{origin}` into `{into}` changes nothing" if claim.options.get("from") else "`effect` needs a source"
+        hint = "write `from = NAME`, the distribution that the sender's value comes from"
+        raise CircError([Diagnostic("C371", message, claim.span, hint, source=hypothesis.source)])
+
+
 def _lower_effect(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> Lowered:
     measured = labels(claim, hypothesis)
     into = claim.options.get("into") or measured
-    origin = claim.options.get("from") or (measured if into != measured else None)
-    if origin is None:
-        hint = "write `from = NAME`, the distribution that the sender's value comes from"
-        raise CircError([Diagnostic("C371", "`effect` needs a source", claim.span, hint, source=hypothesis.source)])
+    origin = claim.options.get("from") or measured
     source, clean = rows_of(origin, measured, hypothesis), rows_of(into, measured, hypothesis)
     check_source(claim, hypothesis, source, measured, claim.paths[0].start)
     metric = claim.options.get("metric") or next(iter(hypothesis.metrics))
@@ -143,7 +150,7 @@ EFFECT = Measure(
     signature=Signature(
         subject="path",
         options={
-            "from": OptionSpec("distribution", help="where the sender's value comes from"),
+            "from": OptionSpec("distribution", help="where the sender's value comes from; with `into` alone, the measured prompts"),
             "into": OptionSpec("distribution", help="the background; default: the measured prompts (noising). Another one is denoising"),
             "on": OptionSpec("distribution", help="the prompts whose labels are used; default: the file's first"),
             "metric": OptionSpec("metric", help="a metric of the file; default: its first"),
@@ -151,9 +158,10 @@ EFFECT = Measure(
         },
     ),
     lower=_lower_effect,
+    check=_check,
     details=(
         "`A -> B.q -> logits` replaces what A delivers to B's queries, and what B then delivers to the logits, and nothing else. "
-        "`A ~> B` goes along every route, `A -[G]-> B` along those whose inner units are in G. "
+        "`A ~> B` goes along every route, `A -[G]-> B` along those whose inner units are in G, the direct one among them. "
         "A path that does not end at the logits goes on to them by every route. "
         "`each` before a node makes every unit of it a member."
     ),

@@ -18,7 +18,6 @@ RANDOM = 4
 
 def _lower_interchange(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> Lowered:
     clean, source = labels(claim, hypothesis), claim.options["from"]
-    _check(claim, hypothesis, clean, source)
     path = claim.paths[0]
     groups = [(claim.label, path.start)] if path.each is None else [(str(place.unit), (place,)) for place in dict.fromkeys(path.start)]
     readouts = {
@@ -71,8 +70,9 @@ def _elsewhere(places: Iterable[Place], hypothesis: Hypothesis, number: int) -> 
     return tuple(Place(moved[place.unit], place.node, place.roles) for place in places if place.unit in moved) if moved else None
 
 
-def _check(claim: Claim, hypothesis: Hypothesis, clean: str, source: str) -> None:
+def _check(claim: Claim, hypothesis: Hypothesis) -> None:
     """That the two distributions are paired, differ in the slot alone, and that the source says what the answer then is."""
+    clean, source = labels(claim, hypothesis), claim.options["from"]
     first, second = hypothesis.distributions[clean], hypothesis.distributions[source]
 
     def refuse(code: str, message: str, hint: str) -> CircError:
@@ -115,5 +115,6 @@ INTERCHANGE = Measure(
         },
     ),
     lower=_lower_interchange,
+    check=_check,
     details="The node's units are swapped together; everything after them is recomputed. `each NODE` swaps one unit at a time.",
 )

@@ -15,7 +15,7 @@ from typing import Any
 
 from circuitdsl.models.cache import cache_folder
 
-FORMAT = 1
+FORMAT = 2
 MOST = 8192  # entries; some 100 bytes each
 
 

@@ -12,12 +12,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from circuitdsl.borders.hypothesis import Hypothesis, ModelName
-from circuitdsl.borders.prompts import Encoding, Pick, SpanLoss, leaves
+from circuitdsl.borders.hypothesis import ModelName
+from circuitdsl.borders.prompts import Encoding
 from circuitdsl.borders.source import GuardError
 from circuitdsl.models.cache import digest, digests, entry
 from circuitdsl.models.encodings import Encodings
-from circuitdsl.models.errors import model_error, unknown_token
+from circuitdsl.models.errors import model_error
 from circuitdsl.models.locate import Location, locate
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class FileTokenizer:
             self._encodings = Encodings(self.sha256)
         except OSError as error:
             raise model_error("C413", f"cannot read the tokenizer {path}: {error.strerror or error}") from None
-        self.vocabulary, self._declared, self.adds_bos = self._encodings.recall("about", self._about)
+        self.vocabulary, self.largest, self._declared, self.adds_bos = self._encodings.recall("about", self._about)
 
     @cached_property
     def _backend(self) -> "Backend":
@@ -53,12 +53,13 @@ class FileTokenizer:
         backend.no_truncation()
         return backend
 
-    def _about(self) -> tuple[int, int | None, bool]:
-        """Size of the vocabulary, the id that the post-processor puts first, and whether it puts one."""
+    def _about(self) -> tuple[int, int, int | None, bool]:
+        """Size of the vocabulary, its largest id, the id that the post-processor puts first, and whether it puts one."""
         own = self._backend.encode("").ids[:1]
         plain = self._backend.encode("", add_special_tokens=False).ids
         adds = len(own) > len(plain) and self._backend.encode("a").ids[:1] == own
-        return self._backend.get_vocab_size(with_added_tokens=True), own[0] if adds else None, adds
+        ids = self._backend.get_vocab(with_added_tokens=True).values()
+        return len(ids), max(ids, default=-1), own[0] if adds else None, adds
 
     def keep(self) -> None:
         """Keeps on disk what was asked, for the next run."""
@@ -173,20 +174,6 @@ def check_gguf(path: Path) -> None:
     missing = [package for package in ("gguf", "accelerate") if importlib.util.find_spec(package) is None]
     if missing:
         raise model_error("C410", f"GGUF files are read with {' and '.join(missing)}, not installed here", "pip install 'circuitdsl[gguf]'")
-
-
-def check_known(hypothesis: Hypothesis, tokenizer: FileTokenizer | None) -> None:
-    """Raises CircError C418 if a prompt, an answer or a metric has a token that the model was not given."""
-    largest = 0
-    for distribution in hypothesis.distributions.values():
-        for prompt in distribution.prompts:
-            largest = max(largest, *prompt.tokens, *prompt.wrong, prompt.answer or 0)
-    for metric in hypothesis.metrics.values():
-        for leaf in (leaf for expression in metric.bound.values() for leaf in leaves(expression)):
-            found = leaf.ids if isinstance(leaf, Pick) else leaf.targets if isinstance(leaf, SpanLoss) else None
-            largest = largest if found is None or not found.size else max(largest, int(found.max()))
-    if largest >= hypothesis.shape.vocabulary:
-        raise unknown_token(largest, hypothesis.shape, tokenizer.decode([largest]) if tokenizer else "")
 
 
 def assert_same_tokenizer(tokenizer: FileTokenizer, location: Location, texts: Iterable[str]) -> None:

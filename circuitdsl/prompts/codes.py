@@ -237,4 +237,15 @@ CODES: dict[str, Code] = {
         "With these values the slot would share its token with the text beside it, or the value cannot follow the prompt. They "
         "have no token of their own and are left out for those prompts.",
     ),
+    "W037": Code(
+        "two spaces before a value",
+        'A value begins with a space, and so does its place in the template: `"to {place}"` with `" school"` has two spaces before the '
+        "word. The second is a token of its own, and the model has hardly seen such texts. Values are written as words; their tokens are "
+        "found in the prompt, with the space that stands there.",
+    ),
+    "W038": Code(
+        "metric of the wrong sign",
+        "The metric falls as the answer becomes likelier, and does not say `lower`: what helps the behaviour then has an effect above 0. "
+        "The usual one is `logit(answer) - logit(wrong)`; one that should be small is marked: `metric m = kl, lower`.",
+    ),
 }

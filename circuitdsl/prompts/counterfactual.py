@@ -1,12 +1,11 @@
 """Rows made from other rows, each in the layout of its own: redraw first, then assign, all assignments at once."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import count
 
 from circuitdsl.prompts.declare import Assignment, Declaration, Drawing, Filler, Reference, Values
 from circuitdsl.prompts.draws import permutation, uniform
-from circuitdsl.prompts.findings import Findings
+from circuitdsl.prompts.findings import Findings, listed
 from circuitdsl.prompts.sample import Row, Sample, entry, sizes
 from circuitdsl.prompts.show import side_by_side
 from circuitdsl.prompts.template import Hole
@@ -28,19 +27,20 @@ def derive(declaration: Declaration, base: Sample, tokens: Tokens, seed: int, fi
     maker = _Maker(declaration, base, tokens, seed)
     rows: list[Row] = []
     bad: list[tuple[Row, Row]] = []
-    without: Counter[str] = Counter()
+    without: dict[str, list[Row]] = {}
     for number, clean in enumerate(base.rows):
         row = maker.row(number, clean)
         if isinstance(row, str):
-            without[row] += 1
+            without.setdefault(row, []).append(clean)
         elif tokens.checked and row.placed.layout != clean.placed.layout:
             bad.append((clean, row))
         else:
             rows.append(row)
-    for key, rows_without in without.items():
+    for key, stuck in without.items():
         message = (
-            f"{rows_without} of {len(base.rows)} prompts of `{base.declaration.name}` leave no value for `{key}` in `{declaration.name}`"
+            f"{len(stuck)} of {len(base.rows)} prompts of `{base.declaration.name}` leave no value for `{key}` in `{declaration.name}`"
         )
+        message += f", where it is {listed(dict.fromkeys(_stands(row, key) for row in stuck))}"
         findings.error("C222", declaration.span, message, "the vocabulary needs more values of as many tokens" + maker.why(key))
     if bad:
         clean, row = bad[0]
@@ -55,6 +55,11 @@ def derive(declaration: Declaration, base: Sample, tokens: Tokens, seed: int, fi
         message = f"{same} of {len(rows)} prompts of `{declaration.name}` are the same as in `{base.declaration.name}`"
         findings.warn("W027", declaration.span, message, "`redraw … distinct` takes other values")
     return Sample(declaration, tuple(rows))
+
+
+def _stands(row: Row, key: str) -> str:
+    """A slot's value as text, its fields beside each other."""
+    return " / ".join(map(str, row.values.get(key) or row.values[key.partition(":")[0]]))
 
 
 class _Maker:

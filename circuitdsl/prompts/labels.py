@@ -1,15 +1,16 @@
 """Answers and wrong answers of rows, as tokens: the last step from a sample to a distribution."""
 
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 
 from circuitdsl.borders.prompts import Distribution, Prompt
 from circuitdsl.borders.source import Span
 from circuitdsl.prompts import targets
 from circuitdsl.prompts.declare import Declaration, Values
-from circuitdsl.prompts.findings import Findings
+from circuitdsl.prompts.findings import Findings, listed
 from circuitdsl.prompts.sample import Row, Sample
 from circuitdsl.prompts.targets import Target, Trouble
+from circuitdsl.prompts.template import Hole
 from circuitdsl.prompts.tokens import Tokens
 
 
@@ -61,6 +62,7 @@ def label(sample: Sample, tokens: Tokens, findings: Findings) -> Labelling | Non
         )
         rows.append(Labelled(row, prompt, texts[0] if texts else None, tuple(texts[1:])))
     _same_texts(sample, tokens, findings)
+    _double_spaces(sample, findings)
     _same_fillers(declaration, [labelled.prompt for labelled in rows], findings)
     where = declaration.answers.span if declaration.answers and declaration.own_answers else declaration.span
     own = tokens.checked and (declaration.own_answers or not declaration.base)
@@ -99,6 +101,21 @@ def _same_texts(sample: Sample, tokens: Tokens, findings: Findings) -> None:
     if bos is not None and (doubled := sum(row.placed.ids[:2] == (bos, bos) for row in rows)):
         message = f"{doubled} of {len(rows)} prompts of `{declaration.name}` begin with BOS twice"
         findings.warn("W018", declaration.span, message, "leave it out of the text, or set `bos = false`")
+
+
+def _double_spaces(sample: Sample, findings: Findings) -> None:
+    """Values that bring a space where the template has one: tokens of their own, and no error."""
+    declaration, doubled = sample.declaration, dict[str, None]()
+    if declaration.base or not declaration.templates:
+        return
+    for row in sample.rows:
+        pieces = declaration.pieces(declaration.templates[row.template], row.values)
+        for (before, _), (piece, value) in pairwise(pieces):
+            if isinstance(piece, Hole) and isinstance(before, str) and isinstance(value, str) and before[-1:] == value[:1] == " ":
+                doubled[value] = None
+    if doubled:
+        message = f"in prompts of `{declaration.name}` two spaces stand before {listed(doubled)}"
+        findings.warn("W037", declaration.span, message, "the template has the space already: write values without one")
 
 
 def shown(declaration: Declaration, values: Values, tokens: Tokens) -> dict[str, str]:
@@ -145,7 +162,7 @@ def _report(
     if several:
         message = f'answers of `{name}` have several tokens in {len(several)} cases, such as "{several[0]}": the first token is the target'
         findings.warn("W022", span, message)
-    if equal:
+    if equal and not joins:
         labelled = rows[equal[0]]
         message = f'in {len(equal)} of {len(rows)} prompts of `{name}` the answer "{labelled.answer}" and a wrong answer are the same token'
         findings.warn("W028", span, message, "`distinct` keeps drawn values apart")

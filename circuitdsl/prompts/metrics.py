@@ -85,6 +85,9 @@ class Metrics:
                 text = self.source.text[statement.value.span.start : statement.value.span.end]
                 position = str(role(statement.position, {})) if statement.position else "END"
                 found[name] = Metric(name, text, statement.lower, Late(bound), position, Late(positions))
+                if not statement.lower and not mistakes and _signs(statement.value) == {-1}:
+                    hint = "write `, lower` behind it if less is better, or turn it round"
+                    self.findings.warn("W038", statement.value.span, f"`{name}` falls as the answer becomes likelier", hint)
             for mistake in warnings:
                 self.findings.warn(mistake.code, mistake.span, mistake.message, mistake.hint)
             for mistake in mistakes:
@@ -311,6 +314,22 @@ def _present(body: Expression, shape: tuple[int, ...]) -> "np.ndarray":
         case Arithmetic():
             return _present(body.left, shape) & _present(body.right, shape)
     return np.ones(shape, dtype=bool)
+
+
+def _signs(node: doc.Expr, sign: int = 1) -> set[int]:
+    """The signs with which the answer stands in a metric; 0 where that cannot be told. A name is another metric, and says nothing."""
+    match node:
+        case doc.Unary(operator="-"):
+            return _signs(node.operand, -sign)
+        case doc.Binary(operator="+" | "-" as operator):
+            return _signs(node.left, sign) | _signs(node.right, sign if operator == "+" else -sign)
+        case doc.Binary():
+            return {0 for _ in _signs(node.left) | _signs(node.right)}
+        case doc.Fold():
+            return _signs(node.body, sign)
+        case doc.Call(argument=doc.SlotExpr() as argument):
+            return {sign} if argument.slot.name.text == "answer" else set()
+    return set()
 
 
 def _looks(node: doc.Expr) -> bool:

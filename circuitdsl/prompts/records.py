@@ -76,13 +76,13 @@ def read_records(path: Path, bad: BadLines) -> Iterator[Record]:
             try:
                 text = line.decode("utf-8-sig" if number == 1 else "utf-8")
                 if text.strip():
-                    yield _record(number, json.loads(text))
+                    yield _record(number, json.loads(text.rstrip()))
             except UnicodeDecodeError:
                 bad.add(number, "not UTF-8 text")
             except UnicodeEncodeError:
                 bad.add(number, "half of a surrogate pair, which is no character")
             except json.JSONDecodeError as error:
-                bad.add(number, f"not JSON: {error.msg} at column {error.colno}")
+                bad.add(number, f"not JSON: {error.msg.removesuffix(' at')} at column {error.colno}")
             except RecursionError:
                 bad.add(number, "nested too deeply")
             except ValueError as error:
@@ -123,7 +123,8 @@ def _record(line: int, found: Any) -> Record:
 
 def _text(key: str, value: Any) -> str | None:
     if value is not None and (not isinstance(value, str) or not value):
-        raise ValueError(f'"{key}" is not a text')
+        what = "empty" if value == "" else "not a text"
+        raise ValueError(f'"{key}" is {what}')
     return value
 
 

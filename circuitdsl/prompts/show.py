@@ -62,7 +62,8 @@ def _distribution(found: Distribution, tokenizer: Tokenizer | None, most: int) -
             yield f"  … and {len(layouts) - most} more layouts"
             return
         prompt = found.prompts[rows[0]]
-        yield f"  {len(rows)} prompts of template {layout.template + 1} with {layout.length} tokens: {prompt.text!r}"
+        length = f" with {layout.length} tokens" if tokenizer is not None else ""
+        yield f"  {len(rows)} prompts of template {layout.template + 1}{length}: {prompt.text!r}"
         if tokenizer is not None:
             yield from _tokens(prompt, tokenizer)
 

@@ -7,6 +7,8 @@ from typing import Literal
 from circuitdsl.borders.evidence import ClaimRecord, EdgeRecord, Evidence, GraphRecord, NodeRecord
 from circuitdsl.reports.numbers import estimate, interval
 
+_UNSAID = {"align": "layout", "confidence": "0.95", "sequential": "no"}
+"""Settings that are in every claim, with what holds where the evidence does not name them."""
 Change = Literal["same", "numbers", "verdict", "incomparable", "added", "removed"]
 
 
@@ -36,7 +38,7 @@ class Differences:
 
 def diff(a: Evidence, b: Evidence) -> Differences:
     """What changed from `a` to `b`. Numbers are compared only for claims with the same question, conditions, model and prompts."""
-    common, prompts = (*_model(a, b), *_alignment(a, b)), tuple(_prompts(a, b))
+    common, prompts = (*_model(a, b), *_judged(a, b)), tuple(_prompts(a, b))
     before, after = ({claim.label: claim for claim in evidence.claims} for evidence in (a, b))
     claims = []
     for label in [*before, *(label for label in after if label not in before)]:
@@ -56,7 +58,7 @@ def render(found: Differences, names: tuple[str, str] = ("before", "after")) -> 
     if found.same:
         return f"{names[0]} and {names[1]} say the same.\n"
     lines = [*_section("Settings", found.setting), *_section("Circuit", found.circuit)]
-    told = [line for claim in found.claims for line in _told(claim, bool(found.circuit))]
+    told = [line for claim in found.claims for line in _told(claim, bool(found.circuit), found.setting)]
     kept = sum(claim.change == "same" for claim in found.claims)
     lines += _section("Claims", [*told, *([f"  {kept} unchanged"] if kept else [])], mark="")
     return "\n".join(lines).strip("\n") + "\n"
@@ -66,7 +68,7 @@ def _section(title: str, lines, mark: str = "  ") -> list[str]:
     return ["", title, *(f"{mark}{line}" for line in lines)] if lines else []
 
 
-def _told(claim: ClaimChange, circuit: bool) -> Iterator[str]:
+def _told(claim: ClaimChange, circuit: bool, shared: tuple[str, ...]) -> Iterator[str]:
     if claim.change == "same":
         return
     if claim.before is None or claim.after is None:
@@ -77,8 +79,10 @@ def _told(claim: ClaimChange, circuit: bool) -> Iterator[str]:
     old, new = claim.before.verdict.outcome, claim.after.verdict.outcome
     verdicts = f"{old} → {new}" if old != new else f"still {new}"
     if claim.change == "incomparable":
-        yield f"  {claim.label}: {verdicts}; numbers not compared, because they hold under different conditions:"
-        yield from (f"      {reason}" for reason in claim.because)
+        own = [reason for reason in claim.because if reason not in shared]
+        why = " (said above)" if not own else ", those above and:" if len(own) < len(claim.because) else ":"
+        yield f"  {claim.label}: {verdicts}; numbers not compared, because they hold under different conditions{why}"
+        yield from (f"      {reason}" for reason in own)
         return
     yield f"  {claim.label}: {verdicts}" + (
         "; under the same conditions, on a changed circuit" if circuit else "; under the same conditions"
@@ -125,11 +129,13 @@ def _model(a: Evidence, b: Evidence) -> Iterator[str]:
             yield f"{name.removesuffix('_sha256')}: {before[:12]} → {after[:12]}"
 
 
-def _alignment(a: Evidence, b: Evidence) -> Iterator[str]:
-    """Which prompts may exchange values changes every number that has donors or means in it."""
-    before, after = (next((c.value for c in evidence.conditions if c.name == "align"), "layout") for evidence in (a, b))
-    if before != after:
-        yield f"align: {before} → {after}"
+def _judged(a: Evidence, b: Evidence) -> Iterator[str]:
+    """Which prompts may exchange values, how sure verdicts are, and whether they may be early."""
+    old, new = ({condition.name: condition.value for condition in evidence.conditions} for evidence in (a, b))
+    for name, default in _UNSAID.items():
+        before, after = old.get(name, default), new.get(name, default)
+        if before != after:
+            yield f"{name}: {before} → {after}"
 
 
 def _prompts(a: Evidence, b: Evidence) -> Iterator[str]:
@@ -147,7 +153,8 @@ def _settings(a: Evidence, b: Evidence) -> Iterator[str]:
     old, new = ({condition.name: condition.value for condition in evidence.conditions} for evidence in (a, b))
     for name in dict.fromkeys([*old, *new]):
         if old.get(name) != new.get(name):
-            yield f"{name}: {old.get(name, 'not stated')} → {new.get(name, 'not stated')}"
+            unsaid = _UNSAID.get(name, "not stated")
+            yield f"{name}: {old.get(name, unsaid)} → {new.get(name, unsaid)}"
     if a.circuitdsl != b.circuitdsl:
         yield f"circuitdsl: {a.circuitdsl} → {b.circuitdsl}"
 

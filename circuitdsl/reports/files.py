@@ -75,11 +75,18 @@ def read_evidence(path: Path) -> Evidence:
     return evidence.model_copy(update={"columns": {**evidence.columns, **_unpack(path, evidence.arrays)}, "arrays": None})
 
 
-def check_folder(folder: Path) -> None:
-    """Raises CircError C650 if evidence cannot be written there, whether the folder is there or is to be made: said before measuring."""
+def check_output(folder: Path, stem: str) -> None:
+    """Raises CircError C650 if `STEM.evidence.json` cannot be written there, be the folder there or to be made: said before measuring."""
     there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        reason = "permission denied" if there.is_dir() else f"{there} is a file"
+    path = folder / f"{stem}.evidence.json"
+    reasons = (
+        (not there.is_dir(), f"{there} is a file"),
+        (folder.is_symlink() and not folder.exists(), f"{folder} is a link that leads nowhere"),
+        (not os.access(there, os.W_OK), "permission denied"),
+        (path.is_dir(), f"{path} is a folder"),
+    )
+    reason = next((words for holds, words in reasons if holds), None)
+    if reason:
         raise _problem("C650", f"the evidence cannot be written to {folder}: {reason}", "name another folder with --output")
 
 

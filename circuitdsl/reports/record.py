@@ -14,6 +14,7 @@ from circuitdsl.borders.evidence import (
     DistributionRecord,
     Evidence,
     FileRecord,
+    InputRecord,
     MemberRecord,
     ModelRecord,
     ReadoutRecord,
@@ -86,12 +87,13 @@ def record(
     *,
     model: ModelRecord,
     tokens: Sequence[str],
+    sequential: bool = False,
     **run: Any,
 ) -> Evidence:
     """The evidence of a run. `run` are the fields of `Evidence` that say how it was made: command, created, seconds, versions, …"""
     kept = [one.kept(numbers) for one in asked]
     claims = tuple(
-        claim_record(one, verdict, hypothesis.source, {name: column for name, (column, _) in columns.items()})
+        claim_record(one, verdict, hypothesis, {name: column for name, (column, _) in columns.items()})
         for one, verdict, columns in zip(asked, verdicts, kept, strict=True)
     )
     effects = {member.about: member.estimate for member in figure_verdict.members} if figure_verdict else {}
@@ -105,9 +107,9 @@ def record(
         caption=caption(hypothesis, model, figure),
     )
     return Evidence(
-        file=file_record(hypothesis.source),
+        file=file_record(hypothesis),
         model=model,
-        conditions=condition_records(hypothesis),
+        conditions=condition_records(hypothesis, sequential),
         distributions=distribution_records(hypothesis),
         default=hypothesis.default,
         exploring_sha256=rows_sha256(default, hypothesis.exploring) if hypothesis.exploring else None,
@@ -132,9 +134,10 @@ def caption(hypothesis: Hypothesis, model: ModelRecord, figure: Asked | None) ->
     )
 
 
-def claim_record(asked: Asked, verdict: ClaimVerdict, source: Source, columns: Mapping[str, str]) -> ClaimRecord:
+def claim_record(asked: Asked, verdict: ClaimVerdict, hypothesis: Hypothesis, columns: Mapping[str, str]) -> ClaimRecord:
     """`columns`: the claim's names of columns, and those of the evidence."""
     claim, lowered = asked.claim, asked.lowered
+    start, source = max((file for file in _files(hypothesis) if file[0] <= claim.span.start), key=lambda file: file[0])
     found = ClaimRecord(
         label=claim.label,
         text=claim.text,
@@ -142,7 +145,8 @@ def claim_record(asked: Asked, verdict: ClaimVerdict, source: Source, columns: M
         comparison=None
         if claim.comparison is None
         else ComparisonRecord(operator=claim.comparison.operator, value=claim.comparison.value, margin=claim.comparison.margin),
-        line=source.text.count("\n", 0, claim.span.start) + 1,
+        line=source.text.count("\n", 0, claim.span.start - start) + 1,
+        file=_name(hypothesis, source) if start else None,
         measure=claim.measure,
         warn=claim.warn,
         rows=asked.part,
@@ -185,9 +189,37 @@ def describe(estimand: Estimand) -> str:
     return f"|{numerator}| / |{denominator}|" if estimand.absolute else f"{numerator} / {denominator}"
 
 
-def file_record(source: Source) -> FileRecord:
+def file_record(hypothesis: Hypothesis) -> FileRecord:
+    _, source = _files(hypothesis)[0]
     name = source.path.name if source.path else source.name
-    return FileRecord(name=name, sha256=hashlib.sha256(source.text.encode()).hexdigest(), text=source.text)
+    return FileRecord(name=printable(name), sha256=_sha256(source.text.encode()), text=source.text)
+
+
+def input_records(hypothesis: Hypothesis) -> tuple[InputRecord, ...]:
+    """The other files as they are now: `.circ` files that are used, and data."""
+    used = [source for _, source in _files(hypothesis)[1:]]
+    circuits = [InputRecord(name=_name(hypothesis, one), sha256=_sha256(one.text.encode()), text=one.text) for one in used]
+    folder = hypothesis.source.folder
+    return (*circuits, *(InputRecord(name=name, sha256=_sha256((folder / name).read_bytes())) for name in hypothesis.data))
+
+
+def _files(hypothesis: Hypothesis) -> tuple[tuple[int, Source], ...]:
+    return hypothesis.files or ((0, hypothesis.source),)
+
+
+def _name(hypothesis: Hypothesis, used: Source) -> str:
+    """As it is named in the file."""
+    assert used.path is not None and hypothesis.source.path is not None
+    return used.path.relative_to(hypothesis.source.path.parent).as_posix()
+
+
+def _sha256(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()
+
+
+def printable(text: str) -> str:
+    """Names of files and arguments may hold bytes that are no text; evidence is UTF-8."""
+    return text.encode(errors="replace").decode()
 
 
 def distribution_records(hypothesis: Hypothesis) -> tuple[DistributionRecord, ...]:
@@ -219,7 +251,7 @@ def looked_at(hypothesis: Hypothesis, asked: Sequence[Asked], figure: Asked | No
     return tuple(sorted({hypothesis.distributions[name].prompts[row].digest for name, row in rows}))
 
 
-def condition_records(hypothesis: Hypothesis) -> tuple[ConditionRecord, ...]:
+def condition_records(hypothesis: Hypothesis, sequential: bool = False) -> tuple[ConditionRecord, ...]:
     """Every setting in force, and who set it."""
     settings = hypothesis.settings
     values = {
@@ -235,6 +267,5 @@ def condition_records(hypothesis: Hypothesis) -> tuple[ConditionRecord, ...]:
         values["found_on"] = f"{settings.extra['found_on']}, whose prompts give no verdict here"
     if settings.subset is not None:
         values["subset"] = f"{settings.subset} prompts for random circuits, completeness and minimality"
-    return tuple(
-        ConditionRecord(name=name, value=str(value), origin=settings.origins.get(name, "default")) for name, value in values.items()
-    )
+    found = [ConditionRecord(name=name, value=str(value), origin=settings.origins.get(name, "default")) for name, value in values.items()]
+    return (*found, *([ConditionRecord(name="sequential", value="yes", origin="flag")] if sequential else []))

@@ -10,6 +10,10 @@ RANKED = 8
 """Members shown at each end of the ranking."""
 
 
+ROUNDING = 1e-5
+"""Where no number is larger than this share of the background's, all of them are rounding, and a map would show only that."""
+
+
 def lines(members: Sequence[MemberVerdict], width: int) -> list[str]:
     """Lines of at most `width` columns: a ranking by size, then the map if the members are heads."""
     return [*ranking(members), *heat_map(members, width)]
@@ -45,7 +49,8 @@ def heat_map(members: Sequence[MemberVerdict], width: int) -> list[str]:
         return []
     heads, largest = 1 + max(head for _, head in found), max(map(abs, found.values()))
     cell = max(2, len(str(heads - 1))) + 1
-    if 6 + cell * heads > width or not largest:
+    background = max((abs(m.beside["background"].value or 0.0) for m in members if "background" in m.beside), default=0.0)
+    if 6 + cell * heads > width or largest <= ROUNDING * background or not largest:
         return []
     rows = []
     for layer in range(1 + max(layer for layer, _ in found)):

@@ -21,8 +21,11 @@ SHOWN = 12
 """Members of an `each` claim that are listed, those that fail first."""
 
 
-def render(evidence: Evidence, *, width: int = 100, color: bool = False, files: Sequence[Path] = ()) -> str:
-    """The whole report as text of at most `width` columns, ending in a line end. `files` are named at its foot."""
+def render(evidence: Evidence, *, width: int = 100, color: bool = False, files: Sequence[Path] = (), unwritten: bool = False) -> str:
+    """The whole report as text of at most `width` columns, ending in a line end. `files` are named at its foot, each on a line.
+
+    `unwritten` says that not all of them could be written, which makes the exit status 2.
+    """
     from rich.console import Console
 
     out = io.StringIO()
@@ -44,7 +47,7 @@ def render(evidence: Evidence, *, width: int = 100, color: bool = False, files: 
         _heading(console, "Measurements (no verdict)")
         for claim in measured:
             _measurement(console, claim, shared)
-    _footer(console, evidence, files)
+    _footer(console, evidence, files, unwritten)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
 
@@ -58,6 +61,8 @@ def _header(console: "Console", evidence: Evidence) -> None:
     model, name = evidence.model, Path(evidence.file.name).name
     _line(console, evidence.graph.title or name, "bold")
     _field(console, "file", f"{evidence.file.name} (sha256 {evidence.file.sha256[:12]})")
+    for one in evidence.inputs:
+        _field(console, "reads", f"{one.name} (sha256 {one.sha256[:12]})")
     size = f"{model.parameters / 1e6:,.1f} M" if model.parameters >= 100_000 else f"{model.parameters:,}"
     revision = f" at {model.revision}" if model.revision else ""
     _field(console, "model", f"{model.name}{revision}: {model.weights}; {size} parameters, {model.dtype} on {model.device}")
@@ -112,7 +117,7 @@ def _claim(console: "Console", claim: ClaimRecord, shared: dict[str, str], longe
         head.append("  (warn: fails nothing)", "dim")
     console.print()
     _wrapped(console, head, hang=17)
-    _field(console, f"line {claim.line}", claim.text)
+    _field(console, f"line {claim.line}", f"{claim.text}  (in {claim.file})" if claim.file else claim.text)
     if claim.question:
         _field(console, "asks", claim.question)
     adjusted = [f"Holm-adjusted {_p(verdict.p_adjusted)}"] if verdict.p_adjusted is not None else []
@@ -137,7 +142,7 @@ def _measurement(console: "Console", claim: ClaimRecord, shared: dict[str, str])
     else:
         head.append(f"  {len(members)} numbers")
     _wrapped(console, head, hang=4)
-    _field(console, f"line {claim.line}", claim.text)
+    _field(console, f"line {claim.line}", f"{claim.text}  (in {claim.file})" if claim.file else claim.text)
     if len(members) == 1:
         _member_details(console, members[0], ())
     else:
@@ -192,7 +197,7 @@ def _rest(console: "Console", claim: ClaimRecord, shared: dict[str, str]) -> Non
         _field(console, "warning", warning, style="yellow")
 
 
-def _footer(console: "Console", evidence: Evidence, files: Sequence[Path]) -> None:
+def _footer(console: "Console", evidence: Evidence, files: Sequence[Path], unwritten: bool) -> None:
     console.print()
     for warning in evidence.warnings:
         _field(console, "warning", warning, style="yellow", indent=0)
@@ -201,10 +206,11 @@ def _footer(console: "Console", evidence: Evidence, files: Sequence[Path]) -> No
     measured = sum(claim.verdict.outcome == "measured" for claim in evidence.claims)
     if measured:
         parts.append(f"{measured} measurement" + ("s" if measured > 1 else ""))
-    code = status(evidence)
+    code = 2 if unwritten else status(evidence)
     judged = any(claim.verdict.outcome != "measured" and not claim.warn for claim in evidence.claims)
     said = "all claims are supported" if judged else "there is no claim to fail"
-    meaning = {0: said, 1: "some claim is refuted", 3: "none is refuted, but not all are decided"}[code]
+    others = {1: "some claim is refuted", 2: "not everything could be written", 3: "none is refuted, but not all are decided"}
+    meaning = {0: said, **others}[code]
     _line(console, f"{', '.join(parts) or 'no claims'} in {evidence.seconds:.1f} s; exit status {code}: {meaning}", "bold")
     if any(counts.values()):
         confidence = next((c.value for c in evidence.conditions if c.name == "confidence"), "0.95")
@@ -215,8 +221,8 @@ def _footer(console: "Console", evidence: Evidence, files: Sequence[Path]) -> No
         _line(console, "p to support: how likely evidence this strong would be, were the claim false; p to refute: were it true.")
         if any("fixed strata" in method or "1 template" in method for method in methods):
             _line(console, "Fixed strata: with fewer than ten templates, those answers speak of these templates only.")
-    for path in files:
-        _field(console, "written", str(path), indent=0)
+    for path in files:  # on one line each, however long: they are copied
+        console.print(_styled(f"written    {path}", "dim"), no_wrap=True, overflow="ignore", crop=False)
 
 
 def _p(value: float) -> str:

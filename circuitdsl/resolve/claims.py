@@ -139,6 +139,8 @@ class Claims:
     def _count_hint(self, claim: doc.Claim, measure: Measure, count: int) -> str:
         """An argument too many is mostly an option without its name."""
         given = len(claim.arguments)
+        if measure.signature.subject == "path" and given > count and not claim.arguments[0].arrows and claim.arguments[given - 1].arrows:
+            return "what is patched together is a group of nodes, or units in parentheses: `(heads 9.6, mlps 3) -> …`"
         if given <= count or claim.arguments[count].arrows:
             return f"{given} arguments are given"
         place = claim.arguments[count].places[0]
@@ -199,7 +201,7 @@ class Claims:
         low, high = bounds(measure.range)
         if low <= value <= high:
             return
-        hint = f"did you mean {value / 100:g}?" if (low, high) == (0, 1) and 1 < value <= 100 else ""
+        hint = f"did you mean {value / 100:g}?" if (low, high) == (0, 1) and 2 <= value <= 100 else ""
         lies = f"lies between {low:g} and {high:g}" if high < math.inf else f"is never below {low:g}"
         raise self._problems.error("C323", f"`{measure.name}` {lies}", stated.value.span, hint)
 

@@ -55,6 +55,8 @@ class Positions:
         if name.text == "END":
             if field or ref.slot.occurrence or ref.index:
                 hint = "write `END`, or `END-1` for the token before it"
+                if field and field.text in "qkv":
+                    hint = f"in a path the port stands before the position: `heads 9.6.{field.text} @ END`"
                 raise self._problems.error("C142", f"`{text}`: END is one token", ref.span, hint)
             return Role("END", shift=ref.shift, text=text)
         slot, part = name.text, "all" if name.text in self._space.blocks else "last"

@@ -121,6 +121,8 @@ class _Resolution:
             exploring=exploring,
             verifying=verifying,
             source=program.source,
+            files=program.files if len(program.files) > 1 else (),
+            data=self._data(stated),
             all_edges=any(one.all for one in edge_statements),
             warnings=tuple(_placed(program, problems)),
         )
@@ -134,6 +136,10 @@ class _Resolution:
         with self.problems.going_on():
             span = stated.spans.get("found_on", Span())
             check_found_on(name, span, self.program.source.folder, judged, space.distributions, model, self.problems)
+
+    def _data(self, stated: Stated) -> tuple[str, ...]:
+        read = [one.file.value for one in self.program.statements if isinstance(one, doc.Vocab | doc.Prompts) and one.file is not None]
+        return tuple(dict.fromkeys([*read, *filter(None, [stated.get("found_on", None)])]))
 
     def _all(self, kind: type[S]) -> list[S]:
         return [one for one in self.program.statements if isinstance(one, kind)]

@@ -144,6 +144,7 @@ def test_no_value_of_as_many_tokens(make) -> None:
     found = make(text, clean=False)
     assert [error.code for error in found.errors] == ["C222"]
     assert "2 of 2" in found.errors[0].message and "`A`" in found.errors[0].message
+    assert all(f"`{name}`" in found.errors[0].message for name in ("Mary", "Zyxwvut"))
     assert "other" not in found.distributions and "clean" in found.distributions
 
 

@@ -69,10 +69,11 @@ def test_some_rows_of_a_large_file(make, tmp_path) -> None:
 
 BAD = [
     ("{", "not JSON"),
+    ('{"clean": "a"', "delimiter at column 14"),
     ("[1]", "not an object"),
     ({"text": "x"}, '"clean"'),
     ({"clean": 3}, '"clean" is not a text'),
-    ({"clean": ""}, '"clean" is not a text'),
+    ({"clean": ""}, '"clean" is empty'),
     ({"clean": "a", "wrong": "b"}, '"wrong" without "answer"'),
     ({"clean": "a", "answer": "b", "wrong": [1]}, '"wrong"'),
     ({"clean": "a", "positions": 3}, '"positions"'),

@@ -177,3 +177,30 @@ def test_nothing_at_all(make) -> None:
 def test_the_default_is_the_first_of_its_own(make) -> None:
     text = V + P + 'prompts other { "the {A}"; A in v }\nprompts third from other { redraw A }'
     assert make(text).default == "clean"
+
+
+def test_a_value_with_the_space_that_the_template_has(make) -> None:
+    text = 'vocab s = " Mary", "John"\nprompts p { "the {B} to {C}, {D}"; B in s; C = B; D = "John" }\nprompts q from p { redraw B }\n'
+    found = [one for one in make(V + text + P, clean=False).diagnostics if one.code == "W037"]
+    assert len(found) == 1 and "` Mary`" in found[0].message and "John" not in found[0].message
+    apart = text.replace("the {B} to {C}", "the{B} to{C}")
+    assert "W037" not in {one.code for one in make(V + apart + P, clean=False).diagnostics}
+
+
+@pytest.mark.parametrize(
+    ("metric", "warned"),
+    [
+        ("logit(wrong) - logit(answer)", True),
+        ("-(prob(answer) - max(prob(w) for w in wrong))", True),
+        ("logit(wrong) - logit(answer), lower", False),
+        ("logit(answer) - logit(wrong)", False),
+        ("logit(answer) - prob(answer)", False),
+        ("-0.5 * logit(answer)", False),
+        ("logit(A) - logit(wrong)", False),
+    ],
+)
+def test_a_metric_that_falls_as_the_answer_rises(make, metric, warned) -> None:
+    space = make(
+        V + 'prompts p { "the {A} of {B} to"; A, B in v distinct; answer A wrong B }\nmetric n = ' + metric + "\n" + P, clean=False
+    )
+    assert ("W038" in {one.code for one in space.diagnostics}) == warned

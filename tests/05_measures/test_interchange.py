@@ -63,6 +63,7 @@ def score(places, change, slot="X", each=None):
     adapter = copying()
     hypothesis = file(adapter.shape, change)
     claim = Claim("i", "interchange", "", "m", (Path("node", places, each=each),), (slot,), options={"from": "swap", "metric": "m"})
+    measures()["interchange"].check(claim, hypothesis)
     lowered = measures()["interchange"].lower(claim, hypothesis, Algebra())
     rows = tuple(range(len(PAIRS)))
     planned = plan([Request(readout, rows) for readout in lowered.readouts.values()], hypothesis)
@@ -119,7 +120,7 @@ def test_prompts_that_are_not_its_counterfactual_are_refused():
     alone = {**hypothesis.distributions, "swap": replace(hypothesis.distributions["swap"], paired=None)}
     claim = Claim("i", "interchange", "", "m", (Path("node", (FIRST,)),), ("X",), options={"from": "swap"})
     with pytest.raises(CircError, match="C378"):
-        measures()["interchange"].lower(claim, replace(hypothesis, distributions=alone), Algebra())
+        measures()["interchange"].check(claim, replace(hypothesis, distributions=alone))
 
 
 def test_a_counterfactual_without_answers_is_refused():
@@ -128,4 +129,4 @@ def test_a_counterfactual_without_answers_is_refused():
     mute = {**hypothesis.distributions, "swap": replace(hypothesis.distributions["swap"], prompts=silent)}
     claim = Claim("i", "interchange", "", "m", (Path("node", (FIRST,)),), ("X",), options={"from": "swap"})
     with pytest.raises(CircError, match="C380"):
-        measures()["interchange"].lower(claim, replace(hypothesis, distributions=mute), Algebra())
+        measures()["interchange"].check(claim, replace(hypothesis, distributions=mute))

@@ -10,9 +10,11 @@ from PIL import Image
 
 from circuitdsl import figures
 from circuitdsl.borders.source import CircError
-from circuitdsl.figures import dot, raster
+from circuitdsl.figures import dot, labels, raster
 from circuitdsl.figures.compose import compose
+from circuitdsl.figures.content import Arrow
 from circuitdsl.figures.fonts import measure
+from circuitdsl.figures.positions import Box, Line, Rect
 from circuitdsl.figures.svg import svg
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -28,6 +30,15 @@ def test_every_edge_has_its_label(graph, layout):
     figure = compose(graph, layout=layout)
     counts = sorted(f"×{edge.links}" for edge in graph.edges if edge.links > 1)
     assert sorted(text.text for text in figure.labels if text.kind == "edge") == counts
+
+
+@pytest.mark.parametrize(("gap", "texts"), [(40, []), (90, ["×9, −6.4 ± 0.6"])])
+def test_a_verdict_is_shown_where_its_number_has_no_room(gap, texts):
+    boxes = [Box("a", "node", Rect(0, 0, 60, 200)), Box("b", "node", Rect(60 + gap, 0, 200, 200))]
+    arrow = Arrow("e", "a", "b", None, 1, 1.0, "supported", "×9, −6.4 ± 0.6", "")
+    _, written, marks, without = labels.place([Line("e", ((60, 100), (60 + gap, 100)))], {"e": arrow}, boxes, [])
+    assert [mark.outcome for mark in marks] == ["supported"]
+    assert [label.text for label in written] == texts and bool(without) != bool(texts)
 
 
 @pytest.mark.parametrize("make", ["ioi", "tiny", "greater_than"])

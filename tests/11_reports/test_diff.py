@@ -1,5 +1,7 @@
 """A diff tells what changed and why, and never compares numbers under different conditions."""
 
+import pytest
+
 from circuitdsl.reports.diff import diff, render
 
 
@@ -76,3 +78,23 @@ def test_numbers_that_moved_and_claims_that_came_and_went(evidence):
     assert (found["faithful"].change, found["works"].change, found["fresh"].change) == ("numbers", "removed", "added")
     out = render(diff(evidence, other))
     assert "faithful: still supported" in out and "works: removed (refuted)" in out and "fresh: added (supported)" in out
+
+
+@pytest.mark.parametrize(("name", "value", "said"), [
+    ("sequential", "yes", "sequential: no → yes"), ("confidence", "0.99", "confidence: 0.95 → 0.99"),
+])  # fmt: skip
+def test_how_verdicts_are_judged_is_a_condition_of_all_of_them(evidence, name, value, said):
+    others = tuple(c for c in evidence.conditions if c.name != name)
+    conditions = (*others, evidence.conditions[0].model_copy(update={"name": name, "value": value}))
+    found = diff(evidence, evidence.model_copy(update={"conditions": conditions}))
+    assert {claim.change for claim in found.claims} == {"incomparable"} and all(claim.because == (said,) for claim in found.claims)
+    out = render(found)
+    assert out.count(said) == 1 and out.count("under different conditions (said above)") == len(evidence.claims)
+
+
+def test_reasons_of_one_claim_stand_with_it(evidence):
+    other = changed(evidence, 1, conditions={"ablate": "mean(abc)", "norm": "live"})
+    other = other.model_copy(update={"model": other.model.model_copy(update={"dtype": "float64"})})
+    out = render(diff(evidence, other))
+    assert out.count("dtype: float32 → float64") == 1
+    assert "under different conditions, those above and:\n      ablate: resample(abc) → mean(abc)" in out

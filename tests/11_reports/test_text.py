@@ -111,6 +111,15 @@ def test_no_map_for_few_or_nameless_members():
     assert sweeps.heat_map(members, 96) == []
 
 
+def test_no_map_of_rounding():
+    def measured(size):
+        beside = {"background": Estimate(value=-4.0)}
+        return [MemberVerdict(label=f"head 0.{i}", outcome="measured", estimate=Estimate(value=size), beside=beside) for i in range(12)]
+
+    assert sweeps.heat_map(measured(3e-7), 96) == []
+    assert sweeps.heat_map(measured(0.001), 96) != []
+
+
 words = st.text(max_size=40)
 floats = st.none() | st.floats(allow_nan=True)
 estimates = st.builds(Estimate, value=floats, low=floats, high=floats, n=st.integers(0, 10**6), method=words, note=words)

@@ -46,7 +46,8 @@ def test_a_name_that_nothing_has(circuitdsl):
 
 
 def test_no_arguments_show_help(circuitdsl):
-    assert "verify" in circuitdsl().out
+    ran = circuitdsl()
+    assert "verify" in ran.out and ran.err == ""
 
 
 def test_version(circuitdsl):
@@ -92,6 +93,24 @@ def test_several_files_are_verified_one_after_the_other_and_the_worst_status_cou
     assert {path.name for path in out.iterdir()} == {
         f"{name}.{ending}" for name in ("induction_toy", "other") for ending in ("evidence.json", "svg")
     }
+
+
+def test_a_model_that_fails_a_guard_does_not_keep_the_other_files_from_being_verified(circuitdsl, toy, monkeypatch):
+    from circuitdsl import run
+    from circuitdsl.borders.source import GuardError
+
+    other, verify = toy.with_name("other.circ"), run.verify
+    other.write_text(toy.read_text())
+
+    def guarded(path, *rest):
+        if path == toy:
+            raise GuardError("C420", "the logits differ")
+        return verify(path, *rest)
+
+    monkeypatch.setattr(run, "verify", guarded)
+    ran = circuitdsl("verify", "--prompts", 12, "--no-edges", toy, other)
+    assert ran.status == 4 and ran.err == "error C420: the logits differ\n" and "8 supported" in ran.out
+    assert other.with_suffix(".evidence.json").exists()
 
 
 def test_the_evidence_of_several_files_as_json_is_a_document_each(circuitdsl, toy):

@@ -18,12 +18,62 @@ from circuitdsl.cli.documents import counted
         (["verify", "x.circ", "--prompts", "1"], "Invalid value for '--prompts'"),
         (["verify", "x.circ", "--prompts", "1e3"], "'1e3' is not a whole number"),
         (["render", "x.circ", "--width", "wide"], "'wide' is not a number"),
+        (["render", "x.evidence.json", "--model", "gpt2"], "evidence holds for the model that it names"),
+        (["render", "x.evidence.json", "--tree", "scrubbed"], "not from evidence"),
+        (["render", "x.circ", "--row", "1"], "--tree LABEL"),
+        (["render", "x.circ", "--tree", "scrubbed", "--numbers"], "--numbers"),
+        (["render", "x.circ", "--format", "graphml", "--layout", "grid"], "--layout"),
+        (["render", "x.circ", "-o", "x.graphml", "--numbers"], "--numbers"),
+        (["render", "."], ". is a folder"),
+        (["render", "x.circ", "-o", "x.circ", "--format", "svg"], "written over x.circ"),
+        (["render", "x.evidence.json", "-o", "./x.evidence.json", "--format", "svg"], "written over x.evidence.json"),
+        (["verify", "x.svg"], "written over x.svg"),
+        (["check", "x.circ", "--tokens", "--format", "json"], "tokens are told as text"),
+        (["render", "/"], "/ is a folder"),
         (["chek", "x.circ"], "Did you mean 'check', 'cache'?"),
     ],
 )
 def test_usage(circuitdsl, arguments, words):
     ran = circuitdsl(*arguments)
     assert ran.status == 2 and words in ran.err and "Value error" not in ran.err and "--help" in ran.err
+
+
+def test_evidence_that_could_not_be_written_is_said_before_anything_is_measured(circuitdsl, toy, monkeypatch):
+    from circuitdsl import run
+
+    monkeypatch.setattr(run, "verify", lambda *_: pytest.fail("measured"))
+    toy.with_suffix(".evidence.json").mkdir()
+    ran = circuitdsl("verify", toy)
+    assert ran.status == 2 and ran.out == "" and "C650" in ran.err and "is a folder" in ran.err
+
+
+def test_a_folder_that_is_a_link_to_nowhere_is_said_before_anything_is_measured(circuitdsl, toy, monkeypatch):
+    from circuitdsl import run
+
+    monkeypatch.setattr(run, "verify", lambda *_: pytest.fail("measured"))
+    link = toy.with_name("link")
+    link.symlink_to("nowhere")
+    ran = circuitdsl("verify", toy, "-o", link)
+    assert ran.status == 2 and "C650" in ran.err and "leads nowhere" in ran.err
+
+
+def test_a_figure_that_cannot_be_written_takes_no_verdict_away(circuitdsl, toy):
+    toy.with_suffix(".svg").mkdir()
+    ran = circuitdsl("verify", "--prompts", 12, "--no-edges", toy)
+    assert ran.status == 2 and "C606" in ran.err and "8 supported" in ran.out and "evidence.json" in ran.out
+    assert "exit status 2: not everything could be written" in ran.out
+    assert toy.with_suffix(".evidence.json").exists()
+
+
+@pytest.mark.parametrize("epoch", ["noon", "9" * 30])
+def test_a_time_that_is_none_is_the_clock(circuitdsl, toy, monkeypatch, epoch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
+    assert circuitdsl("verify", "--prompts", 12, "--no-edges", toy).status == 0
+
+
+def test_a_figure_into_a_pipe(program, toy):
+    ran = program("render", "--format", "svg", "-o", "/dev/stdout", toy)
+    assert ran.status == 0 and ran.out.startswith("<?xml") and ran.out.endswith("</svg>\nwrote /dev/stdout\n")
 
 
 def test_a_file_that_cannot_be_written_is_named_as_it_was_asked_for(circuitdsl, tmp_path):
@@ -51,6 +101,13 @@ def test_the_command_line_runs_as_a_module():
     assert done.stdout.startswith("circuitdsl ")
 
 
+def test_plan_says_that_memory_cannot_be_kept_to(circuitdsl, toy):
+    less, more = (
+        [line for line in circuitdsl("plan", toy, "--memory", size).out.splitlines() if "memory" in line] for size in ("1kB", "2GB")
+    )
+    assert less[0].endswith("1 kB allowed: one prompt at a time takes more") and more[0].endswith(" allowed")
+
+
 def test_a_plan_that_is_explained_has_a_line_a_pass_with_what_it_saved(circuitdsl, toy):
     plain, shown = (circuitdsl("plan", toy, *flags).out.splitlines() for flags in ((), ("--explain",)))
     lines = [line[15:] for line in shown if line not in plain]
@@ -64,3 +121,10 @@ def test_a_plan_that_is_explained_has_a_line_a_pass_with_what_it_saved(circuitds
         before, after, share, unit = re.fullmatch(r"([\d,]+) → +([\d,]+) +(–|−[\d.]+ %)  (\S.*)", line[25:].strip()).groups()
         assert (share == "–") == (before == after) and unit
         assert int(after.replace(",", "")) <= int(before.replace(",", ""))
+
+
+def test_tokens_that_nobody_knows_are_not_counted(circuitdsl, tmp_path):
+    path = tmp_path / "far.circ"
+    path.write_text('model "gpt2"\nvocab names = "Mary", "John"\nprompts clean { "{A} and {B}"; A, B in names distinct }\n')
+    ran = circuitdsl("check", "--tokens", path)
+    assert ran.status == 0 and "tokens not checked" in ran.out and "  2 prompts of template 1: '" in ran.out

@@ -103,3 +103,7 @@ def test_diff_says_what_changed_and_why(toy, circuitdsl):
     other = circuitdsl("diff", before, path.parent / "b" / "short.evidence.json")
     assert other.status == 1 and "numbers not compared" in other.out and "seed: 0 → 1" in other.out
     assert circuitdsl("diff", before, path).status == 2
+    circuitdsl("verify", path, "--no-edges", "--sequential", "-o", path.parent / "c")
+    early = circuitdsl("diff", before, path.parent / "c" / "short.evidence.json")
+    assert early.status == 1 and "sequential: no → yes" in early.out and "under the same conditions" not in early.out
+    assert str(before) in circuitdsl("diff", before, before).out  # files of one name are told apart
