@@ -107,7 +107,7 @@ def test_other_conditions_are_other_runs_and_are_named(tiny, runs, slow_model, m
         ({}, "stored with other transformers"),
     ):
         if not changed:
-            monkeypatch.setattr(disk, "version", lambda name: "0")
+            monkeypatch.setattr(disk, "_transformers", lambda: "0")
         found = runs(**changed)
         found.run(adapter, TOKENS, 3)
         assert found.used == 0 and list(found.reasons) == [words]
