@@ -61,6 +61,9 @@ def locate(model: ModelName, folder: Path) -> Location:
 def _locate(model: ModelName, folder: Path) -> Location:
     name = model.name
     path = folder / Path(name).expanduser()
+    if address := re.match(r"https?://(huggingface\.co/)?(.*)", name):
+        hint = f"write the Hub's id alone: `{hub_id(address[2])}`" if address[1] else "download it, and name the folder or the GGUF file"
+        raise model_error("C401", f"`{name}` is an address", hint)
     if name.lower().endswith(".gguf"):
         if not path.is_file():
             raise model_error(

@@ -26,7 +26,7 @@ from circuitdsl.borders.units import ModelShape
 from circuitdsl.borders.values import Draw, Gather, Mean, Run, World
 from circuitdsl.planning.bench import Register
 
-CALLS: dict[type[Step], int] = {Sum: 10, Normalise: 40, Project: 25, Transform: 60, Write: 40, Attend: 150, Measure: 250}
+CALLS: dict[type[Step], int] = {Sum: 10, Normalise: 40, Project: 25, Transform: 60, Write: 40, Attend: 150, Measure: 250, Collect: 40}
 PLACE = {Sum: 6, Normalise: 6, Write: 25}
 READOUT, LAYER = 15, 450
 """Small tensor operations in a step, for each part or placement of it, for each readout, and in a layer of a plain run, with what Python

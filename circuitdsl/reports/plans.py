@@ -27,7 +27,7 @@ def describe(plan: Plan, hypothesis: Hypothesis, looking: int = 0, explain: bool
         f"memory         {_si(cost.peak_bytes)}B at the most beyond the model, {_si(plan.memory)}B allowed",
     ]
     if cost.peak_bytes > plan.memory:
-        lines[-1] += ": one prompt at a time takes more"
+        lines[-1] += ", which is too little"
     if cost.seconds is not None:
         when = f"{datetime.fromtimestamp(cost.calibrated or 0, UTC):%Y-%m-%d}"
         lines.append(f"time           about {_seconds(cost.seconds)} on this machine as measured on {when}, beside loading the model")

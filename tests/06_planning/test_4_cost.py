@@ -1,10 +1,11 @@
 """The cost model counts what a plain pass counts, and less for less."""
 
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 
-from circuitdsl.borders.plan import PROMPTS_AT_ONCE, REGISTER_AT_ONCE, Depth, Request
+from circuitdsl.borders.plan import PROMPTS_AT_ONCE, REGISTER_AT_ONCE, Depth, Request, Step
 from circuitdsl.borders.units import EMBED
 from circuitdsl.borders.values import Algebra, Override, Readout, Run
 from circuitdsl.planning import cost, plan
@@ -82,3 +83,8 @@ def test_what_serves_two_reads_of_a_run():
     assert end | Depth(2, frozenset(range(6))) == end == Depth() | end
     assert (end | middle).places(6) == (2, 5) and (end | middle).places(3) is None
     assert Depth(0, frozenset({1})).places(6) is None and Depth(1).places(6) == ()
+
+
+def test_every_kind_of_step_takes_time():
+    """`plan` predicts it for whatever a claim may ask: probes collect vectors, and measure nothing."""
+    assert set(get_args(Step)) == set(cost.CALLS)

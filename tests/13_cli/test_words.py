@@ -105,7 +105,7 @@ def test_plan_says_that_memory_cannot_be_kept_to(circuitdsl, toy):
     less, more = (
         [line for line in circuitdsl("plan", toy, "--memory", size).out.splitlines() if "memory" in line] for size in ("1kB", "2GB")
     )
-    assert less[0].endswith("1 kB allowed: one prompt at a time takes more") and more[0].endswith(" allowed")
+    assert less[0].endswith("1 kB allowed, which is too little") and more[0].endswith(" allowed")
 
 
 def test_a_plan_that_is_explained_has_a_line_a_pass_with_what_it_saved(circuitdsl, toy):

@@ -119,6 +119,8 @@ def change(toy, old, new):
         ("./toys/inducton", "C401", "does not exist"),
         ("smollm2-135n", "C40", "did you mean `smollm2-135m`"),
         ("./weights.gguf", "C401", "there is no file"),
+        ("https://huggingface.co/EleutherAI/pythia-14m", "C401", "id alone: `EleutherAI/pythia-14m`"),
+        ("https://example.org/model.gguf", "C401", "download it"),
         ("\\n", "C401", "model"),
         ("../../../../../../etc/passwd", "C401", "model"),
     ],
