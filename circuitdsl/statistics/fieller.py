@@ -40,12 +40,15 @@ class Paired(NamedTuple):
         return distance / error if error > 0 else math.copysign(math.inf, distance)
 
 
-def paired(numerator: np.ndarray, denominator: np.ndarray, sample: Sample) -> Paired:
-    """From two columns [N]. Degrees of freedom are those of the residuals numerator − ratio·denominator."""
+def paired(numerator: np.ndarray, denominator: np.ndarray, sample: Sample, tolerance: float = 0.0) -> Paired:
+    """From two columns [N]. Degrees of freedom are those of the residuals numerator − ratio·denominator.
+
+    A denominator whose mean is not larger than `tolerance` cannot be told from 0: it is its own residual.
+    """
     columns = np.stack([numerator, denominator, numerator + denominator])
     first, second, both = sample.variance(columns)
     above, below = float(numerator.mean()), float(denominator.mean())
-    residuals = numerator - above / below * denominator if below else denominator
+    residuals = numerator - above / below * denominator if abs(below) > tolerance else denominator
     return Paired(above, below, float(first), float(second), float(both - first - second) / 2, float(sample.degrees(residuals)))
 
 
@@ -95,10 +98,10 @@ def analyse_ratio(estimand: RatioOf, columns: Mapping[str, np.ndarray], sample: 
     """`columns` [N] or [R, N]. Not testable if the denominator's interval contains 0."""
     numerator, denominator = combine(estimand.numerator, columns), combine(estimand.denominator, columns)
     above, below = (np.atleast_2d(values).mean(axis=0) for values in (numerator, denominator))
-    of = paired(above, below, sample)
+    tolerance = noise(columns, estimand.numerator, estimand.denominator)
+    of = paired(above, below, sample, tolerance)
     if estimand.banks and numerator.ndim == 2:
         of = with_banks(of, numerator.mean(axis=1), denominator.mean(axis=-1))
-    tolerance = noise(columns, estimand.numerator, estimand.denominator)
     low, high = fieller(of, confidence)
     if low is None or high is None or abs(of.below) <= tolerance:
         return _weak(estimand, of, sample, confidence, tolerance)

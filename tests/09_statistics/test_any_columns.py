@@ -56,11 +56,20 @@ TOO_NEAR = Question(
     np.array([0, 0, 1, 1]),
 )
 
+NEARLY_NOTHING = Question(
+    "a denominator whose mean is all but zero",
+    Comparison(">=", 0.0),
+    (Member("a / b", RatioOf(column("a"), column("b"))),),
+    {"a": np.array([0.0, 0.0, 4.0]), "b": np.array([1.0, -1.0, 2.2e-308])},
+    np.zeros(3),
+)
+
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(questions(), min_size=1, max_size=3))
 @example([UNDERFLOW])
 @example([TOO_NEAR])
+@example([NEARLY_NOTHING])
 def test_every_question_gets_a_consistent_answer(asked):
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -17,7 +17,8 @@ from circuitdsl.cli import streams
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = Path(sys.executable).with_name("circuitdsl")
-STRANGE = {name: value for name, value in os.environ.items() if name not in ("LC_ALL", "PYTHONUTF8", "PYTHONIOENCODING", "NO_COLOR")}
+SAID = {"LC_ALL", "PYTHONUTF8", "PYTHONIOENCODING", "NO_COLOR", "COLUMNS", "LINES"}
+STRANGE = {name: value for name, value in os.environ.items() if name not in SAID}
 ASCII = STRANGE | {"PYTHONIOENCODING": "ascii"}
 
 
