@@ -63,7 +63,7 @@ def measure_rows(adapter: Adapter, known: Calibrated, quick: bool) -> list[Resul
         started = time.perf_counter()
         work = row.work(adapter.shape)
         lowering = time.perf_counter() - started
-        one = timed(work, adapter, Batch.of(work.hypothesis).tokens, known, captures, budget=6 if quick else 30)
+        one = timed(work, adapter, Batch.of(work.hypothesis).tokens, known, captures, budget=4 if quick else 30)
         found.append(_result(row.name, row.target, one, lowering))
         print(line(found[-1]), flush=True)
     return found
@@ -179,10 +179,10 @@ def main() -> None:
         print(line(row), flush=True)
     publish(results, [], known, when, quick)
     if not quick:
-        growth.curves()
-        scrubbing.curves()
         peers = compare_with_peers(adapter)
         publish(results, peers, known, when, quick)
+        growth.curves()
+        scrubbing.curves()
         if any(peer.agrees is False for peer in peers):
             raise SystemExit("a peer's numbers differ from ours")
 

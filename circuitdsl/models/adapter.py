@@ -48,9 +48,8 @@ class TransformerAdapter:
             raise unknown_token(int(tokens.max()), self.shape)
         if at is not None:
             return with_last_layer(self, self.capture(tokens, (layers or self.shape.layers) - 1), at)
-        reads: dict[WriteGroup, Tensor] = {}
-        heads: dict[int, Tensor] = {}
-        mlps: dict[int, Tensor] = {}
+        depth = self.shape.layers if layers is None else layers
+        reads, heads, mlps, keys, values = map(_Kept, (depth * (2 if self.shape.mlps else 1) + 1, depth, depth, depth, depth))
         cache = self.family.cache()
         logits, (norm, _) = WriteGroup(0, "logits"), self.final()
         with ExitStack() as hooks:
@@ -67,30 +66,37 @@ class TransformerAdapter:
 
                 hooks.callback(module.register_forward_hook(hook).remove)
 
+            def stow(layer: int, _: Any) -> None:
+                for name, kept in (("keys", keys), ("values", values)):
+                    kept[layer] = getattr(cache.layers[layer], name)
+                    setattr(cache.layers[layer], name, kept[layer])
+
             for layer, (block, parts) in enumerate(zip(self._blocks, self._parts, strict=True)):
                 attention, mlp = WriteGroup(layer, "attention"), WriteGroup(layer, "mlp")
                 before(block, partial(reads.__setitem__, attention))
                 before(parts.output, partial(heads.__setitem__, layer))
+                after(parts.attention, partial(stow, layer))
                 if parts.mlp is not None:
                     before(parts.mlp_norm or parts.mlp, partial(reads.__setitem__, mlp))
                     after(parts.mlp, partial(mlps.__setitem__, layer))
             if norm is not None:
                 before(norm, partial(reads.__setitem__, logits))
-            if layers is not None and layers < self.shape.layers:
-                hooks.callback(self._blocks[layers].register_forward_pre_hook(_enough).remove)
+            if depth < self.shape.layers:
+                hooks.callback(self._blocks[depth].register_forward_pre_hook(_enough).remove)
             try:
                 last = self._body(tokens, past_key_values=cache, use_cache=True).last_hidden_state
-                reads.setdefault(logits, last)
+                if logits not in reads:
+                    reads[logits] = last
             except _Enough:
                 pass
-        run, width = range(self.shape.layers if layers is None else layers), self.shape.head_width
+        run, width = range(depth), self.shape.head_width
         return Captured(
             embed=reads[WriteGroup(0, "attention")],
             heads=tuple(heads[layer].unflatten(-1, (-1, width)) for layer in run),
             mlps=tuple(self._scaled(mlps[layer]) for layer in run if layer in mlps),
             reads=reads,
-            keys=tuple(cache.layers[layer].keys.transpose(1, 2) for layer in run),
-            values=tuple(cache.layers[layer].values.transpose(1, 2) for layer in run),
+            keys=tuple(keys[layer].transpose(1, 2) for layer in run),
+            values=tuple(values[layer].transpose(1, 2) for layer in run),
         )
 
     # --- attention
@@ -222,6 +228,22 @@ class TransformerAdapter:
         weight = self.family.weight(self._parts[layer].output)
         width = self.shape.head_width
         return _rows(weight.T, [head * width + feature for head in heads for feature in range(width)]).T
+
+
+class _Kept(dict[Any, Tensor]):
+    """Tensors of one shape, copied into a block of their own with room for so many.
+
+    Where they are made they would lie among what each layer throws away, and hold on to the pages between.
+    """
+
+    def __init__(self, room: int):
+        super().__init__()
+        self._room = room
+
+    def __setitem__(self, key: Any, found: Tensor) -> None:
+        if not self:
+            self._block = found.new_empty(self._room, *found.shape)
+        super().__setitem__(key, self._block[len(self)].copy_(found))
 
 
 class _Enough(Exception):

@@ -200,9 +200,9 @@ class Room:
 
 
 def plain_run(shape: ModelShape, length: int) -> Held:
-    """What a layer of a plain run makes in passing, and its mask and positions."""
+    """What a layer of a plain run makes in passing, beside what is kept of it, which is a copy; and its mask and positions."""
     attention = 5 * shape.heads * shape.head_width + 3 * shape.heads * length
-    each = length * (2 + 2 * shape.width + max(attention, activations(shape) * shape.mlp_width * shape.mlps))
+    each = length * (2 + 6 * shape.width + max(attention, activations(shape) * shape.mlp_width * shape.mlps))
     return Held(each, length * (length + 4))
 
 
