@@ -16,6 +16,9 @@ from circuitdsl.models.errors import too_long, unknown_token
 from circuitdsl.models.family import Family, discover
 from circuitdsl.models.last_layer import with_last_layer
 
+BLOCK = 1 << 24
+"""Bytes of a plain run that are asked for at once. glibc gives up to 32 MB from what was freed before."""
+
 
 class TransformerAdapter:
     """A loaded model seen through its family. Implements `borders.adapter.Adapter`; shapes are stated there."""
@@ -231,9 +234,10 @@ class TransformerAdapter:
 
 
 class _Kept(dict[Any, Tensor]):
-    """Tensors of one shape, copied into a block of their own with room for so many.
+    """Tensors of one shape, copied into blocks of their own with room for so many.
 
-    Where they are made they would lie among what each layer throws away, and hold on to the pages between.
+    Where they are made they would lie among what each layer throws away, and hold on to the pages between. Blocks are small enough
+    that the allocator has them again for the next run: new pages cost more than the copy.
     """
 
     def __init__(self, room: int):
@@ -242,8 +246,10 @@ class _Kept(dict[Any, Tensor]):
 
     def __setitem__(self, key: Any, found: Tensor) -> None:
         if not self:
-            self._block = found.new_empty(self._room, *found.shape)
-        super().__setitem__(key, self._block[len(self)].copy_(found))
+            some = max(1, BLOCK // max(1, found.nbytes))
+            blocks = [found.new_empty(min(some, self._room - start), *found.shape) for start in range(0, self._room, some)]
+            self._places = [place for block in blocks for place in block]
+        super().__setitem__(key, self._places[len(self)].copy_(found))
 
 
 class _Enough(Exception):
