@@ -81,7 +81,7 @@ def block(item: Item, rect: Rect, cells: Sequence[tuple[Cell, Rect]], within: st
     for number, line in enumerate(item.notes):
         parts.labels.append(Label(line, rect.middle[0], top + 9.0 * number + 6.4, "name", SMALLEST, color=style.GREY, within=item.id))
     if item.marked:
-        parts.marks.append(Mark(item.outcome, rect.right - 1.5, rect.top + 0.5, 9.0))
+        parts.marks.append(Mark(item.outcome, rect.right - 1.5, rect.top + 0.5, 9.0, corner_of=item.id))
     for cell, place in cells:
         text = f"{cell.text} of {item.name}: {style.mark_style(cell.outcome).text}"
         parts.boxes.append(Box(cell.id, cell.kind, place, cell.outcome, text, item.id, faded or cell.outcome == "refuted"))

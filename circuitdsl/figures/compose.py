@@ -112,7 +112,9 @@ def _done(parts: Parts, area: Rect) -> tuple[Parts, Rect, list[str]]:
 
 def _labelled(found: Content, parts: Parts, area: Rect) -> tuple[Parts, Rect, list[str]]:
     """With the labels of arrows, the rectangle of it all, and the ids of arrows whose label has no room."""
-    taken = [label.rect for label in parts.labels] + [mark.rect for mark in parts.marks]
+    written = [label.rect for label in parts.labels]
+    parts.marks = labels.uncover(parts.marks, parts.lines, parts.boxes, written)
+    taken = written + [mark.rect for mark in parts.marks]
     lines, texts, marks, without = labels.place(parts.lines, {arrow.id: arrow for arrow in found.arrows}, parts.boxes, taken)
     whole = Parts(parts.boxes, parts.labels + texts, parts.marks + marks, lines)
     for rect in [*(b.rect for b in whole.boxes), *(t.rect for t in whole.labels), *(m.rect for m in marks)]:

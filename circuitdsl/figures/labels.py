@@ -65,6 +65,25 @@ def _size(text: str, mark: bool) -> tuple[float, float]:
     return width, max(8.6 if text else 0.0, MARK if mark else 0.0)
 
 
+def uncover(marks: Sequence[Mark], lines: Sequence[Line], boxes: Sequence[Box], texts: Sequence[Rect]) -> list[Mark]:
+    """Boxes' verdicts, each moved to the corner where it hides the least: arrow heads above all, then texts, then lines."""
+    rects, heads = {box.id: box.rect for box in boxes}, [_head(line) for line in lines]
+    points = [point for line in lines for point in line.samples(2.0)]
+
+    def hides(mark: Mark) -> tuple[int, int, int]:
+        covered = sum(mark.rect.left < x < mark.rect.right and mark.rect.top < y < mark.rect.bottom for x, y in points)
+        return sum(mark.rect.overlaps(head) for head in heads), sum(mark.rect.overlaps(text) for text in texts), covered
+
+    found = []
+    for mark in marks:
+        if mark.corner_of is not None and hides(mark)[0]:
+            rect = rects[mark.corner_of]
+            rows, columns = (mark.y, rect.bottom - 0.5), (mark.x, rect.left + 1.5)
+            mark = min((replace(mark, x=x, y=y) for y in rows for x in columns), key=hides)
+        found.append(mark)
+    return found
+
+
 def _spot(way: Sequence[Point], width: float, height: float, solid, outlines, others: Sequence[Point]) -> Point | None:
     """The clear place on the way that is nearest to its middle, or else beside it.
 

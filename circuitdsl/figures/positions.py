@@ -92,12 +92,13 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """The glyph of a verdict, drawn as a shape of `size` points around its middle."""
+    """The glyph of a verdict, drawn as a shape of `size` points around its middle. `corner_of` is the id of the box whose verdict it is."""
 
     outcome: str | None
     x: float
     y: float
     size: float = 8.0
+    corner_of: str | None = None
 
     @property
     def rect(self) -> Rect:

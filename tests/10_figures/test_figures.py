@@ -14,7 +14,7 @@ from circuitdsl.figures import dot, labels, raster
 from circuitdsl.figures.compose import compose
 from circuitdsl.figures.content import Arrow
 from circuitdsl.figures.fonts import measure
-from circuitdsl.figures.positions import Box, Line, Rect
+from circuitdsl.figures.positions import Box, Line, Mark, Rect
 from circuitdsl.figures.svg import svg
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -39,6 +39,18 @@ def test_a_verdict_is_shown_where_its_number_has_no_room(gap, texts):
     _, written, marks, without = labels.place([Line("e", ((60, 100), (60 + gap, 100)))], {"e": arrow}, boxes, [])
     assert [mark.outcome for mark in marks] == ["supported"]
     assert [label.text for label in written] == texts and bool(without) != bool(texts)
+
+
+@pytest.mark.parametrize(
+    ("ends", "corner"),
+    [([], (58.5, 0.5)), ([(61, 1)], (1.5, 0.5)), ([(61, 1), (-1, 1)], (58.5, 39.5)), ([(61, 1), (-1, 1), (61, 39)], (1.5, 39.5))],
+)
+def test_a_verdict_hides_no_arrow_head(ends, corner):
+    """It stands in the first corner of its box where no arrow ends."""
+    lines = [Line(str(number), ((30 + 3 * (x - 30), y), (x, y))) for number, (x, y) in enumerate(ends)]
+    box, mark = Box("a", "node", Rect(0, 0, 60, 40)), Mark("supported", 58.5, 0.5, 9.0, corner_of="a")
+    (found,) = labels.uncover([mark], lines, [box], [])
+    assert (found.x, found.y) == corner
 
 
 @pytest.mark.parametrize("make", ["ioi", "tiny", "greater_than"])
