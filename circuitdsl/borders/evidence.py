@@ -40,11 +40,12 @@ class ModelRecord(Frozen):
 
 
 class BaseRunsRecord(Frozen):
-    """Plain runs of the model that the disk was asked for: how many were read, how many made and stored, and why they were made."""
+    """Plain runs of the model that the disk was asked for: how many were read, how many made and stored, and why not."""
 
     read: int
     stored: int
     made_because: dict[str, int] = {}
+    not_stored_because: dict[str, int] = {}
 
 
 class DistributionRecord(Frozen):

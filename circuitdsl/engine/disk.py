@@ -53,7 +53,9 @@ class RunsOnDisk:
     stored: int = 0
     began: float = field(default_factory=time.time)
     reasons: Counter[str] = field(default_factory=Counter)
-    """Why a run was made though it might have been there, or was not stored: how often."""
+    """Why a run was made though it might have been there: how often."""
+    unstored: Counter[str] = field(default_factory=Counter)
+    """Why a run that was made was not stored: how often."""
     _mine: set[Path] = field(default_factory=set)
     """What this invocation read or stored: a file system's clock may be behind `began`."""
 
@@ -75,15 +77,16 @@ class RunsOnDisk:
         if took < self.least:
             why = f"running takes less than {self.least:g} s"
         elif not _slow(path).exists():
-            kept = self._write(path, how, captured, took)
-            self.stored += not kept
-            why = f"{why}; {kept}" if kept else why
+            if refused := self._write(path, how, captured, took):
+                self.unstored[refused] += 1
+            else:
+                self.stored += 1
         self.reasons[why] += 1
         return captured
 
     def record(self) -> BaseRunsRecord:
         """What the evidence keeps of it."""
-        return BaseRunsRecord(read=self.used, stored=self.stored, made_because=dict(self.reasons))
+        return BaseRunsRecord(read=self.used, stored=self.stored, made_because=dict(self.reasons), not_stored_because=dict(self.unstored))
 
     def _conditions(self, adapter: Adapter) -> dict[str, str]:
         """Everything beside the tokens that a bit of the result may depend on."""
@@ -130,7 +133,7 @@ class RunsOnDisk:
             return None, f"not readable: {error.strerror or error}"
 
     def _unlike(self, path: Path, how: Mapping[str, str]) -> str:
-        """Why there is no such file: not stored yet, or under which other conditions."""
+        """Why there is no such file: never stored, or under which other conditions."""
         apart: list[list[str]] = []
         for other in self.folder.glob(f"{path.name.split('-')[0]}-*.safetensors"):
             with suppress(OSError, SafetensorError, _Damaged):
@@ -138,7 +141,7 @@ class RunsOnDisk:
                     there = json.loads(_header(file)["conditions"])
                 apart.append([name for name in how if there.get(name) != how[name]])
         nearest = min(apart, key=len, default=[])
-        return f"stored with other {', '.join(nearest)}" if nearest else "not stored yet"
+        return f"stored with other {', '.join(nearest)}" if nearest else "not in the cache yet"
 
     # --- writing
 
@@ -156,14 +159,14 @@ class RunsOnDisk:
             self.folder.mkdir(parents=True, exist_ok=True)
             with FileLock(self.folder / ".lock", timeout=10):
                 if not self._make_room(size):
-                    return "not stored: the cache is full of this invocation's own"
+                    return "the cache is full of this run's own"
                 save_file(tensors, making, metadata=header)
                 making.replace(path)
                 self._mine.add(path)
         except Timeout:
-            return "not stored: another process is writing"
+            return "another process is writing"
         except (OSError, SafetensorError) as error:
-            return f"not stored: {getattr(error, 'strerror', None) or error}"
+            return str(getattr(error, "strerror", None) or error)
         finally:
             with suppress(OSError):
                 making.unlink(missing_ok=True)

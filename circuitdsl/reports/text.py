@@ -87,9 +87,12 @@ def _header(console: "Console", evidence: Evidence) -> None:
 
 
 def _base_runs(runs: BaseRunsRecord) -> str:
-    """Where the plain runs are from: `3 read from the cache; 1 made: not stored yet`."""
-    made = [f"{count} made: {why}" for why, count in runs.made_because.items()]
-    return "; ".join([*([f"{runs.read} read from the cache"] if runs.read else []), *made]) or "none were needed"
+    """Where the plain runs are from, and which the next run finds: `3 read from the cache; 1 made: not in the cache yet; …`."""
+    parts = [f"{runs.read} read from the cache"] if runs.read else []
+    parts += [f"{count} made: {why}" for why, count in runs.made_because.items()]
+    parts += [f"{runs.stored} stored in it for the next run"] if runs.stored else []
+    parts += [f"{count} not stored: {why}" for why, count in runs.not_stored_because.items()]
+    return "; ".join(parts) or "none were needed"
 
 
 def _shared(claims: Sequence[ClaimRecord]) -> dict[str, str]:

@@ -113,7 +113,7 @@ def test_other_conditions_are_other_runs_and_are_named(tiny, runs, slow_model, m
         assert found.used == 0 and list(found.reasons) == [words]
     other = runs()
     other.run(adapter, OTHER, 3)
-    assert list(other.reasons) == ["not stored yet"]
+    assert list(other.reasons) == ["not in the cache yet"]
 
 
 @pytest.mark.parametrize("at", ["header", "tensors", "end", "cut", "empty", "words"])
@@ -160,7 +160,7 @@ def test_what_was_used_longest_ago_makes_room(tiny, runs, slow_model):
     assert first.exists() and not second.exists() and len(files(runs())) == 2
     none = runs(limit=100)
     none.run(adapter, TOKENS + 2, 3)
-    assert none.stored == 0 and "larger than the cache" in next(iter(none.reasons))
+    assert none.stored == 0 and "larger than the cache" in next(iter(none.unstored))
     assert len(files(runs())) == 2
 
 
@@ -176,7 +176,7 @@ def test_an_invocation_with_more_runs_than_fit_leaves_those_that_it_needs_first(
         for shift in range(4):
             found.run(adapter, TOKENS + shift, 3)
         assert found.used == read
-        assert found.reasons["not stored yet; not stored: the cache is full of this invocation's own"] == 2
+        assert found.reasons == {"not in the cache yet": 4 - read} and found.unstored == {"the cache is full of this run's own": 2}
     coarse = runs(limit=limit, began=time.time() + 60)  # where the file system's clock is behind
     for shift in range(4):
         coarse.run(adapter, TOKENS + shift, 3)
@@ -212,7 +212,7 @@ def test_a_folder_that_cannot_be_used_costs_nothing_but_time(tiny, runs, tmp_pat
     (tmp_path / "file").write_text("")
     found = runs(folder=tmp_path / "file" / "runs")
     assert same(found.run(adapter, TOKENS, 3), adapter.capture(TOKENS))
-    assert found.stored == 0 and "not stored: " in next(iter(found.reasons))
+    assert found.stored == 0 and found.unstored == {"Not a directory": 1}
 
 
 def test_a_full_disk_leaves_nothing_half_written(tiny, runs):
@@ -224,7 +224,7 @@ def test_a_full_disk_leaves_nothing_half_written(tiny, runs):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert same(captured, adapter.capture(TOKENS))
-    assert found.stored == 0 and "not stored: " in next(iter(found.reasons))
+    assert found.stored == 0 and sum(found.unstored.values()) == 1
     assert {path.name for path in found.folder.iterdir()} <= {".lock"}
 
 
@@ -254,7 +254,7 @@ def test_a_killed_writer_leaves_no_run_and_what_it_leaves_is_cleared(tiny, runs,
 def _several(runs, adapter, wanted, tell):
     for shift in (0, 1, 2, 0, 1, 2):
         assert same(runs.run(adapter, TOKENS + shift, 3), wanted[shift])
-    tell.put(json.dumps([runs.used, runs.stored, list(runs.reasons)]))
+    tell.put(json.dumps([runs.used, runs.stored, list(runs.unstored)]))
 
 
 def test_processes_at_once_read_whole_runs_only(tiny, runs, slow_model):
@@ -269,7 +269,7 @@ def test_processes_at_once_read_whole_runs_only(tiny, runs, slow_model):
     for one in some:
         one.join(60)
     assert [one.exitcode for one in some] == [0] * 4
-    assert all(used + stored == 6 or "another process" in str(reasons) for used, stored, reasons in told)
+    assert all(used + stored == 6 or "another process" in str(unstored) for used, stored, unstored in told)
     assert len(files(runs())) == 3 and not list(runs().folder.glob("*.tmp"))
 
 

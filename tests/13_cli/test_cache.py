@@ -71,7 +71,7 @@ def test_the_second_verify_reads_the_runs_and_finds_the_same(program, folder, tm
         found.append(json.loads((tmp_path / "out" / "ioi.evidence.json").read_text()))
     first, second = found
     made = first["base_runs"]["stored"]
-    assert made > 0 and first["base_runs"]["made_because"] == {"not stored yet": made} and first["base_runs"]["read"] == 0
-    assert second["base_runs"] == {"read": made, "stored": 0, "made_because": {}}
+    assert made > 0 and first["base_runs"]["made_because"] == {"not in the cache yet": made} and first["base_runs"]["read"] == 0
+    assert second["base_runs"] == {"read": made, "stored": 0, "made_because": {}, "not_stored_because": {}}
     assert f"{made} read from the cache" in ran.out
     assert first["columns"] == second["columns"]
