@@ -4,6 +4,9 @@ from circuitdsl.borders.adapter import LayerParts, Projection
 from circuitdsl.borders.units import ModelShape
 from circuitdsl.models.family import Family, rotary
 
+WINDOWED = {"mistral", "qwen2", "qwen3", "gemma2"}
+"""Types of models that look back through a window. The others ignore such a setting, which converted models may still have."""
+
 
 class Llama(Family):
     name = "llama"
@@ -69,8 +72,8 @@ class Llama(Family):
         )
 
     def window(self, config, layer):
-        if config.model_type == "llama":
-            return None  # it ignores such a setting, which converted models may still have
+        if config.model_type not in WINDOWED:
+            return None
         window, kinds = getattr(config, "sliding_window", None), getattr(config, "layer_types", None)
         return window if kinds is None or kinds[layer] == "sliding_attention" else None
 

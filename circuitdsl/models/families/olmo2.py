@@ -39,9 +39,6 @@ class OLMo2(Llama):
             mlp_post=block.post_feedforward_layernorm,
         )
 
-    def window(self, config, layer):
-        return None
-
     def head_norm(self, attention, port, projected):
         norms = {"q": attention.q_norm, "k": attention.k_norm}
         return norms[port](projected) if port in norms else projected
