@@ -101,6 +101,7 @@ ROOT = Path(__file__).parents[1]
 PROGRAM = Path(sys.executable).with_name("circuitdsl")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests on the real model run in one worker, so that it is in memory once (`--dist loadgroup`)."""
     for item in items:
