@@ -14,6 +14,7 @@ from circuitdsl.borders.plan import MLP_ROWS_AT_ONCE
 from circuitdsl.borders.units import ModelShape, WriteGroup
 from circuitdsl.models.errors import too_long, unknown_token
 from circuitdsl.models.family import Family, discover
+from circuitdsl.models.fused import fused, unfused
 from circuitdsl.models.last_layer import with_last_layer
 
 BLOCK = 1 << 24
@@ -29,6 +30,7 @@ class TransformerAdapter:
         self._body = family.body(model)
         self._blocks = list(family.blocks(self._body))
         self._parts = tuple(family.parts(block, shape) for block in self._blocks)
+        self._unfused = unfused(model)
         # Views wherever the wanted rows lie together; the gathered rest is at most about two copies of the attention's weights.
         self._port = lru_cache(maxsize=6 * shape.layers)(self._gather_port)
         self._output = lru_cache(maxsize=2 * shape.layers)(self._gather_output)
@@ -55,7 +57,7 @@ class TransformerAdapter:
         reads, heads, mlps, keys, values = map(_Kept, (depth * (2 if self.shape.mlps else 1) + 1, depth, depth, depth, depth))
         cache = self.family.cache()
         logits, (norm, _) = WriteGroup(0, "logits"), self.final()
-        with ExitStack() as hooks:
+        with ExitStack() as hooks, fused(self._unfused):
 
             def before(module: nn.Module, keep: Callable[[Tensor], None]) -> None:
                 def hook(_, args, kwargs):
@@ -144,16 +146,18 @@ class TransformerAdapter:
         mlp = self._parts[layer].mlp
         assert mlp is not None, "the family has no MLPs"
         rows = normalised.flatten(0, -2)
-        if rows.device.type != "cpu" or len(rows) <= MLP_ROWS_AT_ONCE:
-            return self._scaled(mlp(normalised))
-        return self._scaled(torch.cat([mlp(some) for some in rows.split(MLP_ROWS_AT_ONCE)])).view_as(normalised)
+        with fused(self._unfused):
+            if rows.device.type != "cpu" or len(rows) <= MLP_ROWS_AT_ONCE:
+                return self._scaled(mlp(normalised))
+            return self._scaled(torch.cat([mlp(some) for some in rows.split(MLP_ROWS_AT_ONCE)])).view_as(normalised)
 
     def neurons(self, layer: int, normalised: Tensor, indices: Sequence[int]) -> Tensor:
         def project(module: nn.Module) -> Tensor:
             bias: Any = getattr(module, "bias", None)
             return F.linear(normalised, _rows(self.family.weight(module), indices), None if bias is None else _rows(bias, indices))
 
-        return self.family.activations(self._parts[layer].mlp, project)
+        with fused(self._unfused):
+            return self.family.activations(self._parts[layer].mlp, project)
 
     def write_neurons(self, layer: int, activations: Tensor, indices: Sequence[int]) -> Tensor:
         return self._scaled(F.linear(activations, _rows(self.family.weight(self._parts[layer].down).T, indices).T))

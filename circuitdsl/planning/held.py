@@ -207,8 +207,8 @@ def plain_run(shape: ModelShape, length: int) -> Held:
 
 
 def activations(shape: ModelShape) -> int:
-    """Sets of an MLP's activations that are there at once: gate, its activation and the other projection, or what a GELU is made of."""
-    return 3 if cost.gated(shape) else 4
+    """Sets of an MLP's activations that are there at once: gate, its activation and the other projection; or before and after a GELU."""
+    return 3 if cost.gated(shape) else 2
 
 
 def _apart(index: Index) -> bool:

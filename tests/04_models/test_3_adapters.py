@@ -263,3 +263,24 @@ def test_a_nan_does_not_pass_the_guards(tiny, tokens):
     adapter.parts(1).down.weight[0, 0] = float("nan")
     with pytest.raises(GuardError):
         check_parity(adapter, tokens)
+
+
+def test_gelu_is_one_operation_in_the_adapters_runs_and_the_model_stays_as_it_is(tiny, tokens, monkeypatch):
+    adapter = tiny("gpt2")
+    powers = []
+    monkeypatch.setattr(torch, "pow", lambda *args, own=torch.pow: powers.append(args) or own(*args))  # what transformers' own calls
+    captured = adapter.capture(tokens)
+    read = normalised(adapter, captured, 1, "mlp")
+    found = adapter.mlp(1, read)
+    adapter.neurons(1, read, [0, 3])
+    with pytest.raises(RuntimeError):
+        adapter.mlp(1, read[..., 1:])
+    assert not powers
+    assert close(adapter.parts(1).mlp(read), found, 1e-14)
+    assert len(powers) == 1
+    with monkeypatch.context() as patched:
+        patched.setattr(adapter.final()[0], "forward", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            adapter.capture(tokens)
+    adapter.model(tokens)
+    assert len(powers) == 1 + adapter.shape.layers
