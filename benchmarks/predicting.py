@@ -1,7 +1,6 @@
 """Seconds that `plan` predicts beside those that a run takes: `python -m benchmarks.predicting [--quick]`.
 
 The works of the table, on four prompts and more, on two shapes; cold, as `plan` tells a user, and with the base runs there already.
-The machine is calibrated in this run.
 """
 
 import argparse
@@ -43,9 +42,11 @@ class Prediction:
         return 1 / FACTOR <= self.ratio <= FACTOR
 
 
-def predictions(known: Machine, quick: bool) -> Iterator[Prediction]:
+def predictions(quick: bool) -> Iterator[Prediction]:
+    """The machine is calibrated anew for each size: its speed changes within minutes with what else it does."""
     for shape, adapter in (("narrow", small()), ("GPT-2 small", model())):
         for prompts in (4, 64) if quick else (4, 16, 64):
+            known = calibrate()
             for row in ROWS:
                 if row.options.get("cached", True) and not (quick and row.options.get("slow")):
                     yield from both(
@@ -83,9 +84,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    known, found = calibrate(), []
-    print(known)
-    for one in predictions(known, given.quick):
+    found = []
+    for one in predictions(given.quick):
         found.append(one)
         print(
             f"{one.name:60} predicted {one.predicted:9.4f} s, took {one.measured:9.4f} s: {one.ratio:5.2f}{'' if one.within else ' *'}",

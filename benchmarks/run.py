@@ -10,7 +10,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -28,6 +28,7 @@ from circuitdsl.borders.adapter import Adapter
 from circuitdsl.borders.plan import Machine as Calibrated
 from circuitdsl.engine.captures import Captures
 from circuitdsl.engine.machine import calibrate
+from circuitdsl.models.adapter import TransformerAdapter
 
 HERE = Path(__file__).parent
 MEMORY = 0.5e9
@@ -56,17 +57,26 @@ class Result:
     note: str = ""
 
 
-def measure_rows(adapter: Adapter, known: Calibrated, quick: bool) -> list[Result]:
-    found, captures = [], Captures()
+def measure(adapter: TransformerAdapter, known: Calibrated, quick: bool) -> Iterator[Result]:
+    """Every line of the table, when it is there."""
+    yield from measure_rows(adapter, known, quick)
+    yield Result(*scrubbing.scrub_row(adapter, known, quick))
+    yield measure_memory()
+    yield measure_start()
+    yield Result(*verify_row(quick))
+    if not quick:
+        yield measure_predictions()
+
+
+def measure_rows(adapter: Adapter, known: Calibrated, quick: bool) -> Iterator[Result]:
+    captures = Captures()
     forward(adapter, Batch.of(hypothesis(adapter.shape)).tokens)()
     for row in ROWS:
         started = time.perf_counter()
         work = row.work(adapter.shape)
         lowering = time.perf_counter() - started
         one = timed(work, adapter, Batch.of(work.hypothesis).tokens, known, captures, budget=4 if quick else 30)
-        found.append(_result(row.name, row.target, one, lowering))
-        print(line(found[-1]), flush=True)
-    return found
+        yield _result(row.name, row.target, one, lowering)
 
 
 def _result(name: str, target: float, one: Timed, lowering: float, note: str = "") -> Result:
@@ -89,8 +99,8 @@ def measure_start() -> Result:
     return Result(name, ratio, starting.TARGET, ratio <= starting.TARGET, seconds=seconds)
 
 
-def measure_predictions(quick: bool) -> Result:
-    found = list(predicting.predictions(calibrate(), quick))
+def measure_predictions() -> Result:
+    found = list(predicting.predictions(quick=False))
     wrong = sum(not one.within for one in found) / len(found)
     name = f"share of the plan's predictions of seconds that are off by more than {predicting.FACTOR:g} times"
     return Result(name, wrong, STRAY, wrong <= STRAY, note=predicting.summary(found))
@@ -172,9 +182,8 @@ def main() -> None:
     when = datetime.now(UTC).isoformat(timespec="seconds")
     known, calibrated, adapter = machine(), calibrate(), model()
     print(f"{PROMPTS} prompts of {TOKENS} tokens; {known.flops / 1e9:.0f} GFLOP/s, {known.bandwidth / 1e9:.1f} GB/s", flush=True)
-    results = measure_rows(adapter, calibrated, quick)
-    rows = [Result(*scrubbing.scrub_row(adapter, calibrated, quick)), measure_memory(), measure_start(), Result(*verify_row(quick))]
-    for row in rows if quick else [*rows, measure_predictions(quick)]:
+    results = []
+    for row in measure(adapter, calibrated, quick):
         results.append(row)
         print(line(row), flush=True)
     publish(results, [], known, when, quick)

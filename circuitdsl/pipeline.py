@@ -166,9 +166,9 @@ def lower_figure(hypothesis: Hypothesis, algebra: Algebra, edges: bool) -> "tupl
 
 def machine(flags: Flags, measure: bool = False) -> "Machine | None":
     """What predictions of time need to know of this machine, if it was measured; with `measure` it is, which takes a second."""
+    from circuitdsl.borders.folders import cache_folder
     from circuitdsl.engine.machine import known
     from circuitdsl.engine.machine import machine as measured
-    from circuitdsl.models.cache import cache_folder
 
     return (measured if measure else known)(cache_folder(), flags.device, flags.dtype)
 

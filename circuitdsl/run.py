@@ -26,8 +26,8 @@ CACHE = 2 * 10**9
 
 def base_runs(loaded: "Loaded", flags: Flags) -> "RunsOnDisk | None":
     """The model's plain runs on disk, if they are kept there."""
+    from circuitdsl.borders.folders import cache_folder
     from circuitdsl.engine.disk import RunsOnDisk
-    from circuitdsl.models.cache import cache_folder
 
     limit = CACHE if flags.cache is None else flags.cache
     return RunsOnDisk(cache_folder() / "runs", limit, loaded.identity) if limit else None

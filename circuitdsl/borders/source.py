@@ -4,6 +4,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
+LARGEST = 1_000_000
+"""Bytes of a `.circ` file. Vocabularies and prompts of more than that belong in files of their own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Source:

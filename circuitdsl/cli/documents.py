@@ -175,7 +175,8 @@ def init(
 @app.command()
 def cache(clear: Annotated[bool, typer.Option("--clear", help="Delete it. That loses nothing but time.")] = False) -> int:
     """Show what is kept between runs, where, and how large it is. CIRCUITDSL_CACHE names another folder."""
-    from circuitdsl.models.cache import KINDS, cache_folder, contents
+    from circuitdsl.borders.folders import cache_folder
+    from circuitdsl.models.cache import KINDS, contents
     from circuitdsl.models.cache import clear as clear_all
 
     print(cache_folder())

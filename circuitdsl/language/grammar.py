@@ -12,8 +12,8 @@ from typing import Any
 import lark
 from lark.grammar import Rule
 from lark.lexer import TerminalDef
-from platformdirs import user_cache_path
 
+from circuitdsl.borders.folders import cache_folder
 from circuitdsl.language.lines import Kept
 
 
@@ -33,10 +33,10 @@ def build(grammar: str, strict: bool = False) -> lark.Lark:
 @cache
 def parser() -> lark.Lark:
     """The parser of `circ.lark`. Building its tables takes ten times as long as reading them back, so they are kept as JSON
-    (never as a pickle: reading a table must not be able to run code) in the user's own cache folder."""
+    (never as a pickle: reading a table must not be able to run code)."""
     grammar = grammar_text()
     key = hashlib.sha256(f"{lark.__version__}\0{grammar}".encode()).hexdigest()[:16]
-    file = user_cache_path("circuitdsl") / f"grammar-{key}.json"
+    file = cache_folder() / "grammar" / f"{key}.json"
     try:
         return lark.Lark.load(_integer_keys(json.loads(file.read_text(encoding="utf-8"))))
     except Exception:  # absent, cut short, or of another layout: lark has no narrower word for it, and building is always right

@@ -3,10 +3,7 @@
 import codecs
 from pathlib import Path
 
-from circuitdsl.borders.source import CircError, Diagnostic, Source, Span
-
-LARGEST = 1_000_000
-"""Bytes. Vocabularies and prompts of more than that belong in files of their own."""
+from circuitdsl.borders.source import LARGEST, CircError, Diagnostic, Source, Span
 
 _OTHERS = {"UTF-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE), "UTF-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)}
 """Encodings by their byte order marks. One of UTF-32 begins as one of UTF-16 does, so it comes first."""

@@ -5,13 +5,13 @@ Everything is content-addressed, written beside its place and moved there whole,
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from circuitdsl.borders.folders import cache_folder
 from circuitdsl.models.errors import model_error
 
 KINDS = {
@@ -22,17 +22,9 @@ KINDS = {
     "runs": "plain runs of models",
     "digests": "digests of files",
     "machines": "speed of this machine",
+    "grammar": "tables of the grammar",
 }
 _MANIFEST = "manifest.json"
-
-
-def cache_folder() -> Path:
-    """`$CIRCUITDSL_CACHE`, else the user's cache folder of this platform."""
-    if named := os.environ.get("CIRCUITDSL_CACHE"):
-        return Path(named)
-    from platformdirs import user_cache_path
-
-    return user_cache_path("circuitdsl")
 
 
 def contents() -> dict[str, tuple[int, int]]:

@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from circuitdsl.models.cache import cache_folder
+from circuitdsl.borders.folders import cache_folder
 
 FORMAT = 2
 MOST = 8192  # entries; some 100 bytes each

@@ -5,13 +5,14 @@ puts a diagnostic back into the file that it is about.
 """
 
 import dataclasses
+import errno
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from circuitdsl.borders import document as doc
-from circuitdsl.borders.source import CircError, Diagnostic, Source, Span
+from circuitdsl.borders.source import LARGEST, CircError, Diagnostic, Source, Span
 from circuitdsl.resolve.names import suggestion
 from circuitdsl.resolve.problems import Problems
 
@@ -100,7 +101,9 @@ class _Assembly:
         self.done.add(path)
         shown = (self.main.path.parent if self.main.path else Path()) / statement.path.value
         try:
-            source = Source(path.read_text(encoding="utf-8"), shown)
+            if path.stat().st_size > LARGEST:
+                raise OSError(errno.EFBIG, f"it has more than {LARGEST:,} bytes")
+            source = Source(path.read_text(encoding="utf-8-sig"), shown)
         except (OSError, UnicodeDecodeError) as error:
             why = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else error.strerror or "unknown reason"
             raise self.problems.error("C101", f"cannot read `{statement.path.value}`: {why}", statement.path.span) from None

@@ -35,9 +35,9 @@ def test_found_in_the_repository():
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     """An empty cache folder; the parser is made anew within and after the test."""
-    monkeypatch.setattr(grammar, "user_cache_path", lambda _: tmp_path / "cache")
+    monkeypatch.setenv("CIRCUITDSL_CACHE", str(tmp_path))
     grammar.parser.cache_clear()
-    yield tmp_path / "cache"
+    yield tmp_path / "grammar"
     grammar.parser.cache_clear()
 
 
@@ -64,7 +64,7 @@ def test_a_broken_cache_is_made_again(cache, content):
 
 def test_no_cache_folder_is_no_error(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
-    monkeypatch.setattr(grammar, "user_cache_path", lambda _: tmp_path / "file" / "cache")
+    monkeypatch.setenv("CIRCUITDSL_CACHE", str(tmp_path / "file" / "cache"))
     grammar.parser.cache_clear()
     assert parse(Source('model "a"')).statements
     grammar.parser.cache_clear()

@@ -97,6 +97,18 @@ def test_a_binary_file_is_not_used(project, faults):
     assert "C101" in [one.code for one in faults('use "binary.circ"\n' + MAIN, project / "main.circ")]
 
 
+def test_a_file_that_is_too_large_is_not_used(project, faults):
+    with (project / "large.circ").open("wb") as file:
+        file.truncate(1_000_001)
+    (found,) = (one for one in faults('use "large.circ"\n' + MAIN, project / "main.circ") if one.code == "C101")
+    assert "more than 1,000,000 bytes" in found.message
+
+
+def test_a_used_file_may_have_a_byte_order_mark(project, check):
+    (project / "marked.circ").write_text(PROMPTS, encoding="utf-8-sig")
+    assert check('use "marked.circ"\n' + MAIN.replace('use "parts/prompts.circ"', ""), project / "main.circ").default == "clean"
+
+
 def test_without_a_model_nothing_can_be_checked():
     with pytest.raises(CircError) as error:
         model_name(parse(Source('circuit "x"\n')))

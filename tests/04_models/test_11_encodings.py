@@ -6,8 +6,9 @@ import pytest
 from tokenizers import Tokenizer as Backend
 from tokenizers import models, pre_tokenizers
 
+from circuitdsl.borders.folders import cache_folder
 from circuitdsl.models import encodings
-from circuitdsl.models.cache import cache_folder, clear, contents
+from circuitdsl.models.cache import clear, contents
 from circuitdsl.models.tokenizers import FileTokenizer
 
 TEXTS = ["a b", "b a", "naïve a", ""]

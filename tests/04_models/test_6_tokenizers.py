@@ -8,10 +8,11 @@ import pytest
 import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
+from circuitdsl.borders.folders import cache_folder
 from circuitdsl.borders.hypothesis import ModelName
 from circuitdsl.borders.source import CircError, GuardError
 from circuitdsl.models import tokenizers as ours
-from circuitdsl.models.cache import cache_folder, contents
+from circuitdsl.models.cache import contents
 from circuitdsl.models.loading import load
 from circuitdsl.models.locate import locate
 from circuitdsl.models.parity import check_parity
