@@ -103,6 +103,14 @@ class Adapter(Protocol):
         """Queries [B, P, n, h] at positions [P] over keys and values [B, T, n, h] → weighted values [B, P, n, h], pattern [B, n, P, T]."""
         ...
 
+    def scores(self, layer: int, q: "Tensor", k: "Tensor") -> "Tensor":
+        """Queries [B, P, n, h] and keys [B, T, n, h] → scaled scores [B, n, P, T], of any position after the query too."""
+        ...
+
+    def pattern(self, layer: int, scores: "Tensor", positions: "Tensor") -> "Tensor":
+        """Scores […, P, T] of queries at positions [P] → attention pattern, capped, masked and normalised over the keys."""
+        ...
+
     def write(self, layer: int, weighted: "Tensor", heads: Sequence[int]) -> "Tensor":
         """[…, n, h] → […, d]: summed contributions of those heads, after any multiplier, without the layer's output bias."""
         ...

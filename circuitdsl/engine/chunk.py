@@ -23,7 +23,7 @@ from circuitdsl.borders.plan import (
     Write,
 )
 from circuitdsl.borders.units import WriteGroup
-from circuitdsl.engine import metrics
+from circuitdsl.engine import attention, metrics
 from circuitdsl.engine.places import Places
 from circuitdsl.engine.worlds import Views
 
@@ -107,20 +107,10 @@ class Chunk:
         return rotated.unflatten(0, projected.shape[:2])
 
     def attend(self, step: Attend) -> Tensor:
-        """Weighted values [M, B, P, n, h]. Variants that share keys and values stand side by side along the queries' axis."""
+        """Weighted values [M, B, P, n, h]."""
         q = self.source(step.q)
         k, v = self.keys(step, step.k, "k"), self.keys(step, step.v, "v")
-        positions, m = self.places.tensor(step.positions), step.variants
-        if len(k) == len(v) == 1:
-            along = q.transpose(0, 1).flatten(1, 2)
-            weighted, pattern = self.adapter.attend(step.layer, along, k[0], v[0], positions.repeat(len(q)))
-            weighted = weighted.unflatten(1, (len(q), -1)).transpose(0, 1)
-            if step.patterns:
-                pattern = pattern.unflatten(2, (len(q), -1)).permute(2, 0, 1, 3, 4)
-        else:
-            q, k, v = (one.expand(m, *one.shape[1:]).flatten(0, 1) for one in (q, k, v))
-            weighted, pattern = self.adapter.attend(step.layer, q, k, v, positions)
-            weighted, pattern = weighted.unflatten(0, (m, -1)), pattern.unflatten(0, (m, -1))
+        weighted, pattern = attention.attend(self.adapter, self.places, step.layer, q, k, v, self.places.tensor(step.positions))
         for readout in step.patterns:
             weights = pattern[readout.variant, :, readout.head][:, list(readout.queries)].double()
             if readout.keys is None:
@@ -143,17 +133,19 @@ class Chunk:
     def source(self, source: Source) -> Tensor:
         return self.places.take(self.registers[source.register], source.variants, None, source.positions, source.heads)
 
-    def keys(self, step: Attend, source: Source | None, port: str) -> Tensor:
-        """Keys or values [M or 1, B, length, n, h]: the background's, with what is read anew in its place."""
+    def keys(self, step: Attend, source: Source | None, port: str) -> attention.Keys:
+        """Keys or values of `length` positions: the background's, with what is read anew in their place."""
         if source is not None and source.at == tuple(range(step.length)):
-            return self.source(source)
-        own = self.worlds.of(step.backgrounds).keys(step.layer, step.heads, step.length, port)
-        if source is None:
-            return own
-        new = self.source(source)
-        keys = own.expand(max(len(own), len(new)), *own.shape[1:]).clone()
-        self.places.put(keys, None, source.at, None, new)
-        return keys
+            keys = self.source(source)
+        else:
+            keys = self.worlds.of(step.backgrounds).keys(step.layer, step.heads, step.length, port)
+            if source is not None:
+                new = self.source(source)
+                if len(new) > len(keys):
+                    return attention.Keys(keys[0], new, source.at)
+                keys = keys.clone()
+                self.places.put(keys, None, source.at, None, new)
+        return attention.Keys(keys[0]) if len(keys) == 1 else attention.Keys(None, keys)
 
     def transform(self, step: Transform) -> Tensor:
         read = self.registers[step.read]

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from circuitdsl.borders.adapter import Adapter, Captured
-from circuitdsl.borders.plan import Worlds
+from circuitdsl.borders.plan import Index, Worlds
 from circuitdsl.borders.units import WriteGroup
 from circuitdsl.borders.values import World
 from circuitdsl.engine.places import Places
@@ -199,7 +199,7 @@ class View:
     def contribution(self, group: WriteGroup, kind: str, members: tuple[int, ...], positions: tuple[int, ...]) -> Tensor:
         """Heads' weighted values [M, B, P, n, h], neurons [M, B, P, n], else [M, B, P, d]."""
         if kind == "head":
-            return self._pick(self.places.take(self.pool.heads(group.layer), None, None, members), positions)
+            return self._pick(self.pool.heads(group.layer), positions, members)
         if kind == "neuron":
             return self._pick(self.pool.neurons(group.layer, members), positions)
         return self._pick(self.pool.mlp(group.layer) if kind == "mlp" else self.pool.embed, positions)
@@ -210,8 +210,8 @@ class View:
         raw = pool.heads(group.layer) if group.kind == "attention" else pool.mlp(group.layer) if group.kind == "mlp" else pool.embed
         return total(self.adapter, group, self._pick(raw, positions))
 
-    def _pick(self, tensor: Tensor, positions: tuple[int, ...]) -> Tensor:
-        picked = self.places.take(tensor, None, positions)
+    def _pick(self, tensor: Tensor, positions: tuple[int, ...], members: Index = None) -> Tensor:
+        picked = self.places.take(tensor, None, positions, members)
         return picked[None] if self.rows is None else picked.index_select(0, self.rows.flatten()).unflatten(0, self.rows.shape)
 
 

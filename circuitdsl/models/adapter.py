@@ -123,19 +123,26 @@ class TransformerAdapter:
         return self.family.rotate(self._body, projected, positions)
 
     def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
-        scores = q.transpose(1, 2) @ k.permute(0, 2, 3, 1) * self.family.scaling(self._parts[layer].attention)
+        pattern = self.pattern(layer, self.scores(layer, q, k), positions)
+        return (pattern @ v.transpose(1, 2)).transpose(1, 2), pattern
+
+    def scores(self, layer: int, q: Tensor, k: Tensor) -> Tensor:
+        return q.transpose(1, 2) @ k.permute(0, 2, 3, 1) * self.family.scaling(self._parts[layer].attention)
+
+    def pattern(self, layer: int, scores: Tensor, positions: Tensor) -> Tensor:
         if cap := self.family.attention_cap(self.config):
             scores = torch.tanh(scores / cap) * cap
         if self.shape.causal:
             window = self.family.window(self.config, layer)
-            back = positions[:, None] - torch.arange(k.shape[1], device=k.device)  # as transformers' masks, whose import takes a second
+            # as transformers' masks, whose import takes a second
+            back = positions[:, None] - torch.arange(scores.shape[-1], device=scores.device)
             visible = (back >= 0) & (back < window) if window else back >= 0
             scores = scores.masked_fill(~visible, -torch.inf)
         pattern = self.family.pattern(self.config, scores)
         if pattern is None:
             precise = scores.dtype if scores.dtype is torch.float64 else torch.float32
-            pattern = scores.softmax(-1, dtype=precise).to(v.dtype)
-        return (pattern @ v.transpose(1, 2)).transpose(1, 2), pattern
+            pattern = scores.softmax(-1, dtype=precise).to(scores.dtype)
+        return pattern
 
     def write(self, layer: int, weighted: Tensor, heads: Sequence[int]) -> Tensor:
         return self._scaled(F.linear(weighted.flatten(-2), self._output(layer, tuple(heads))))

@@ -26,7 +26,7 @@ from circuitdsl.borders.units import ModelShape
 from circuitdsl.borders.values import Draw, Gather, Mean, Run, World
 from circuitdsl.planning.bench import Register
 
-CALLS: dict[type[Step], int] = {Sum: 10, Normalise: 40, Project: 25, Transform: 60, Write: 40, Attend: 150, Measure: 250, Collect: 40}
+CALLS: dict[type[Step], int] = {Sum: 10, Normalise: 40, Project: 25, Transform: 60, Write: 40, Attend: 200, Measure: 250, Collect: 40}
 PLACE = {Sum: 6, Normalise: 6, Write: 25}
 READOUT, LAYER = 15, 450
 """Small tensor operations in a step, for each part or placement of it, for each readout, and in a layer of a plain run, with what Python
@@ -110,15 +110,14 @@ def value(kind: str, shape: ModelShape, length: int) -> Work:
     return mlp(shape, 1) if kind == "mlp" else Work(0, 0)
 
 
-def attend(queries: float, keys: float, heads: float, width: float, sets: float | None = None) -> Work:
-    """Scores, softmax and weighted values of one prompt. Keys and values are laid out anew for the products.
-
-    There are so many `sets` of them: as many as heads, if not fewer because variants share them.
+def attend(queries: float, keys: float, heads: float, width: float, laid: float | None = None) -> Work:
+    """Scores, softmax and weighted values of one prompt. Keys and values are laid out anew for the products: so many numbers, which are
+    fewer than all heads' where variants share them.
     """
     scores = heads * queries * keys
     flops = 4 * scores * width
     padded = flops * (1 + TILE / width + TILE / keys)
-    return Work(flops, 12 * scores + 8 * (sets or heads) * keys * width + 4 * heads * queries * width, 0, padded)
+    return Work(flops, 12 * scores + 4 * (laid or 2 * heads * keys * width) + 4 * heads * queries * width, 0, padded)
 
 
 def gathered(worlds: Worlds, numbers: float) -> float:
@@ -170,8 +169,14 @@ def step_work(step: Step, registers: Sequence[Register], shape: ModelShape, colu
         case Project(read=read, heads=heads, positions=at):
             return product(registers[read].variants * len(at), d, len(heads) * h)
         case Attend(variants=m, heads=heads, positions=at, length=length, backgrounds=worlds, k=k, v=v):
-            shared = len(worlds) == 1 and all(port is None or registers[port.register].variants == 1 for port in (k, v))
-            own = attend(len(at), length, m * len(heads), h, len(heads) * (1 if shared else m))
+            laid = 0.0
+            for port in (k, v):
+                sets = 0 if port is None else registers[port.register].variants
+                if port is not None and sets > len(worlds):
+                    laid += sets * len(port.at) + (length if len(port.at) < length else 0)
+                else:
+                    laid += length * len(worlds)
+            own = attend(len(at), length, m * len(heads), h, laid * len(heads) * h)
             return own + Work(0, 2 * gathered(worlds, length * len(heads) * h))
         case Transform(read=read, neurons=None, positions=at):
             return mlp(shape, registers[read].variants * len(at))

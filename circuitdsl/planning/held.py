@@ -43,9 +43,12 @@ class Held(NamedTuple):
 
 
 class Keys(NamedTuple):
-    """Sets of keys or values, the numbers that they hold beside registers, and those that are held while they are made."""
+    """Keys or values: numbers that all variants share, those that each has of its own, and positions of these. All that they hold beside
+    registers, and what is held while they are made."""
 
-    sets: int
+    shared: int
+    own: int
+    at: int
     rest: int
     made: int
 
@@ -95,8 +98,8 @@ class Room:
                 return Held(m * len(at) * self.shape.width + self.largest(parts))
             case Project(out=out, port=port, heads=heads):
                 return Held((1 if port == "v" else 3) * self.registers[out].elements, self.weights(heads, self.shape.head_width))
-            case Attend(variants=m, positions=at, length=length):
-                return Held(self.attend(step), 3 * m * len(at) * length)  # which keys a query sees, 12 bytes each
+            case Attend(positions=at, length=length):
+                return Held(self.attend(step), 3 * len(at) * length)  # which keys a query sees, 12 bytes each
             case Transform(read=read, neurons=neurons, positions=at):
                 rows, width = self.registers[read].variants * len(at), self.shape.mlp_width if neurons is None else len(neurons)
                 if neurons is not None:
@@ -136,30 +139,35 @@ class Room:
         return max(map(copied, parts), default=0)
 
     def attend(self, step: Attend) -> int:
-        """Queries, keys and values as they are taken, laid out anew for each of the two products, and up to three sets of scores."""
+        """Queries, keys and values as they are taken, laid out anew for each of the two products, and up to three sets of scores.
+
+        What is shared and what each variant has of its own is multiplied one after the other.
+        """
         m, n, length = step.variants, len(step.heads), step.length
         one = length * n * self.shape.head_width
         out, scores = m * len(step.positions) * n * self.shape.head_width, m * n * len(step.positions) * length
         k, v = (self.keys(step, port, one) for port in (step.k, step.v))
-        shared = k.sets == v.sets == 1
-        laid = one if shared else m * one
-        spread = [0 if shared or port.sets == m else m * one for port in (k, v)]
-        queries = out * (_apart(step.q.variants) or _apart(step.q.heads) or _apart(step.q.positions) or (shared and m > 1))
-        products = max(out + laid + scores, 3 * scores, 2 * scores + laid)
-        rest = sum(wide or port.rest for wide, port in zip(spread, (k, v), strict=True))
-        return queries + max(k.made, k.rest + v.made, k.rest + v.rest + sum(spread), rest + products)
+        queries = out * (_apart(step.q.variants) or _apart(step.q.heads) or _apart(step.q.positions) or (k.shared > 0 and m > 1))
+        scored = out + max(k.shared, k.own) + scores + scores * k.at // length
+        mixed = 2 * scores + max(v.shared, v.own)
+        if v.shared and v.own:
+            mixed = max(scores + scores * v.at // length + v.own + out, 2 * scores + v.shared + 2 * out)
+        return queries + max(k.made, k.rest + v.made, k.rest + v.rest + max(scored, 3 * scores, mixed))
 
     def keys(self, step: Attend, given: Source | None, one: int) -> "Keys":
         """Keys or values for attention, `one` set of them for each variant or for all."""
+        worlds, length = len(step.backgrounds), step.length
         sets = 0 if given is None else _count(given.variants, self.registers[given.register].variants)
-        if given is not None and given.at == tuple(range(step.length)):
-            copied = _apart(given.variants) or _apart(given.heads) or _apart(given.positions)
-            return Keys(sets, sets * one * copied, sets * one * copied)
-        own = self.picked(step.backgrounds, one)
+        copied = given is not None and (_apart(given.variants) or _apart(given.heads) or _apart(given.positions))
+        if given is not None and given.at == tuple(range(length)):
+            return Keys(one if sets == 1 else 0, 0 if sets == 1 else sets * one, length, sets * one * copied, sets * one * copied)
+        picked = self.picked(step.backgrounds, one)
         if given is None:
-            return Keys(len(step.backgrounds), len(step.backgrounds) * one, own)
-        made = max(sets, len(step.backgrounds))
-        return Keys(made, made * one, own + made * one + sets * one * len(given.at) // step.length)
+            return Keys(one if worlds == 1 else 0, 0 if worlds == 1 else worlds * one, length, worlds * one, picked)
+        new = sets * one * len(given.at) // length
+        if sets > worlds:
+            return Keys(one, new, len(given.at), one + new * copied, picked + new * copied)
+        return Keys(one if worlds == 1 else 0, 0 if worlds == 1 else worlds * one, length, worlds * one, picked + worlds * one + new)
 
     def write(self, step: Write) -> int:
         """Contributions in place of others, their difference, and what came of the changes before; then the post-norm's two sides."""
