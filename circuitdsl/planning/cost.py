@@ -16,6 +16,7 @@ from circuitdsl.borders.plan import (
     Part,
     Placement,
     Project,
+    Source,
     Step,
     Sum,
     Transform,
@@ -117,7 +118,14 @@ def attend(queries: float, keys: float, heads: float, width: float, laid: float 
     scores = heads * queries * keys
     flops = 4 * scores * width
     padded = flops * (1 + TILE / width + TILE / keys)
-    return Work(flops, 12 * scores + 4 * (laid or 2 * heads * keys * width) + 4 * heads * queries * width, 0, padded)
+    return Work(flops, 12 * scores + 4 * (2 * heads * keys * width if laid is None else laid) + 4 * heads * queries * width, 0, padded)
+
+
+def laid_out(port: Source | None, registers: Sequence[Register], length: int, worlds: int) -> int:
+    """Positions of keys or values in all sets of them: what variants share once, and what each has of its own (engine/attention.py)."""
+    if port is None or (sets := registers[port.register].variants) <= worlds:
+        return length * worlds
+    return sets * len(port.at) + (length if len(port.at) < length else 0)
 
 
 def gathered(worlds: Worlds, numbers: float) -> float:
@@ -169,13 +177,7 @@ def step_work(step: Step, registers: Sequence[Register], shape: ModelShape, colu
         case Project(read=read, heads=heads, positions=at):
             return product(registers[read].variants * len(at), d, len(heads) * h)
         case Attend(variants=m, heads=heads, positions=at, length=length, backgrounds=worlds, k=k, v=v):
-            laid = 0.0
-            for port in (k, v):
-                sets = 0 if port is None else registers[port.register].variants
-                if port is not None and sets > len(worlds):
-                    laid += sets * len(port.at) + (length if len(port.at) < length else 0)
-                else:
-                    laid += length * len(worlds)
+            laid = sum(laid_out(port, registers, length, len(worlds)) for port in (k, v))
             own = attend(len(at), length, m * len(heads), h, laid * len(heads) * h)
             return own + Work(0, 2 * gathered(worlds, length * len(heads) * h))
         case Transform(read=read, neurons=None, positions=at):

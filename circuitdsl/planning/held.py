@@ -154,20 +154,24 @@ class Room:
             mixed = max(scores + scores * v.at // length + v.own + out, 2 * scores + v.shared + 2 * out)
         return queries + max(k.made, k.rest + v.made, k.rest + v.rest + max(scored, 3 * scores, mixed))
 
-    def keys(self, step: Attend, given: Source | None, one: int) -> "Keys":
+    def keys(self, step: Attend, given: Source | None, one: int) -> Keys:
         """Keys or values for attention, `one` set of them for each variant or for all."""
         worlds, length = len(step.backgrounds), step.length
+
+        def whole(sets: int, rest: int, made: int) -> Keys:
+            return Keys(one, 0, length, rest, made) if sets == 1 else Keys(0, sets * one, length, rest, made)
+
         sets = 0 if given is None else _count(given.variants, self.registers[given.register].variants)
         copied = given is not None and (_apart(given.variants) or _apart(given.heads) or _apart(given.positions))
         if given is not None and given.at == tuple(range(length)):
-            return Keys(one if sets == 1 else 0, 0 if sets == 1 else sets * one, length, sets * one * copied, sets * one * copied)
+            return whole(sets, sets * one * copied, sets * one * copied)
         picked = self.picked(step.backgrounds, one)
         if given is None:
-            return Keys(one if worlds == 1 else 0, 0 if worlds == 1 else worlds * one, length, worlds * one, picked)
+            return whole(worlds, worlds * one, picked)
         new = sets * one * len(given.at) // length
         if sets > worlds:
             return Keys(one, new, len(given.at), one + new * copied, picked + new * copied)
-        return Keys(one if worlds == 1 else 0, 0 if worlds == 1 else worlds * one, length, worlds * one, picked + worlds * one + new)
+        return whole(worlds, worlds * one, picked + worlds * one + new)
 
     def write(self, step: Write) -> int:
         """Contributions in place of others, their difference, and what came of the changes before; then the post-norm's two sides."""
