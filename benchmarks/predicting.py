@@ -6,7 +6,7 @@ The works of the table, on four prompts and more, on two shapes; cold, as `plan`
 import argparse
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -46,19 +46,12 @@ def predictions(quick: bool) -> Iterator[Prediction]:
     """The machine is calibrated anew for each size, since its speed changes within minutes with what else it does."""
     for shape, adapter in (("narrow", small()), ("GPT-2 small", model())):
         for prompts in (4, 64) if quick else (4, 16, 64):
-            known = undisturbed()
+            known = calibrate()
             for row in ROWS:
                 if row.options.get("cached", True) and not (quick and row.options.get("slow")):
                     yield from both(
                         f"{row.name.removesuffix(', cached')}; {prompts} prompts, {shape}", adapter, row.work(adapter.shape, prompts), known
                     )
-
-
-def undisturbed(calibrations: int = 3) -> Machine:
-    """Each rate at its best of some calibrations: what they predict is compared with the least of some runs."""
-    found = [calibrate() for _ in range(calibrations)]
-    best = {name: max(getattr(one, name) for one in found) for name in ("flops", "bytes", "memory")}
-    return replace(found[-1], operation=min(one.operation for one in found), **best)
 
 
 def both(name: str, adapter: Adapter, one: Work, known: Machine) -> Iterator[Prediction]:

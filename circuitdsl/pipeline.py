@@ -164,13 +164,12 @@ def lower_figure(hypothesis: Hypothesis, algebra: Algebra, edges: bool) -> "tupl
     return (Asked(Claim("figure", "figure", "", metric=metric), lowered, hypothesis.default, part, rows),)
 
 
-def machine(flags: Flags, measure: bool = False) -> "Machine | None":
-    """What predictions of time need to know of this machine, if it was measured; with `measure` it is, which takes a second."""
+def machine(flags: Flags, again: bool = False) -> "Machine":
+    """What predictions of time need to know of this machine: measured once, which takes a second; with `again` looked at in passing."""
     from circuitdsl.borders.folders import cache_folder
-    from circuitdsl.engine.machine import known
     from circuitdsl.engine.machine import machine as measured
 
-    return (measured if measure else known)(cache_folder(), flags.device, flags.dtype)
+    return measured(cache_folder(), flags.device, flags.dtype, again=again)
 
 
 def plan(hypothesis: Hypothesis, asked: "Sequence[Asked | Looking]", memory: int | None = None, machine: "Machine | None" = None) -> "Plan":

@@ -15,7 +15,7 @@ from circuitdsl.cli.streams import drop_output, prepare
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs a command and leaves with its exit status. What is wrong with the input is said in words, never as a traceback."""
-    gc.set_threshold(100_000, 20, 50)  # the default looks for garbage hundreds of times while libraries are imported
+    gc.set_threshold(500_000, 20, 50)  # more than torch makes: the default looks hundreds of times for garbage while it is imported
     atexit.register(gc.freeze)  # what is left goes with the process: it need not be looked through
     prepare()
     try:

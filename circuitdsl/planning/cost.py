@@ -27,14 +27,14 @@ from circuitdsl.borders.units import ModelShape
 from circuitdsl.borders.values import Draw, Gather, Mean, Run, World
 from circuitdsl.planning.bench import Register
 
-CALLS: dict[type[Step], int] = {Sum: 10, Normalise: 40, Project: 25, Transform: 60, Write: 40, Attend: 200, Measure: 250, Collect: 40}
-PLACE = {Sum: 6, Normalise: 6, Write: 25}
-READOUT, LAYER = 15, 450
-"""Small tensor operations in a step, for each part or placement of it, for each readout, and in a layer of a plain run, with what Python
+CALLS: dict[type[Step], float] = {Sum: 4, Normalise: 11, Project: 8, Transform: 16, Write: 4, Attend: 22, Measure: 65, Collect: 11}
+PLACE = {Sum: 1.5, Normalise: 2.2, Write: 9.5, Attend: 12}
+READOUT, LAYER = 1, 120
+"""Small tensor operations in a step, for each part or placement of it (of keys: where some are read anew), for each readout, and in a layer of a plain run, with what Python
 does between them. Measured on a CPU.
 """
 
-TILE = 64
+TILE = 48
 """Numbers along each side of a product that take as long as none: its blocks do not fill at the edges. Half of it along the rows."""
 NEAR = 1 << 22
 """Bytes of a result that the next operation finds in a cache."""
@@ -153,13 +153,15 @@ def added(parts: Sequence[Part], variants: int, positions: int, width: int) -> f
     return sum(3.0 * count(part.to_variants, variants) * count(part.to_positions, positions) * width for part in parts)
 
 
-def calls(step: Step) -> int:
+def calls(step: Step) -> float:
     """Small tensor operations of a step."""
     match step:
         case Normalise(parts=parts) | Sum(parts=parts):
             return CALLS[type(step)] + PLACE[type(step)] * len(parts)
         case Write(changes=changes):
             return CALLS[Write] + PLACE[Write] * sum(len(change.placements) + len(change.instead) for change in changes)
+        case Attend(k=k, v=v, length=length):
+            return CALLS[Attend] + PLACE[Attend] * sum(port is not None and len(port.at) < length for port in (k, v))
         case Measure(readouts=readouts):
             return CALLS[Measure] + READOUT * len(readouts)
     return CALLS[type(step)]
