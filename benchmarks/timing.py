@@ -47,7 +47,7 @@ def seconds(run: Callable[[], object]) -> float:
 
 
 def least(run: Callable[[], object], budget: float = 3.0, enough: int = 20) -> float:
-    """The least of at least two runs and as many as the budget allows; short ones go on for half a second, so that most busy moments pass."""
+    """The least of at least two runs and as many as the budget allows; short ones go on until a busy moment has passed."""
     times: list[float] = []
     started = time.perf_counter()
     while len(times) < 2 or (passed := time.perf_counter() - started) < 0.5 or (passed < budget and len(times) < enough):

@@ -76,11 +76,13 @@ def _run(panel: Panel, rows: tuple[int, ...], worlds: Worlds) -> dict[str, np.nd
         chunk.run(step)
         for register in freed:
             del chunk.registers[register]
-    numbers = {name: vectors.cpu().numpy() for name, vectors in chunk.vectors.items()}
-    if chunk.numbers:
-        found = torch.stack([number.expand(len(rows)) for number in chunk.numbers.values()]).cpu().numpy()  # one transfer a chunk
-        numbers |= dict(zip(chunk.numbers, found, strict=True))
-    return numbers
+    columns = {name: number.expand(len(rows)) for name, number in chunk.numbers.items()}
+    return {name: column for some in (columns, chunk.vectors) if some for name, column in _transferred(some)}
+
+
+def _transferred(some: dict[str, torch.Tensor]) -> Iterator[tuple[str, np.ndarray]]:
+    """Tensors of one shape, taken off the device together."""
+    return zip(some, torch.stack([*some.values()]).cpu().numpy(), strict=True)
 
 
 def _out_of_memory(error: BaseException) -> bool:

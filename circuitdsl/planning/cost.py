@@ -30,8 +30,8 @@ from circuitdsl.planning.bench import Register
 CALLS: dict[type[Step], float] = {Sum: 4, Normalise: 11, Project: 8, Transform: 16, Write: 4, Attend: 22, Measure: 65, Collect: 11}
 PLACE = {Sum: 1.5, Normalise: 2.2, Write: 9.5, Attend: 12}
 READOUT, LAYER = 1, 120
-"""Small tensor operations in a step, for each part or placement of it (of keys: where some are read anew), for each readout, and in a layer of a plain run, with what Python
-does between them. Measured on a CPU.
+"""Small tensor operations in a step, for each part or placement of it (of keys: where some are read anew), for each readout, and in a
+layer of a plain run, with what Python does between them. Measured on a CPU.
 """
 
 TILE = 48

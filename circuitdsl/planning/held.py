@@ -67,20 +67,19 @@ class Room:
     ) -> tuple[Held, ...]:
         """What no other step exceeds in both numbers. `captured` is there all the time; `running` while the plain runs are made.
 
-        Vectors and numbers of readouts stay until the last step.
+        Vectors and numbers of readouts stay until the last step; then they are put together.
         """
-        looks = iter(looked)
+        looks, told = iter(looked), 0
         live, found = captured, {Held(captured + running.each, running.fixed)}
         for step, freed in zip(steps, frees, strict=True):
             beside = self.measure(step, next(looks)) if isinstance(step, Measure) else self.beside(step)
             if not isinstance(step, Measure | Collect):
                 live += self.registers[step.out].elements
             found.add(Held(live + beside.each, beside.fixed))
-            if isinstance(step, Collect):
-                live += 2 * self.shape.width
-            elif isinstance(step, Measure):
-                live += 2 * len(step.readouts)
-            live -= sum(self.registers[number].elements for number in freed)
+            said = 2 * (self.shape.width if isinstance(step, Collect) else len(step.readouts) if isinstance(step, Measure) else 0)
+            told += said
+            live += said - sum(self.registers[number].elements for number in freed)
+        found.add(Held(live + told))
         most: list[Held] = []
         for one in sorted(found, reverse=True):
             if not most or one.fixed > most[-1].fixed:
