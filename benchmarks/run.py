@@ -32,7 +32,7 @@ from circuitdsl.models.adapter import TransformerAdapter
 
 HERE = Path(__file__).parent
 MEMORY = 0.5e9
-STRAY = 0.05
+STRAY = 0.02
 """Share of predictions that may be off: some hundredths of a second are what else a machine does."""
 COMPARED = 16
 """Prompts on which peers are run: with 64 one of them takes 11 GB."""
