@@ -4,9 +4,10 @@ import math
 from statistics import NormalDist
 
 from circuitdsl.borders.hypothesis import Comparison
-from circuitdsl.borders.measure import Estimand, ProportionOf
+from circuitdsl.borders.measure import Estimand, MeanOf, ProportionOf
 from circuitdsl.borders.verdict import Estimate
 from circuitdsl.statistics.samples import Sample
+from circuitdsl.statistics.tails import AgreedTails
 
 POWER = 0.8
 MOST_PROMPTS = 1_000_000
@@ -24,13 +25,18 @@ def prompts_to_decide(estimand: Estimand, estimate: Estimate, comparison: Compar
     """How many prompts in all would decide with probability 0.8, were the truth what is estimated now.
 
     `level` is the one-sided level that the claim has to reach. Means and ratios: n ((z_level + z_power) · error / distance)², the
-    distance being to the nearest bound. Shares: the two-proportion form with the variance at the bound. None if the estimate lies
-    on a bound, or above a million.
+    distance being to the nearest bound; where all prompts agree, what Markov's bound or the sign test needs. Shares: the two-proportion
+    form with the variance at the bound. None if the estimate lies on a bound, or above a million.
     """
     if estimate.value is None or not estimate.n:
         return None
     bound = min(bounds(comparison), key=lambda theta: abs(estimate.value - theta))  # type: ignore[operator]
     distance = abs(estimate.value - bound)
+    if estimate.standard_error == 0 and isinstance(estimand, MeanOf) and estimand.within is not None:
+        one = AgreedTails(estimate.value, *estimand.within, 1)
+        chance = min(one.above(bound), one.below(bound))
+        needed = math.log(level) / math.log(chance) if 0 < chance < 1 else MOST_PROMPTS * chance
+        return max(estimate.n + 1, math.ceil(needed)) if needed < MOST_PROMPTS else None
     if estimate.standard_error == 0 and not isinstance(estimand, ProportionOf):
         return max(estimate.n + 1, math.ceil(-math.log2(level)))
     if distance == 0 or estimate.standard_error is None:

@@ -116,6 +116,27 @@ def test_a_handful_of_equal_prompts_decides_nothing(ask):
     assert verdict.members[0].prompts_to_decide == 6
 
 
+@pytest.mark.parametrize(("operator", "value", "chance"), [(">=", 0.9, 0.95), (">=", 0.0, 0.5), ("<=", 0.9, 0.95), (">=", -1.0, 0.0)])
+def test_numbers_of_a_known_range_that_agree_say_no_more_than_that_range_allows(ask, operator, value, chance):
+    """Were the mean 0.9, a prompt could be 1 with probability 0.95 and −1 otherwise: twenty ones are no surprise."""
+    n = 20
+    member = ask(MeanOf(column("x"), within=(-1.0, 1.0)), {"x": np.ones(n)}, operator, value).members[0]
+    p = member.p_support if operator == ">=" else member.p_refute
+    assert p == pytest.approx(chance**n)
+    assert member.outcome == ("inconclusive" if value == 0.9 else "supported")
+    assert member.estimate.high == 1.0 and member.estimate.low == pytest.approx(2 * 0.025 ** (1 / n) - 1)
+    if value == 0.9:
+        needed = member.prompts_to_decide
+        more = ask(MeanOf(column("x"), within=(-1.0, 1.0)), {"x": np.ones(needed)}, operator, value).members[0]
+        fewer = ask(MeanOf(column("x"), within=(-1.0, 1.0)), {"x": np.ones(needed - 1)}, operator, value).members[0]
+        assert (fewer.outcome, more.outcome) == ("inconclusive", "supported" if operator == ">=" else "refuted")
+
+
+def test_a_bound_that_is_the_number_itself_is_never_decided(ask):
+    member = ask(MeanOf(column("x"), within=(0.0, 1.0)), {"x": np.full(50, 0.5)}, ">=", 0.5).members[0]
+    assert member.p_support == member.p_refute == 1.0 and member.prompts_to_decide is None
+
+
 def test_one_prompt_is_not_testable(ask):
     verdict = ask(X, {"x": np.ones(1)}, ">=", 0.5)
     assert verdict.outcome == "not testable" and "1 prompt" in verdict.reason
