@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.drawing import pyplot
 from benchmarks.setting import SEED, Batch, circuit_a, circuit_of_everything, hypothesis, model
 from benchmarks.timing import forward, least, warm
 from benchmarks.work import Work, value_alone
@@ -108,11 +109,7 @@ def _layers(layers: int, known: Machine, prompts: int) -> Point:
 
 
 def draw(series: Mapping[str, Sequence[Point]], known: Machine, path: Path) -> None:
-    import matplotlib
-
-    matplotlib.use("svg")
-    import matplotlib.pyplot as plt
-
+    plt = pyplot()
     lines = (
         ("plain pass of transformers", "--", "#666666", lambda p: p.plain),
         ("circuit, base runs cached", "o-", "#1f5fa8", lambda p: p.circuit),
@@ -142,6 +139,7 @@ def draw(series: Mapping[str, Sequence[Point]], known: Machine, path: Path) -> N
 
 def curves(small: bool = False, folder: Path = RESULTS) -> None:
     """Measures, writes the numbers, and draws them."""
+    pyplot()
     known = calibrate()
     series = measure(known, small)
     folder.mkdir(exist_ok=True)

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
+from benchmarks.drawing import pyplot
 from benchmarks.setting import CLASSES, EDGES, SEED, TOKENS, model
 from benchmarks.straightforward import Straightforward
 from benchmarks.timing import timed
@@ -208,11 +209,7 @@ class Kept:
 
 
 def draw(every: Sequence[Series], kept: Kept, path: Path) -> None:
-    import matplotlib
-
-    matplotlib.use("svg")
-    import matplotlib.pyplot as plt
-
+    plt = pyplot()
     with plt.rc_context({"svg.fonttype": "none", "svg.hashsalt": "scrubbing", "font.size": 9}):
         figure, axes = plt.subplots(1, len(every), figsize=(3.2 * len(every), 3.2), sharey=True, layout="constrained")
         for axis, series in zip(axes, every, strict=True):
@@ -241,6 +238,7 @@ def draw(every: Sequence[Series], kept: Kept, path: Path) -> None:
 
 def curves(small_sizes: bool = False, folder: Path = RESULTS, resume: bool = False) -> bool:
     """Measures what is not kept yet, the cheapest first; False if that was interrupted. Draws what there is in any case."""
+    pyplot()
     adapter = small() if small_sizes else model()
     every = all_series(small_sizes)
     folder.mkdir(exist_ok=True)
