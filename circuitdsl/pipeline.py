@@ -164,12 +164,12 @@ def lower_figure(hypothesis: Hypothesis, algebra: Algebra, edges: bool) -> "tupl
     return (Asked(Claim("figure", "figure", "", metric=metric), lowered, hypothesis.default, part, rows),)
 
 
-def machine(flags: Flags, again: bool = False) -> "Machine":
-    """What predictions of time need to know of this machine: measured once, which takes a second; with `again` looked at in passing."""
+def machine(flags: Flags) -> "Machine":
+    """What predictions of time need to know of this machine: measured once a day, which takes about a second."""
     from circuitdsl.borders.folders import cache_folder
     from circuitdsl.engine.machine import machine as measured
 
-    return measured(cache_folder(), flags.device, flags.dtype, again=again)
+    return measured(cache_folder(), flags.device, flags.dtype)
 
 
 def plan(hypothesis: Hypothesis, asked: "Sequence[Asked | Looking]", memory: int | None = None, machine: "Machine | None" = None) -> "Plan":

@@ -11,7 +11,7 @@ from circuitdsl import __version__
 from circuitdsl.borders.flags import Flags, Progress, quiet
 from circuitdsl.borders.hypothesis import Hypothesis
 from circuitdsl.borders.values import Algebra
-from circuitdsl.pipeline import fetch, judge, lower, lower_figure, machine, measure, plan, read, resolve, settle
+from circuitdsl.pipeline import fetch, judge, lower, lower_figure, measure, plan, read, resolve, settle
 
 if TYPE_CHECKING:
     from circuitdsl.borders.evidence import Evidence
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 CACHE = 2 * 10**9
 """Bytes of plain runs that are kept on disk unless told otherwise."""
-MOMENT = 3.0
-"""Seconds: of what takes less, nobody asks beforehand how long it takes."""
 
 
 def base_runs(loaded: "Loaded", flags: Flags) -> "RunsOnDisk | None":
@@ -84,8 +82,6 @@ def verify(path: Path, flags: Flags, progress: Progress = quiet) -> "Evidence":
     else:
         numbers = run(plan(hypothesis, [*asked, *figure], flags.memory), "measuring")
         verdicts = judge(hypothesis, asked, numbers)
-    if time.perf_counter() - started > MOMENT:
-        machine(flags, again=True)  # so that `plan` can say how long the next run takes
     progress("judging", 1.0)
     shown = prompts[(hypothesis.verifying or hypothesis.exploring)[0]].tokens
     tokens = [tokenizer.decode([token]) for token in shown] if tokenizer else [str(token) for token in shown]

@@ -85,8 +85,6 @@ class MeanOf:
     of: Combination
     absolute: bool = False
     banks: bool = False
-    within: tuple[float, float] | None = None
-    """The least and the greatest that a prompt can have, of what takes a few values: many equal ones then say how much."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,11 +166,11 @@ def _scored(task: _Task, fitted: Mapping[str, Fitted], seen: Sequence[int], held
         right, control = f"{member}: right", f"{member}: control right"
         area, seed = task.score == "auc", task.hypothesis.settings.seed
         permuted = PermutedOf(f"{member}: {'score' if area else 'decoded'}", "positive" if area else "label", area, seed)
-        accuracy, selectivity = ProportionOf(right), MeanOf(difference(right, control), within=(-1.0, 1.0))
+        accuracy, selectivity = ProportionOf(right), MeanOf(difference(right, control))
         judged: Estimand = selectivity if task.selective else AucOf(f"{member}: score", "positive") if area else accuracy
         beside: dict[str, Estimand] = {"accuracy": accuracy, "commonest class": ProportionOf("guess right"), "p (permuted)": permuted}
         if types is not None:
-            beside |= {"control task": MeanOf(column(control), within=(0.0, 1.0)), "selectivity": selectivity}
+            beside |= {"control task": MeanOf(column(control)), "selectivity": selectivity}
         beside = {name: estimand for name, estimand in beside.items() if estimand != judged}
         members.append(Member(member, judged, beside, about=member))
         watches.append(Guesses(member, permuted, selectivity if types is not None else None))

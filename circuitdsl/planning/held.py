@@ -76,7 +76,7 @@ class Room:
             if not isinstance(step, Measure | Collect):
                 live += self.registers[step.out].elements
             found.add(Held(live + beside.each, beside.fixed))
-            said = 2 * (self.shape.width if isinstance(step, Collect) else len(step.readouts) if isinstance(step, Measure) else 0)
+            said = 2 * _told(step, self.shape.width)
             told += said
             live += said - sum(self.registers[number].elements for number in freed)
         found.add(Held(live + told))
@@ -229,3 +229,15 @@ def _apart(index: Index) -> bool:
 
 def _count(index: Index, every: int) -> int:
     return every if index is None else len(index)
+
+
+def _told(step: Step, width: int) -> int:
+    """Numbers, and those of vectors, that a step leaves for readouts."""
+    match step:
+        case Collect():
+            return width
+        case Measure(readouts=readouts):
+            return len(readouts)
+        case Attend(patterns=patterns):
+            return len(patterns)
+    return 0

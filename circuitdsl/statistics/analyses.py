@@ -15,7 +15,7 @@ NOISE = 1e-6
 
 @dataclass(frozen=True)
 class Analysis:
-    """`tails` is None if nothing can be tested, for the `reason`; `exact` if every prompt gives the same number."""
+    """`tails` is None if nothing can be tested, for the `reason`; `exact` if every prompt, or every one of a template, gives one number."""
 
     estimate: Estimate
     tails: Tails | None = None

@@ -4,10 +4,9 @@ import math
 from statistics import NormalDist
 
 from circuitdsl.borders.hypothesis import Comparison
-from circuitdsl.borders.measure import Estimand, MeanOf, ProportionOf
+from circuitdsl.borders.measure import Estimand, ProportionOf
 from circuitdsl.borders.verdict import Estimate
 from circuitdsl.statistics.samples import Sample
-from circuitdsl.statistics.tails import AgreedTails
 
 POWER = 0.8
 MOST_PROMPTS = 1_000_000
@@ -21,24 +20,19 @@ def bounds(comparison: Comparison) -> tuple[float, ...]:
     return (comparison.value - margin, comparison.value + margin)
 
 
-def prompts_to_decide(estimand: Estimand, estimate: Estimate, comparison: Comparison, level: float) -> int | None:
+def prompts_to_decide(estimand: Estimand, estimate: Estimate, comparison: Comparison, level: float, units: int | None = None) -> int | None:
     """How many prompts in all would decide with probability 0.8, were the truth what is estimated now.
 
-    `level` is the one-sided level that the claim has to reach. Means and ratios: n ((z_level + z_power) · error / distance)², the
-    distance being to the nearest bound; where all prompts agree, what Markov's bound or the sign test needs. Shares: the two-proportion
-    form with the variance at the bound. None if the estimate lies on a bound, or above a million.
+    `level` is the one-sided level that the claim has to reach; `units` of the prompts are independent, all if it is not said. Means
+    and ratios: n ((z_level + z_power) · error / distance)², the distance being to the nearest bound; where all are alike, what the sign
+    test needs. Shares: the two-proportion form with the variance at the bound. None if the estimate lies on a bound, or above a million.
     """
     if estimate.value is None or not estimate.n:
         return None
     bound = min(bounds(comparison), key=lambda theta: abs(estimate.value - theta))  # type: ignore[operator]
     distance = abs(estimate.value - bound)
-    if estimate.standard_error == 0 and isinstance(estimand, MeanOf) and estimand.within is not None:
-        one = AgreedTails(estimate.value, *estimand.within, 1)
-        chance = min(one.above(bound), one.below(bound))
-        needed = math.log(level) / math.log(chance) if 0 < chance < 1 else MOST_PROMPTS * chance
-        return max(estimate.n + 1, math.ceil(needed)) if needed < MOST_PROMPTS else None
     if estimate.standard_error == 0 and not isinstance(estimand, ProportionOf):
-        return max(estimate.n + 1, math.ceil(-math.log2(level)))
+        return max(estimate.n + 1, math.ceil(math.ceil(-math.log2(level)) * estimate.n / (units or estimate.n)))
     if distance == 0 or estimate.standard_error is None:
         return None
     size, power = NormalDist().inv_cdf(1 - level), NormalDist().inv_cdf(POWER)

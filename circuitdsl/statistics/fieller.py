@@ -109,8 +109,8 @@ def analyse_ratio(estimand: RatioOf, columns: Mapping[str, np.ndarray], sample: 
     residuals = (numerator - ratio * denominator) / of.below
     draws = components(residuals, sample) if residuals.ndim == 2 else None
     tolerance /= abs(of.below)
-    alike = [np.atleast_2d(residuals).mean(axis=0), *([residuals.mean(axis=-1)] if estimand.banks else [])]
-    exact = all(np.ptp(means) <= tolerance * max(1.0, abs(ratio)) for means in alike)
+    each, most = np.atleast_2d(residuals).mean(axis=0), tolerance * max(1.0, abs(ratio))
+    exact = sample.spread(each) <= most and (not estimand.banks or np.ptp(residuals.mean(axis=-1)) <= most)
     low, high = (ratio, ratio) if exact else (low, high)
     tails: Tails = StudentTails(of.statistic, of.degrees)
     if estimand.absolute:
@@ -123,9 +123,9 @@ def analyse_ratio(estimand: RatioOf, columns: Mapping[str, np.ndarray], sample: 
         standard_error=0.0 if exact else math.sqrt(of.variance(ratio)) / abs(of.below),
         n=sample.n,
         method=f"{_named(estimand)}, Fieller's interval ({of.degrees:.3g} df), {sample.method}",
-        note=joined("the same ratio on every prompt" if exact else "", draws.note if draws else ""),
+        note=joined(sample.agreement("ratio", each, most) if exact else "", draws.note if draws else ""),
     )
-    return Analysis(estimate, tails, exact, tolerance, sample.units)
+    return Analysis(estimate, tails, exact, tolerance, sample.alike(each, most) if exact else sample.units)
 
 
 def analyse_spread(estimand: SpreadOf, columns: Mapping[str, np.ndarray], sample: Sample, confidence: float) -> Analysis:

@@ -10,7 +10,7 @@ from circuitdsl.borders.verdict import Estimate
 from circuitdsl.statistics.analyses import Analysis, combine, joined, noise
 from circuitdsl.statistics.replicates import components
 from circuitdsl.statistics.samples import Sample
-from circuitdsl.statistics.tails import AgreedTails, StudentTails, student_quantile
+from circuitdsl.statistics.tails import StudentTails, student_quantile
 
 
 def mean_interval(values: np.ndarray, sample: Sample, confidence: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -22,7 +22,7 @@ def mean_interval(values: np.ndarray, sample: Sample, confidence: float) -> tupl
 
 
 def analyse_mean(estimand: MeanOf, columns: Mapping[str, np.ndarray], sample: Sample, confidence: float) -> Analysis:
-    """`columns` [N] or [R, N]. A column that is the same on every prompt has that number as its interval, unless its range is known."""
+    """`columns` [N] or [R, N]. A column that is the same on every prompt, or on all of a template, has its mean as interval."""
     values = combine(estimand.of, columns)
     if estimand.absolute:
         values = np.abs(values.mean(axis=0) if values.ndim == 2 else values)
@@ -33,16 +33,10 @@ def analyse_mean(estimand: MeanOf, columns: Mapping[str, np.ndarray], sample: Sa
     error, degrees = math.sqrt(sample.variance(values)), float(sample.degrees(values))
     if by_bank is not None:
         error, degrees = between_banks(error, degrees, by_bank)
-    if (np.ptp(values) <= tolerance and (by_bank is None or np.ptp(by_bank) <= tolerance)) or error == 0:
-        note = "the same on every prompt"
-        if estimand.within is not None:
-            tails = AgreedTails(value, *estimand.within, sample.units)
-            low, high = tails.interval(confidence)
-            method = f"mean of numbers from {tails.low:g} to {tails.high:g}, all equal: Markov's bound, {sample.method}"
-            estimate = Estimate(value=value, low=low, high=high, standard_error=0.0, n=sample.n, method=method, note=note)
-            return Analysis(estimate, tails, False, tolerance, sample.units)
+    if (sample.spread(values) <= tolerance and (by_bank is None or np.ptp(by_bank) <= tolerance)) or error == 0:  # which may underflow
+        note = sample.agreement("number", values, tolerance)
         estimate = Estimate(value=value, low=value, high=value, standard_error=0.0, n=sample.n, method=sample.method, note=note)
-        return Analysis(estimate, StudentTails(lambda theta: math.nan, 1.0), True, tolerance, sample.units)
+        return Analysis(estimate, StudentTails(lambda theta: math.nan, 1.0), True, tolerance, sample.alike(values, tolerance))
     half = error * student_quantile((1 + confidence) / 2, degrees)
     estimate = Estimate(
         value=value,

@@ -55,6 +55,22 @@ class Sample:
         """
         return (self.between(values) if self.kind == "clusters" else self._within(values)).sum(axis=-1)
 
+    def spread(self, values: np.ndarray) -> float:
+        """The largest difference of two of the [N] within a stratum, or of two clusters' means: what the variance is made of."""
+        if self.kind == "clusters":
+            return float(np.ptp(np.bincount(self.codes, values) / self.sizes))
+        return float(max(np.ptp(values[self.codes == code]) for code in range(len(self.sizes))))
+
+    def alike(self, values: np.ndarray, tolerance: float) -> int:
+        """How many independent things say so, where all are alike: those of the smallest stratum where strata differ."""
+        return self.units if self.kind == "clusters" or np.ptp(values) <= tolerance else int(self.sizes.min())
+
+    def agreement(self, what: str, values: np.ndarray, tolerance: float) -> str:
+        """In words, where all are alike."""
+        if np.ptp(values) <= tolerance:
+            return f"the same {what} on every prompt"
+        return f"the same {what} in every template" if self.kind == "clusters" else f"the same {what} on every prompt of a template"
+
     def between(self, values: np.ndarray) -> np.ndarray:
         """Each cluster's part of the variance of the mean, [..., G]."""
         residuals = values - values.mean(axis=-1, keepdims=True)

@@ -55,34 +55,6 @@ class BetaTails:
 
 
 @dataclass(frozen=True)
-class AgreedTails:
-    """Tails of a mean where all n prompts give one `value` and none can leave [low, high].
-
-    By Markov's inequality a prompt is at least `value` with probability at most (θ − low) / (value − low) where its mean is θ below it.
-    """
-
-    value: float
-    low: float
-    high: float
-    n: int
-    shift: bool = False
-
-    def above(self, theta: float) -> float:
-        return self._all(theta - self.low, self.value - self.low)
-
-    def below(self, theta: float) -> float:
-        return self._all(self.high - theta, self.high - self.value)
-
-    def _all(self, mean: float, found: float) -> float:
-        """The chance that n prompts are all that far from an end of the range, at most, with so far a mean."""
-        return 1.0 if mean >= found else max(0.0, mean / found) ** self.n
-
-    def interval(self, confidence: float) -> tuple[float, float]:
-        root = ((1 - confidence) / 2) ** (1 / self.n)
-        return self.low + root * (self.value - self.low), self.high - root * (self.high - self.value)
-
-
-@dataclass(frozen=True)
 class FoldedTails:
     """Tails of the absolute value of something with tails."""
 

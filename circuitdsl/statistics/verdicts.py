@@ -196,7 +196,7 @@ def _member(one: _Examined, number: int, adjusted: tuple[float, float], factors:
             plain_ratio = analyse_ratio(member.estimand.of, one.question.columns, one.sample, 1 - 2 * level)
             reason = what_would_decide_bounded(analysis.estimate, plain_ratio.estimate, comparison, member.estimand.slots)
         else:
-            prompts = prompts_to_decide(member.estimand, analysis.estimate, comparison, level / factor)
+            prompts = prompts_to_decide(member.estimand, analysis.estimate, comparison, level / factor, analysis.units)
             reason = why_undecided(analysis.estimate, comparison, prompts, one.sample)
     judged = {
         "outcome": outcome,

@@ -4,8 +4,6 @@ import json
 import time
 from dataclasses import asdict, replace
 
-import pytest
-
 from circuitdsl.borders.plan import Machine, Request
 from circuitdsl.borders.values import Algebra, Readout, Run
 from circuitdsl.engine.machine import known, machine
@@ -23,26 +21,11 @@ def test_a_calibration_is_kept_and_a_damaged_one_made_again(tmp_path):
     assert json.loads(kept.read_text()).keys() == {"flops", "bytes", "operation", "memory", "made"}
 
 
-@pytest.mark.parametrize("wrong", [{"flops": 1e6}, {"operation": 1e-2}, {"bytes": 1e6}])
-def test_what_was_measured_at_a_busy_moment_is_measured_anew(tmp_path, wrong):
-    """A machine that is far faster than it was said to be; one that seems slower now may be busy now."""
+def test_a_calibration_is_believed_for_a_day(tmp_path):
     first = machine(tmp_path)
     [kept] = (tmp_path / "machines").iterdir()
-    kept.write_text(json.dumps(asdict(replace(first, **wrong))))
-    assert known(tmp_path) == replace(first, **wrong)
-    assert machine(tmp_path) == replace(first, **wrong)  # until it is asked for
-    again = machine(tmp_path, again=True)
-    assert again.made > first.made and again.flops > 1e7 and again.operation < 5e-3 and again.bytes > 1e7 and known(tmp_path) == again
-    fast = replace(again, flops=1e18, bytes=1e18, operation=1e-12)
-    kept.write_text(json.dumps(asdict(fast)))
-    assert machine(tmp_path, again=True) == fast
-
-
-def test_a_calibration_is_believed_for_a_week(tmp_path):
-    first = machine(tmp_path)
-    [kept] = (tmp_path / "machines").iterdir()
-    for days, believed in ((6, True), (8, False), (-1, False)):
-        old = replace(first, made=time.time() - days * 86_400)
+    for hours, believed in ((23, True), (25, False), (-1, False)):
+        old = replace(first, made=time.time() - hours * 3600)
         kept.write_text(json.dumps(asdict(old)))
         assert (known(tmp_path) == old) is believed
 
