@@ -16,7 +16,7 @@ from circuitdsl.borders.document import Document, Model
 from circuitdsl.borders.flags import Flags, Progress, quiet
 from circuitdsl.borders.hypothesis import Claim, Hypothesis, ModelName
 from circuitdsl.borders.measure import Lowered, Search
-from circuitdsl.borders.source import CircError, Diagnostic
+from circuitdsl.borders.source import CircError, Diagnostic, Span
 from circuitdsl.borders.values import Algebra
 
 if TYPE_CHECKING:
@@ -109,8 +109,10 @@ def _placed(document: Document, flags: Flags, find: Callable[[], Found]) -> Foun
 def lower(hypothesis: Hypothesis, algebra: Algebra) -> "tuple[Asked | Looking, ...]":
     """Every claim to the values it needs, with the rows it is measured on: measurements explore, verdicts verify.
 
-    A claim that has to look first gives a `Looking`, on exploring rows.
+    A claim that has to look first gives a `Looking`, on exploring rows. Raises CircError C106 where the file has no prompts (yet).
     """
+    if not hypothesis.distributions:
+        raise CircError([Diagnostic("C106", "the file has no prompts to measure on", Span(), hint="add `prompts clean { … }`")])
     from circuitdsl.measures import measures
     from circuitdsl.measures.replicates import lower_redrawn
 
@@ -154,9 +156,10 @@ def lower_figure(hypothesis: Hypothesis, algebra: Algebra, edges: bool) -> "tupl
     from circuitdsl.measures.circuits import lower_graph
     from circuitdsl.reports.record import Asked
 
-    if not (hypothesis.edges and hypothesis.metrics and hypothesis.settings.ablate):
+    named = [claim.metric for claim in hypothesis.claims if claim.metric]
+    metric = next((one for one in [*named, *hypothesis.metrics] if hypothesis.default in hypothesis.metrics[one].bound), None)
+    if not (hypothesis.edges and metric and hypothesis.settings.ablate):
         return ()
-    metric = next((claim.metric for claim in hypothesis.claims if claim.metric), next(iter(hypothesis.metrics)))
     lowered = lower_graph(hypothesis, algebra, metric, edges)
     judged = any(claim.comparison for claim in hypothesis.claims)
     part: Part = "verifying" if judged or not hypothesis.exploring else "exploring"  # measurements leave the other prompts unseen

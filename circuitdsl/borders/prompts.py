@@ -161,6 +161,8 @@ class Metric:
     position: str = "END"
     positions: "Mapping[str, np.ndarray]" = field(default_factory=dict)
     """`position` on the rows of each distribution [N]: where "beats", "top1" and "kl" readouts look."""
+    lacking: "Mapping[str, str]" = field(default_factory=dict)
+    """In words, why it is not bound to the others."""
 
     def whole(self, labels: str) -> bool:
         """Whether it needs the logits of the whole vocabulary, not only those of the tokens that it names."""

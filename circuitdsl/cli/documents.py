@@ -88,14 +88,14 @@ def counted(number: int, what: str) -> str:
 def summary(hypothesis: "Hypothesis") -> str:
     """What a clean file holds, in one line."""
     claims = [claim for claim in hypothesis.claims if claim.comparison]
-    prompts = hypothesis.distributions[hypothesis.default]
+    prompts = hypothesis.distributions.get(hypothesis.default)
     edges = counted(len(hypothesis.edges), "edge") + f" as written ({len(hypothesis.links)} between units)"
     parts = [
         counted(len([node for node in hypothesis.nodes.values() if node.name not in ("embed", "logits")]), "node"),
         edges,
         counted(len(claims), "claim"),
         counted(len(hypothesis.claims) - len(claims), "measurement"),
-        f"{counted(len(prompts), 'prompt')} in {counted(len(prompts.rows_by_layout()), 'layout')}",
+        f"{counted(len(prompts), 'prompt')} in {counted(len(prompts.rows_by_layout()), 'layout')}" if prompts else "no prompts",
     ]
     return "ok: " + ", ".join(parts)
 

@@ -41,8 +41,9 @@ def _cache(given: str | None) -> int | None:
 
 
 def size(text: str, named: str = "--memory") -> int:
-    """Bytes of `2GB`, `512MiB`, `1.5g`. Raises a usage error for anything else."""
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?i?)b?\s*", text.lower())
+    """Bytes of `2GB`, `512MiB`, `1.5g`, `1000B`. Raises a usage error for anything else, a number without a unit too."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(?=[bkmgt])([kmgt]?i?)b?\s*", text.lower())
     if not found or found[2] not in _UNITS or len(found[1]) > LONGEST or not float(found[1]):
-        raise typer.BadParameter(f"`{text}` is not a size; write for example 2GB or 512MiB", param_hint=named)
+        off = "" if named == "--memory" else ", or off"
+        raise typer.BadParameter(f"`{text}` is not a size; write for example 2GB or 512MiB{off}", param_hint=named)
     return int(float(found[1]) * _UNITS[found[2]])

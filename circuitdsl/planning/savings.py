@@ -70,7 +70,9 @@ class Savings:
 
     def found(self, plain: float) -> tuple[Saving, ...]:
         """`plain`: operations of one pass over all rows."""
-        every, longest = sum(self._lengths.values()), max(self._lengths, default=0)
+        if not self._lengths:  # nothing is asked
+            return ()
+        every, longest = sum(self._lengths.values()), max(self._lengths)
         self._add(TOGETHER, LISTS, every, self._panels, 0)
         actual = sum(cost.forward(self._shape, length).times(n).flops for length, n in self._lengths.items())
         padded = cost.forward(self._shape, longest).times(every).flops

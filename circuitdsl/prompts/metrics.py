@@ -73,18 +73,21 @@ class Metrics:
             positions: dict[str, Callable[[], np.ndarray]] = {}
             mistakes: list[Mistake] = []
             warnings: list[Mistake] = []
+            lacking: dict[str, str] = {}
             for distribution, labelling in labellings.items():
                 binder = _Binder(self, labelling, Lookup(labelling, self.tokens, self.taken))
                 expression, where = binder.whole(statement)
                 if not binder.mistakes:
                     bound[distribution], positions[distribution] = expression, _indices(where)
                     warnings = warnings or binder.lookup.warnings
-                elif not mistakes and (not bound or not labelling.distribution.paired):
+                    continue
+                lacking[distribution] = binder.mistakes[0].message
+                if not mistakes and (not bound or not labelling.distribution.paired):
                     mistakes = binder.mistakes
             if bound:
                 text = self.source.text[statement.value.span.start : statement.value.span.end]
                 position = str(role(statement.position, {})) if statement.position else "END"
-                found[name] = Metric(name, text, statement.lower, Late(bound), position, Late(positions))
+                found[name] = Metric(name, text, statement.lower, Late(bound), position, Late(positions), lacking)
                 if not statement.lower and not mistakes and _signs(statement.value) == {-1}:
                     hint = "write `, lower` behind it if less is better, or turn it round"
                     self.findings.warn("W038", statement.value.span, f"`{name}` falls as the answer becomes likelier", hint)

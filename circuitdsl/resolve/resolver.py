@@ -96,6 +96,7 @@ class _Resolution:
         options = Options(space, scope, nodes, positions, settings, problems)
         found = Claims(program, self.measures, space, scope, paths, options, bool(edge_statements), problems).resolve(claims)
         check_donors(found, settings, space, problems)
+        self._check_metrics(space, found)
         default = space.distributions.get(space.default)
         exploring, verifying = split(default, settings.explore or 0, settings.seed) if default else ((), ())
         self._check_rows(space, settings.explore or 0, found, (exploring, verifying))
@@ -201,6 +202,15 @@ class _Resolution:
             if measure is not None and about_circuit(measure, words) and "on" in words:
                 named.append(words["on"])
         return list(dict.fromkeys(named))
+
+    def _check_metrics(self, space: PromptSpace, claims: Sequence[Claim]) -> None:
+        """A metric reads what some prompts have; a claim must measure it on those."""
+        written = {claim.label.text: claim for one in self._all(doc.Claims) for claim in one.claims}
+        for claim in claims:
+            measured, metric = claim.options.get("on") or space.default, space.metrics.get(claim.metric or "")
+            if metric is not None and measured in metric.lacking:
+                message = f"`{metric.name}` cannot be measured on `{measured}`: {metric.lacking[measured]}"
+                self.problems.error("C236", message, written[claim.label].label.span, "declare what it reads, or measure on other prompts")
 
     def _check_rows(self, space: PromptSpace, share: float, claims: Sequence[Claim], parts: tuple[Sequence[int], Sequence[int]]) -> None:
         """Reports the first claim whose prompts are all in the other part, or too few to be looked at and to be scored on."""

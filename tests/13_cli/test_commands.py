@@ -11,13 +11,13 @@ from circuitdsl.cli.options import flags_of, size
 
 
 @pytest.mark.parametrize(
-    ("text", "count"), [("2GB", 2 * 10**9), ("512MiB", 512 * 2**20), ("1.5g", 1_500_000_000), ("100", 100), ("3 kb", 3000), ("1Ti", 2**40)]
+    ("text", "count"), [("2GB", 2 * 10**9), ("512MiB", 512 * 2**20), ("1.5g", 1_500_000_000), ("100B", 100), ("3 kb", 3000), ("1Ti", 2**40)]
 )
 def test_sizes(text, count):
     assert size(text) == count
 
 
-@pytest.mark.parametrize("text", ["", "GB", "two GB", "-1GB", "1XB", "1e9", "1.GB", "1i", "0", "0.0GB", "9" * 400 + "GB"])
+@pytest.mark.parametrize("text", ["", "GB", "2", "two GB", "-1GB", "1XB", "1e9", "1.GB", "1i", "0", "0.0GB", "9" * 400 + "GB"])
 def test_sizes_that_are_none(text):
     with pytest.raises(typer.BadParameter):
         size(text)
@@ -118,3 +118,43 @@ def test_the_evidence_of_several_files_as_json_is_a_document_each(circuitdsl, to
     first, end = json.JSONDecoder().raw_decode(ran.out)
     second, _ = json.JSONDecoder().raw_decode(ran.out[end:].lstrip())
     assert first["columns"] == second["columns"]
+
+
+@pytest.fixture
+def begun(tmp_path):
+    """`begun(statements)`: a file about the toy that is only begun."""
+    toy = Path(__file__).parents[2] / "hypotheses" / "toys" / "induction"
+
+    def write(statements: str) -> Path:
+        path = tmp_path / "begun.circ"
+        path.write_text(f'model "{toy}"\n{statements}\n')
+        return path
+
+    return write
+
+
+def test_a_file_that_is_only_begun_is_checked(circuitdsl, begun):
+    for statements in ("", "claims { }", "nodes { a = heads 0.0 }", "settings { seed = 1 }"):
+        assert "no prompts" in circuitdsl("check", begun(statements)).out
+
+
+def test_a_file_that_asks_for_nothing_is_verified(circuitdsl, begun, tmp_path):
+    ran = circuitdsl("verify", begun('prompts p { "red blue" }'), "--output", tmp_path / "out")
+    assert ran.status == 0 and "no claims" in ran.out
+
+
+def test_prompts_without_what_the_metric_reads_are_measured_without_it(circuitdsl, begun, tmp_path):
+    """The figure's effects need the metric on the first prompts; attention does not."""
+    statements = """
+vocab v = "red", "blue", "green", "white", "black"
+prompts p { "{a} {b}"; a, b in v distinct; answer a }
+prompts q from p { redraw a, b distinct; answer a wrong b }
+metric m = logit(answer) - logit(wrong)
+nodes { h = heads 1.0 }
+edges { embed -> h; h -> logits }
+settings { ablate = resample(q) }
+claims { looks: attention(h, query = b, key = a) >= 0 }
+"""
+    path = begun(statements)
+    assert circuitdsl("plan", path).status == 0
+    assert circuitdsl("verify", path, "--output", tmp_path / "out").status in (0, 1, 3)
