@@ -165,7 +165,12 @@ def _member_details(console: "Console", member: MemberVerdict, adjusted: Sequenc
     if member.reason:
         _field(console, "because", member.reason)
     if member.prompts_to_decide is not None:
-        _field(console, "to decide", f"about {member.prompts_to_decide:,} prompts would probably decide it")
+        _field(console, "to decide", f"about {member.prompts_to_decide:,} prompts would probably decide it{_judged(member)}")
+
+
+def _judged(member: MemberVerdict) -> str:
+    """`prompts = N` counts those that are explored as well, so the number is told beside that of now."""
+    return f" ({member.estimate.n:,} were judged)" if member.estimate.n else ""
 
 
 def _members(console: "Console", members: Sequence[MemberVerdict], adjusted: Sequence[str]) -> None:

@@ -205,6 +205,11 @@ CODES: dict[str, Code] = {
         "wrong kind of unit",
         "The measure exists for some kinds of units only. Attention patterns belong to heads.",
     ),
+    "C331": Code(
+        "metric that these prompts lack something for",
+        "The metric reads something, wrong answers for example, that the claim's prompts do not declare; other prompts of the file do. "
+        "Without `on = PROMPTS` a claim is measured on the file's first prompts.",
+    ),
     "C340": Code(
         "evidence that does not say what was looked at",
         "`found_on` names the evidence of the run that the hypothesis was found with. The file is not evidence, or was written before "
@@ -235,6 +240,11 @@ CODES: dict[str, Code] = {
         "edge that carries nothing",
         "Queries and MLPs read at their own position, keys and values at it and at those before. The sender's value is delivered at "
         "other positions, in every prompt, so cutting this edge changes nothing.",
+    ),
+    "W039": Code(
+        "attention to what comes later",
+        "A position attends to itself and to those before it. `key` lies behind `query` in every prompt, so the attention is 0 whatever "
+        "the head does; perhaps the two are the wrong way round.",
     ),
     "W036": Code(
         "found on another model",

@@ -103,6 +103,7 @@ class _Resolution:
         self._check_found_on(stated, space, found, verifying, model.name if model else self.shape.name)
         if problems.failed or model is None:
             raise _failure(program, problems)
+        self._check_looks(space, found)
         check_unused(program, scope, space, found, problems)
         used = {name for edge in edges.found for name in (edge.sender, edge.receiver)} | paths.named
         return Hypothesis(
@@ -210,7 +211,21 @@ class _Resolution:
             measured, metric = claim.options.get("on") or space.default, space.metrics.get(claim.metric or "")
             if metric is not None and measured in metric.lacking:
                 message = f"`{metric.name}` cannot be measured on `{measured}`: {metric.lacking[measured]}"
-                self.problems.error("C236", message, written[claim.label].label.span, "declare what it reads, or measure on other prompts")
+                self.problems.error("C331", message, written[claim.label].label.span, "declare what it reads, or measure on other prompts")
+
+    def _check_looks(self, space: PromptSpace, claims: Sequence[Claim]) -> None:
+        """Warns of attention from a query to keys that all come later: a slip, which would read as a finding."""
+        written = {claim.label.text: claim for one in self._all(doc.Claims) for claim in one.claims}
+        for claim in claims:
+            query, key = (claim.options.get(name) for name in ("query", "key"))
+            if not (query and key and self.shape.causal):
+                continue
+            layouts = space.distributions[claim.options.get("on") or space.default].rows_by_layout()
+            if all(min(layout.positions(key)) > max(layout.positions(query)) for layout in layouts):
+                looks, later = (", ".join(map(str, roles)) for roles in (query, key))
+                message = f"`{looks}` cannot attend to `{later}`, which comes later in every prompt: the attention is 0"
+                span = written[claim.label].label.span
+                self.problems.warning("W039", message, span, "`query` is the position that looks, `key` the one that is looked at")
 
     def _check_rows(self, space: PromptSpace, share: float, claims: Sequence[Claim], parts: tuple[Sequence[int], Sequence[int]]) -> None:
         """Reports the first claim whose prompts are all in the other part, or too few to be looked at and to be scored on."""

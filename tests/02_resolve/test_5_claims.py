@@ -22,6 +22,7 @@ prompts other from clean {{ redraw IO, S1 distinct }}
 prompts alone {{
   "Alice saw {{who}}"
   who in names
+  answer who wrong "they"
 }}
 metric m = logit(answer) - logit(wrong) @ END
 nodes {{
