@@ -1,6 +1,7 @@
 """`interchange`: whether a node's value on another prompt turns the output into that prompt's answer (interchange interventions)."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable
 
 from circuitdsl.borders.hypothesis import Claim, Hypothesis, Place
@@ -81,20 +82,27 @@ def _check(claim: Claim, hypothesis: Hypothesis) -> None:
     if second.paired != clean:
         hint = f"declare it as a counterfactual: `prompts {source} from {clean} {{ … }}`"
         raise refuse("C378", f"`{source}` is not the counterfactual of `{clean}`: its rows do not belong to them", hint)
-    changed: dict[str, int] = {}
+    changed = Counter[str]()
     for one, other in zip(first.prompts, second.prompts, strict=True):
-        for slot in {*one.values, *other.values}:
-            changed[slot] = changed.get(slot, 0) + (one.values.get(slot) != other.values.get(slot))
+        apart = {slot for slot in {*one.values, *other.values} if one.values.get(slot) != other.values.get(slot)}
+        changed.update(apart | {_whole(slot) for slot in apart})
     slots = set(claim.slots)
-    stray = sorted(slot for slot, count in changed.items() if count and slot not in slots)
+    wholes = {_whole(slot) for slot in slots}
+    others = {slot for slot in changed if _whole(slot) == slot and slot not in wholes}
+    stray = sorted(others | {slot for slot in changed if _whole(slot) in wholes - slots and slot not in slots | wholes})
     if stray:
         message = f"`{source}` changes {', '.join(f'`{slot}`' for slot in stray)} besides `{claim.slots[0]}`"
         raise refuse("C379", message, "the score would not say which of them the node carries")
-    same = next((slot for slot in claim.slots if not changed.get(slot)), None)
+    same = next((slot for slot in claim.slots if not changed[slot]), None)
     if same is not None:
         raise refuse("C379", f"`{source}` never changes `{same}`", f"write `{{ {same} = … }}` or `{{ redraw {same} distinct }}`")
     if any(prompt.answer is None or not prompt.wrong for prompt in second.prompts):
         raise refuse("C380", f"the prompts of `{source}` do not say what their answer is", "add `answer SLOT wrong SLOT` to them")
+
+
+def _whole(slot: str) -> str:
+    """The slot that a field belongs to: both change together."""
+    return slot.partition(".")[0]
 
 
 INTERCHANGE = Measure(

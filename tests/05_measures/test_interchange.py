@@ -110,6 +110,28 @@ def test_a_counterfactual_that_changes_more_is_refused():
         score((FIRST,), lambda x, y: (y, x))
 
 
+def with_fields(x, y, slot):
+    """A claim about X where X is an item with two fields; Y changes as well if x is told to be y's."""
+    hypothesis = file(copying().shape, lambda first, second: (x(first, second), y(first, second)))
+
+    def fields(prompt):
+        return replace(prompt, values={"X.name": prompt.values["X"], "X.other": prompt.values["X"] * 2, "Y.name": prompt.values["Y"]})
+
+    distributions = {name: replace(one, prompts=tuple(map(fields, one.prompts))) for name, one in hypothesis.distributions.items()}
+    claim = Claim("i", "interchange", "", "m", (Path("node", (FIRST,)),), (slot,), options={"from": "swap", "metric": "m"})
+    measures()["interchange"].check(claim, replace(hypothesis, distributions=distributions))
+
+
+def test_fields_of_a_slot_change_with_it():
+    with_fields(third, lambda x, y: y, "X")
+    with pytest.raises(CircError, match=r"C379.*changes `Y` besides `X`"):
+        with_fields(lambda x, y: y, lambda x, y: x, "X")
+    with pytest.raises(CircError, match=r"C379.*changes `X.other` besides `X.name`"):
+        with_fields(third, lambda x, y: y, "X.name")
+    with pytest.raises(CircError, match=r"C379.*never changes `X`"):
+        with_fields(lambda x, y: x, lambda x, y: y, "X")
+
+
 def test_a_counterfactual_that_changes_nothing_is_refused():
     with pytest.raises(CircError, match=r"C379.*never changes `X`"):
         score((FIRST,), lambda x, y: (x, y))
