@@ -66,12 +66,13 @@ def test_the_second_verify_reads_the_runs_and_finds_the_same(program, folder, tm
     path.write_text((HYPOTHESES / "ioi_smollm2.circ").read_text().split("claims {")[0] + CLAIMS)
     found = []
     for _ in range(2):
-        ran = program("verify", path, "--prompts", 16, "--no-edges", "--output", tmp_path / "out")
+        ran = program("verify", path, "--prompts", 24, "--no-edges", "--output", tmp_path / "out")
         assert ran.status in (0, 1, 3), ran.err
         found.append(json.loads((tmp_path / "out" / "ioi.evidence.json").read_text()))
     first, second = found
-    made = first["base_runs"]["stored"]
-    assert made > 0 and first["base_runs"]["made_because"] == {"not in the cache yet": made} and first["base_runs"]["read"] == 0
-    assert second["base_runs"] == {"read": made, "stored": 0, "made_because": {}, "not_stored_because": {}}
+    made, because = first["base_runs"]["stored"], first["base_runs"]["made_because"]
+    quick = because.pop("running takes less than 0.1 s", 0)  # of eight runs some may be, on a fast machine: those are made again
+    assert made > quick and because == {"not in the cache yet": made} and first["base_runs"]["read"] == 0
+    assert second["base_runs"]["read"] == made and sum(second["base_runs"]["made_because"].values()) == quick
     assert f"{made} read from the cache" in ran.out
     assert first["columns"] == second["columns"]
