@@ -241,14 +241,14 @@ CODES: dict[str, Code] = {
         "Queries and MLPs read at their own position, keys and values at it and at those before. The sender's value is delivered at "
         "other positions, in every prompt, so cutting this edge changes nothing.",
     ),
-    "W039": Code(
-        "attention to what comes later",
-        "A position attends to itself and to those before it. `key` lies behind `query` in every prompt, so the attention is 0 whatever "
-        "the head does; perhaps the two are the wrong way round.",
-    ),
     "W036": Code(
         "found on another model",
         "`found_on` names the evidence of a run on another model. What was found there may hold here too, and is then tested on a model "
         "that nobody looked at; but if the wrong file is named, prompts that were looked at go unnoticed.",
+    ),
+    "W039": Code(
+        "attention to what comes later",
+        "A position attends to itself and to those before it. `key` lies behind `query` in every prompt, so the attention is 0 whatever "
+        "the head does; perhaps the two are the wrong way round.",
     ),
 }

@@ -204,9 +204,13 @@ class _Resolution:
                 named.append(words["on"])
         return list(dict.fromkeys(named))
 
+    def _written(self) -> dict[str, doc.Claim]:
+        """Claims as they stand in the file, by label."""
+        return {claim.label.text: claim for one in self._all(doc.Claims) for claim in one.claims}
+
     def _check_metrics(self, space: PromptSpace, claims: Sequence[Claim]) -> None:
         """A metric reads what some prompts have; a claim must measure it on those."""
-        written = {claim.label.text: claim for one in self._all(doc.Claims) for claim in one.claims}
+        written = self._written()
         for claim in claims:
             measured, metric = claim.options.get("on") or space.default, space.metrics.get(claim.metric or "")
             if metric is not None and measured in metric.lacking:
@@ -215,7 +219,7 @@ class _Resolution:
 
     def _check_looks(self, space: PromptSpace, claims: Sequence[Claim]) -> None:
         """Warns of attention from a query to keys that all come later: a slip, which would read as a finding."""
-        written = {claim.label.text: claim for one in self._all(doc.Claims) for claim in one.claims}
+        written = self._written()
         for claim in claims:
             query, key = (claim.options.get(name) for name in ("query", "key"))
             if not (query and key and self.shape.causal):
@@ -229,7 +233,7 @@ class _Resolution:
 
     def _check_rows(self, space: PromptSpace, share: float, claims: Sequence[Claim], parts: tuple[Sequence[int], Sequence[int]]) -> None:
         """Reports the first claim whose prompts are all in the other part, or too few to be looked at and to be scored on."""
-        written = {claim.label.text: claim for one in self._all(doc.Claims) for claim in one.claims}
+        written = self._written()
         for claim in claims:
             measured = claim.options.get("on") or space.default
             distribution = space.distributions.get(measured)

@@ -74,5 +74,6 @@ def test_the_second_verify_reads_the_runs_and_finds_the_same(program, folder, tm
     quick = because.pop("running takes less than 0.1 s", 0)  # of eight runs some may be, on a fast machine: those are made again
     assert made > quick and because == {"not in the cache yet": made} and first["base_runs"]["read"] == 0
     assert second["base_runs"]["read"] == made and sum(second["base_runs"]["made_because"].values()) == quick
+    assert second["base_runs"]["stored"] <= quick
     assert f"{made} read from the cache" in ran.out
     assert first["columns"] == second["columns"]
