@@ -9,7 +9,7 @@ from circuitdsl.borders.flags import Flags
 
 LONGEST = 20
 """Digits of a size; what is longer is a mistake, and more than a number of the machine holds."""
-_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+_UNITS = {"b": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
 
 CACHE = "CIRCUITDSL_CACHE_SIZE"
@@ -42,8 +42,8 @@ def _cache(given: str | None) -> int | None:
 
 def size(text: str, named: str = "--memory") -> int:
     """Bytes of `2GB`, `512MiB`, `1.5g`, `1000B`. Raises a usage error for anything else, a number without a unit too."""
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(?=[bkmgt])([kmgt]?i?)b?\s*", text.lower())
-    if not found or found[2] not in _UNITS or len(found[1]) > LONGEST or not float(found[1]):
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(?:([kmgt]i?)b?|(b))\s*", text.lower())
+    if not found or len(found[1]) > LONGEST or not float(found[1]):
         off = "" if named == "--memory" else ", or off"
         raise typer.BadParameter(f"`{text}` is not a size; write for example 2GB or 512MiB{off}", param_hint=named)
-    return int(float(found[1]) * _UNITS[found[2]])
+    return int(float(found[1]) * _UNITS[found[2] or found[3]])

@@ -30,7 +30,7 @@ def describe(plan: Plan, hypothesis: Hypothesis, looking: int = 0, explain: bool
         lines[-1] += ", which is too little"
     if cost.seconds is not None:
         when = f"{datetime.fromtimestamp(cost.calibrated or 0, UTC):%Y-%m-%d}"
-        lines.append(f"time           about {_seconds(cost.seconds)} on this machine as measured on {when}, beside loading the model")
+        lines.append(f"time           {_seconds(cost.seconds)} on this machine as measured on {when}, beside loading the model")
     if explain:
         lines += [f"{'' if number else 'passes':<15}{line}" for number, line in enumerate(map(_saving, plan.savings))]
     if looking:
@@ -63,7 +63,9 @@ def _world(world: World) -> str:
 
 
 def _seconds(number: float) -> str:
-    return f"{number:.1f} s" if number < 10 else f"{number:.0f} s" if number < 120 else f"{number / 60:.0f} min"
+    if number < 0.1:
+        return "less than 0.1 s"
+    return "about " + (f"{number:.1f} s" if number < 10 else f"{number:.0f} s" if number < 120 else f"{number / 60:.0f} min")
 
 
 def _si(number: float) -> str:
