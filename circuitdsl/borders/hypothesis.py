@@ -8,6 +8,9 @@ from circuitdsl.borders.prompts import Distribution, Metric
 from circuitdsl.borders.source import Diagnostic, Source, Span
 from circuitdsl.borders.units import EMBED, LOGITS, Align, Layout, ModelShape, Port, Roles, Unit
 
+PromptPart = Literal["exploring", "verifying"]
+"""Measurements and searches look at the exploring part of the prompts, verdicts rest on the verifying one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -193,7 +196,7 @@ class Hypothesis:
         """Every link of the circuit, each once."""
         return tuple(dict.fromkeys(link for edge in self.edges for link in edge.links))
 
-    def rows(self, measured: str, part: Literal["exploring", "verifying"]) -> tuple[int, ...]:
+    def rows(self, measured: str, part: PromptPart) -> tuple[int, ...]:
         """Row numbers of a part. A distribution that is not paired with the default one is cut at the same numbers."""
         rows = self.exploring if part == "exploring" else self.verifying
         return tuple(row for row in rows if row < len(self.distributions[measured]))

@@ -91,10 +91,10 @@ def verify(
     4 the model fails a guard, 130 interrupted.
     """
     from circuitdsl.cli.progress import progress
+    from circuitdsl.pipeline.verifying import verify as run
     from circuitdsl.reports.files import check_output, write_evidence
     from circuitdsl.reports.text import render as render_text
     from circuitdsl.reports.text import status as status_of
-    from circuitdsl.run import verify as run
 
     if output and len({path.stem for path in files}) < len({path.resolve() for path in files}):
         raise typer.BadParameter("several files of one name would write over each other", param_hint="--output")
@@ -175,7 +175,7 @@ def render(
     model: Model = None,
 ) -> int:
     """Draw the circuit as SVG, PDF, PNG or DOT, or write it as GraphML for other programs."""
-    from circuitdsl.drawn import graph_of
+    from circuitdsl.pipeline.drawing import graph_of
 
     if isnan(width):
         raise typer.BadParameter("a width is a number of inches", param_hint="--width")
@@ -196,8 +196,8 @@ def render(
     path = output or file.with_name(f"{name}.{tree}.{ending}" if tree else f"{name}.{ending}")
     _not_over(file, path)
     if tree is not None:
-        from circuitdsl.drawn import tree_of
         from circuitdsl.figures import draw_tree
+        from circuitdsl.pipeline.drawing import tree_of
 
         draw_tree(tree_of(file, flags_of(model=model), tree, row), path, format=ending, width_in=width)
         print(f"wrote {path}")

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from circuitdsl.borders.evidence import (
     ModelRecord,
     ReadoutRecord,
 )
-from circuitdsl.borders.hypothesis import Claim, Hypothesis
+from circuitdsl.borders.hypothesis import Claim, Hypothesis, PromptPart
 from circuitdsl.borders.measure import AucOf, BoundedOf, Estimand, Lowered, MeanOf, PermutedOf, ProportionOf, RankOf, Search, SpreadOf
 from circuitdsl.borders.prompts import Distribution
 from circuitdsl.borders.source import Source
@@ -37,7 +37,7 @@ class _OnRows(Generic[Of]):
     claim: Claim
     lowered: Of
     measured: str
-    part: Literal["exploring", "verifying"]
+    part: PromptPart
     rows: tuple[int, ...]
     summary: str = ""
     """What the claim's measure tells, in words."""

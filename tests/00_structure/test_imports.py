@@ -90,7 +90,7 @@ def test_slow_libraries_are_imported_where_they_are_used(path):
 
 def test_every_folder_of_the_package_has_a_rule():
     folders = {path.name for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__"}
-    assert folders <= STAGES.keys() | {"cli"}
+    assert folders == STAGES.keys() | {"pipeline", "cli"}, "only the pipeline and the command line may import several stages"
 
 
 def test_nothing_imports_the_command_line():

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from circuitdsl.borders.flags import Flags
-from circuitdsl.run import verify
+from circuitdsl.pipeline.verifying import verify
 
 TOYS = Path(__file__).parents[2] / "hypotheses" / "toys"
 FILE = """

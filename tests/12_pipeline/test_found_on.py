@@ -5,8 +5,8 @@ import pytest
 from circuitdsl.borders.flags import Flags
 from circuitdsl.borders.source import CircError
 from circuitdsl.pipeline import read, resolve
+from circuitdsl.pipeline.verifying import verify
 from circuitdsl.reports.files import write_evidence
-from circuitdsl.run import verify
 
 FLAGS = Flags(settings={"prompts": 32, "explore": 0.5})
 SWEEP = "sweep: effect(each heads * -> logits, from = broken)"

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from circuitdsl import run
 from circuitdsl.borders.flags import Flags
 from circuitdsl.borders.values import Algebra
 from circuitdsl.pipeline import lower, read, resolve
+from circuitdsl.pipeline import verifying as run
 
 
 def test_a_search_without_prompts_to_choose_on(toy):

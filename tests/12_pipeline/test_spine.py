@@ -12,9 +12,9 @@ import pytest
 from circuitdsl.borders.flags import Flags
 from circuitdsl.borders.source import CircError
 from circuitdsl.borders.values import Algebra
-from circuitdsl.drawn import graph_of
 from circuitdsl.pipeline import lower, lower_figure, plan, read, resolve
-from circuitdsl.run import verify
+from circuitdsl.pipeline.drawing import graph_of
+from circuitdsl.pipeline.verifying import verify
 
 FLAGS = Flags(settings={"prompts": 16}, edges=False)
 
@@ -115,7 +115,7 @@ def test_a_toy_is_verified_without_transformers_once_its_token_ids_were_compared
 import sys
 from pathlib import Path
 from circuitdsl.borders.flags import Flags
-from circuitdsl.run import verify
+from circuitdsl.pipeline.verifying import verify
 verify(Path({str(toy)!r}), Flags(settings={{"prompts": 16}}, edges=False))
 sys.exit("transformers" in sys.modules)
 """

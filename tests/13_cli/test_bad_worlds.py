@@ -157,8 +157,8 @@ def C654_without_most_of_it(world):
 @recipe
 def C655_without_its_columns(world):
     from circuitdsl.borders.flags import Flags
+    from circuitdsl.pipeline.verifying import verify
     from circuitdsl.reports import files
-    from circuitdsl.run import verify
 
     world.patch.setattr(files, "LONGEST", 4)
     files.write_evidence(verify(world.folder / "toy.circ", Flags(edges=False, settings={"prompts": 8})), world.folder, "toy")

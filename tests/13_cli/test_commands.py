@@ -96,8 +96,8 @@ def test_several_files_are_verified_one_after_the_other_and_the_worst_status_cou
 
 
 def test_a_model_that_fails_a_guard_does_not_keep_the_other_files_from_being_verified(circuitdsl, toy, monkeypatch):
-    from circuitdsl import run
     from circuitdsl.borders.source import GuardError
+    from circuitdsl.pipeline import verifying as run
 
     other, verify = toy.with_name("other.circ"), run.verify
     other.write_text(toy.read_text())

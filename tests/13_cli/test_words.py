@@ -39,7 +39,7 @@ def test_usage(circuitdsl, arguments, words):
 
 
 def test_evidence_that_could_not_be_written_is_said_before_anything_is_measured(circuitdsl, toy, monkeypatch):
-    from circuitdsl import run
+    from circuitdsl.pipeline import verifying as run
 
     monkeypatch.setattr(run, "verify", lambda *_: pytest.fail("measured"))
     toy.with_suffix(".evidence.json").mkdir()
@@ -48,7 +48,7 @@ def test_evidence_that_could_not_be_written_is_said_before_anything_is_measured(
 
 
 def test_a_folder_that_is_a_link_to_nowhere_is_said_before_anything_is_measured(circuitdsl, toy, monkeypatch):
-    from circuitdsl import run
+    from circuitdsl.pipeline import verifying as run
 
     monkeypatch.setattr(run, "verify", lambda *_: pytest.fail("measured"))
     link = toy.with_name("link")

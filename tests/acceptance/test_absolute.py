@@ -8,7 +8,7 @@ import pytest
 
 from circuitdsl.borders.flags import Flags
 from circuitdsl.models.toys import TOYS
-from circuitdsl.run import verify
+from circuitdsl.pipeline.verifying import verify
 
 FOLDER = Path(__file__).parents[2] / "hypotheses"
 FILE = FOLDER / "induction_ports.circ"

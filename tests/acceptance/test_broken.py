@@ -240,7 +240,7 @@ def test_an_output_that_cannot_be_written(circuitdsl, toy, command):
 
 def test_an_output_that_cannot_be_written_is_said_before_anything_is_measured(circuitdsl, toy, monkeypatch):
     (toy.parent / "out").write_text("mine")
-    monkeypatch.setattr("circuitdsl.run.measure", lambda *arguments: pytest.fail("measured"))
+    monkeypatch.setattr("circuitdsl.pipeline.verifying.measure", lambda *arguments: pytest.fail("measured"))
     assert "error C650" in circuitdsl("verify", "-o", toy.parent / "out", toy).err
 
 

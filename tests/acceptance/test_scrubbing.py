@@ -7,7 +7,7 @@ import pytest
 from circuitdsl.borders.flags import Flags
 from circuitdsl.borders.values import Algebra
 from circuitdsl.pipeline import lower, plan, read, resolve
-from circuitdsl.run import verify
+from circuitdsl.pipeline.verifying import verify
 
 FILE = Path(__file__).parents[2] / "hypotheses" / "induction_scrubbed.circ"
 

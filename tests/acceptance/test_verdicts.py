@@ -40,7 +40,7 @@ edges {
 @pytest.fixture
 def verify(tmp_path):
     """`verify(claims, model="induction", ablate=…, …)`: verdicts by label of a file about an induction toy."""
-    from circuitdsl.run import verify as run
+    from circuitdsl.pipeline.verifying import verify as run
 
     def make(claims, model="induction", heads="1.0", ablate="resample(broken)", settings="", prompts=PROMPTS, nodes=None):
         if model == "twin":

@@ -14,13 +14,13 @@ import numpy as np
 from circuitdsl.borders.hypothesis import Hypothesis
 from circuitdsl.borders.measure import Lowered, MeanOf, ProportionOf
 from circuitdsl.borders.verdict import ClaimVerdict, Question
-from circuitdsl.pipeline import judge
+from circuitdsl.pipeline.judging import judge
+from circuitdsl.pipeline.measuring import Numbers
 
 if TYPE_CHECKING:
     from circuitdsl.reports.record import Asked
     from circuitdsl.statistics import Blocks
 
-Numbers = dict[str, dict[int, float]]
 Measure = Callable[[Sequence["Asked"]], Numbers]
 
 AT_LEAST = 16

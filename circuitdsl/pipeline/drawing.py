@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from circuitdsl.borders.flags import Flags
 from circuitdsl.borders.source import CircError, Diagnostic, Span
-from circuitdsl.pipeline import read, resolve
+from circuitdsl.pipeline.reading import read, resolve
 
 if TYPE_CHECKING:
     from circuitdsl.borders.evidence import GraphRecord

@@ -1,4 +1,4 @@
-"""The spine of a run: a file to its evidence and verdicts."""
+"""A whole run: a file to its evidence and verdicts, one stage after the other."""
 
 import os
 import platform
@@ -11,7 +11,10 @@ from circuitdsl import __version__
 from circuitdsl.borders.flags import Flags, Progress, quiet
 from circuitdsl.borders.hypothesis import Hypothesis
 from circuitdsl.borders.values import Algebra
-from circuitdsl.pipeline import fetch, judge, lower, lower_figure, measure, plan, read, resolve, settle
+from circuitdsl.pipeline.judging import judge
+from circuitdsl.pipeline.lowering import lower, lower_figure
+from circuitdsl.pipeline.measuring import Numbers, measure, plan, settle
+from circuitdsl.pipeline.reading import fetch, read, resolve
 
 if TYPE_CHECKING:
     from circuitdsl.borders.evidence import Evidence
@@ -68,13 +71,13 @@ def verify(path: Path, flags: Flags, progress: Progress = quiet) -> "Evidence":
     disk = base_runs(loaded, flags)
     captures = Captures(keep=True, disk=disk)
 
-    def run(planned: "Plan", what: str = "choosing sets to knock out") -> dict[str, dict[int, float]]:
+    def run(planned: "Plan", what: str = "choosing sets to knock out") -> Numbers:
         return measure(planned, loaded.adapter, hypothesis, progress, captures, what)
 
     asked = settle(hypothesis, lowered, run, flags.memory)
     progress("planning", 0.0)
     if flags.sequential:
-        from circuitdsl.early import judge_early
+        from circuitdsl.pipeline.early_stopping import judge_early
 
         asked, figure, verdicts, numbers = judge_early(
             hypothesis, asked, figure, lambda some: run(plan(hypothesis, some, flags.memory), "measuring")

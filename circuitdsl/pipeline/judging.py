@@ -1,0 +1,35 @@
+"""Numbers → verdicts."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from circuitdsl.borders.hypothesis import Hypothesis
+
+if TYPE_CHECKING:
+    from circuitdsl.borders.verdict import ClaimVerdict
+    from circuitdsl.reports.record import Asked
+
+
+def judge(
+    hypothesis: Hypothesis, asked: "Sequence[Asked]", numbers: Mapping[str, Mapping[int, float]], share: float = 1.0
+) -> "tuple[ClaimVerdict, ...]":
+    """Columns to verdicts, corrected over these claims, which have a share of what all verdicts of the file may err."""
+    import numpy as np
+
+    from circuitdsl.borders.verdict import Question
+    from circuitdsl.statistics import judge as judge_questions
+
+    questions = []
+    for one in asked:
+        prompts = hypothesis.distributions[one.measured].prompts
+        clusters = np.array([prompts[row].cluster for row in one.rows])
+        classes = {name: np.array([named[row] for row in one.rows]) for name, named in one.lowered.classes.items()}
+        columns = one.columns(numbers)
+        questions.append(
+            Question(one.claim.label, one.claim.comparison, one.lowered.members, columns, clusters, classes, one.lowered.watches)
+        )
+    verdicts = judge_questions(questions, confidence=hypothesis.settings.confidence, seed=hypothesis.settings.seed, share=share)
+    return tuple(
+        verdict.model_copy(update={"warnings": (*one.lowered.warnings, *verdict.warnings)})
+        for one, verdict in zip(asked, verdicts, strict=True)
+    )

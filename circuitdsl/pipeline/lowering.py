@@ -1,0 +1,74 @@
+"""Hypothesis → values: each claim is lowered by its measure, on the rows that it may look at."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from circuitdsl.borders.hypothesis import Claim, Hypothesis, PromptPart
+from circuitdsl.borders.measure import Lowered, Search
+from circuitdsl.borders.source import CircError, Diagnostic, Span
+from circuitdsl.borders.values import Algebra
+
+if TYPE_CHECKING:
+    from circuitdsl.reports.record import Asked, Looking
+
+
+def lower(hypothesis: Hypothesis, algebra: Algebra) -> "tuple[Asked | Looking, ...]":
+    """Every claim to the values it needs, with the rows it is measured on: measurements explore, verdicts verify.
+
+    A claim that has to look first gives a `Looking`, on exploring rows. Raises CircError C106 where the file has no prompts (yet).
+    """
+    if not hypothesis.distributions:
+        raise CircError([Diagnostic("C106", "the file has no prompts to measure on", Span(), hint="add `prompts clean { … }`")])
+    from circuitdsl.measures import measures
+    from circuitdsl.measures.replicates import lower_redrawn
+
+    registry = measures()
+    found: list[Asked | Looking] = []
+    wrong: list[Diagnostic] = []
+    for claim in hypothesis.claims:
+        try:
+            found.append(on_its_rows(hypothesis, claim, lower_redrawn(registry[claim.measure], claim, hypothesis, algebra)))
+        except CircError as error:
+            wrong += error.diagnostics
+    if wrong:
+        raise CircError(wrong)
+    return tuple(found)
+
+
+def on_its_rows(hypothesis: Hypothesis, claim: Claim, lowered: Lowered | Search, looked: bool = False) -> "Asked | Looking":
+    from circuitdsl.measures import measures
+    from circuitdsl.reports.record import Asked, Looking
+
+    measured = claim.options.get("on") or hypothesis.default
+    known = measures().get(claim.measure)
+    summary = known.summary if known else ""
+    subset = hypothesis.settings.subset if known and known.costly else None
+    if isinstance(lowered, Search):
+        assert hypothesis.exploring, f"the signature of `{claim.measure}` does not say that it searches"
+        rows, _ = hypothesis.divided(claim, measured)
+        rows = hypothesis.some(rows, measured, subset)
+        return Looking(claim, lowered, measured, "exploring", rows, summary, whole=claim.comparison is not None)
+    part: PromptPart = "verifying" if claim.comparison or not hypothesis.exploring else "exploring"
+    whole = not (looked and claim.comparison is None)
+    every = hypothesis.rows(measured, part) if whole else hypothesis.divided(claim, measured)[1]
+    rows = hypothesis.some(every, measured, subset)
+    if subset is not None:
+        lowered = replace(lowered, conditions={**lowered.conditions, "subset": f"{len(rows)} of {len(every)} prompts"})
+    return Asked(claim, lowered, measured, part, rows, summary, whole=whole)
+
+
+def lower_figure(hypothesis: Hypothesis, algebra: Algebra, edges: bool) -> "tuple[Asked, ...]":
+    """The effect on the circuit of each node and each edge as written; nothing without a circuit, a metric, or an ablation."""
+    from circuitdsl.measures.circuits import lower_graph
+    from circuitdsl.reports.record import Asked
+
+    named = [claim.metric for claim in hypothesis.claims if claim.metric]
+    metric = next((one for one in [*named, *hypothesis.metrics] if hypothesis.default in hypothesis.metrics[one].bound), None)
+    if not (hypothesis.edges and metric and hypothesis.settings.ablate):
+        return ()
+    lowered = lower_graph(hypothesis, algebra, metric, edges)
+    judged = any(claim.comparison for claim in hypothesis.claims)
+    # measurements alone leave the verifying prompts unseen
+    part: PromptPart = "verifying" if judged or not hypothesis.exploring else "exploring"
+    rows = hypothesis.rows(hypothesis.default, part)
+    return (Asked(Claim("figure", "figure", "", metric=metric), lowered, hypothesis.default, part, rows),)
