@@ -76,7 +76,7 @@ class TextExpr(Syntax):
 
 
 @dataclass(frozen=True, slots=True)
-class Call(Syntax):
+class CallExpr(Syntax):
     """`logit(IO)`, `prob(YY = y)`, `loss(block:2[1..24])`, `kl`. `value` is the right side of `=`.
 
     In features, `bin(YY, 10, 50)` cuts the values of a slot before those numbers (`cuts`).
@@ -89,7 +89,7 @@ class Call(Syntax):
 
 
 @dataclass(frozen=True, slots=True)
-class Fold(Syntax):
+class FoldExpr(Syntax):
     """`sum(body for variable in collection if condition)`; collection is a vocabulary or `wrong`."""
 
     function: Name
@@ -100,7 +100,7 @@ class Fold(Syntax):
 
 
 @dataclass(frozen=True, slots=True)
-class Binary(Syntax):
+class BinaryExpr(Syntax):
     """Operators `+ - * /`, comparisons `== != < <= > >=`, `and`, `or`."""
 
     operator: str
@@ -109,7 +109,7 @@ class Binary(Syntax):
 
 
 @dataclass(frozen=True, slots=True)
-class Unary(Syntax):
+class UnaryExpr(Syntax):
     """`-` or `not`."""
 
     operator: str
@@ -121,36 +121,36 @@ class TupleExpr(Syntax):
     items: "tuple[Expr, ...]"
 
 
-Expr = NumberExpr | SlotExpr | TextExpr | Call | Fold | Binary | Unary | TupleExpr
+Expr = NumberExpr | SlotExpr | TextExpr | CallExpr | FoldExpr | BinaryExpr | UnaryExpr | TupleExpr
 
 
 # ---------------------------------------------------------------- statements
 
 
 @dataclass(frozen=True, slots=True)
-class Circuit(Syntax):
+class CircuitStatement(Syntax):
     title: Text
     description: Text | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Cite(Syntax):
+class CiteStatement(Syntax):
     references: tuple[Text, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Use(Syntax):
+class UseStatement(Syntax):
     path: Text
 
 
 @dataclass(frozen=True, slots=True)
-class Model(Syntax):
+class ModelStatement(Syntax):
     name: Text
     revision: Text | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Vocab(Syntax):
+class VocabStatement(Syntax):
     """`values` are tuples of one text, or of one a field; or `range` is `"02".."98"`; or `file` is read."""
 
     name: Name
@@ -161,7 +161,7 @@ class Vocab(Syntax):
 
 
 @dataclass(frozen=True, slots=True)
-class Draw(Syntax):
+class DrawItem(Syntax):
     """`IO, S1 in names distinct`, `block in random tokens 25` (then `tokens` is 25 and `vocab` None)."""
 
     slots: tuple[Name, ...]
@@ -171,7 +171,7 @@ class Draw(Syntax):
 
 
 @dataclass(frozen=True, slots=True)
-class Assign(Syntax):
+class AssignItem(Syntax):
     """`S2 = S1`, `YY = "01"`."""
 
     slot: SlotRef
@@ -179,22 +179,22 @@ class Assign(Syntax):
 
 
 @dataclass(frozen=True, slots=True)
-class Redraw(Syntax):
+class RedrawItem(Syntax):
     slots: tuple[SlotRef, ...]
     distinct: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Answer(Syntax):
+class AnswerItem(Syntax):
     answer: SlotRef | Text
     wrong: tuple[SlotRef | Text, ...] = ()
 
 
-PromptItem = Text | Draw | Assign | Redraw | Answer
+PromptItem = Text | DrawItem | AssignItem | RedrawItem | AnswerItem
 
 
 @dataclass(frozen=True, slots=True)
-class Prompts(Syntax):
+class PromptsStatement(Syntax):
     """`prompts clean {…}`, `prompts abc from clean {…}`, `prompts clean from "pairs.jsonl"`. Templates are the Text items."""
 
     name: Name
@@ -204,13 +204,13 @@ class Prompts(Syntax):
 
 
 @dataclass(frozen=True, slots=True)
-class Feature(Syntax):
+class FeatureStatement(Syntax):
     name: Name
     value: Expr
 
 
 @dataclass(frozen=True, slots=True)
-class Metric(Syntax):
+class MetricStatement(Syntax):
     name: Name
     value: Expr
     position: PositionRef | None = None
@@ -243,7 +243,7 @@ class NodeDef(Syntax):
 
 
 @dataclass(frozen=True, slots=True)
-class Nodes(Syntax):
+class NodesStatement(Syntax):
     definitions: tuple[NodeDef, ...]
 
 
@@ -268,7 +268,7 @@ class EdgeLine(Syntax):
 
 
 @dataclass(frozen=True, slots=True)
-class Edges(Syntax):
+class EdgesStatement(Syntax):
     """`lines`, or all edges between the declared nodes (`edges all`)."""
 
     lines: tuple[EdgeLine, ...] = ()
@@ -299,12 +299,12 @@ OptionValue = Name | Text | Number | Apply | PositionRef | Endpoint | tuple[Endp
 
 
 @dataclass(frozen=True, slots=True)
-class Settings(Syntax):
+class SettingsStatement(Syntax):
     options: tuple[Option, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Arrow(Syntax):
+class PathArrow(Syntax):
     """`kind` is `->`, `~>` or `-[]->`; only the last has `through`, names or units."""
 
     kind: str
@@ -312,15 +312,15 @@ class Arrow(Syntax):
 
 
 @dataclass(frozen=True, slots=True)
-class Path(Syntax):
+class PathExpr(Syntax):
     """`places[0] arrows[0] places[1] …`. One place and no arrow is a node (or a metric's or slot's name)."""
 
     places: tuple[Endpoint, ...]
-    arrows: tuple[Arrow, ...] = ()
+    arrows: tuple[PathArrow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison(Syntax):
+class ComparisonExpr(Syntax):
     """`>= 0.8`, `= 1 +- 0.2`. `operator` is one of `>= > <= < =`."""
 
     operator: str
@@ -329,24 +329,37 @@ class Comparison(Syntax):
 
 
 @dataclass(frozen=True, slots=True)
-class Claim(Syntax):
+class ClaimLine(Syntax):
     """`label: [warn] measure(arguments) [comparison]`; the first arguments are paths, then `each unit|node|edge`, then options."""
 
     label: Name
     measure: Name
-    arguments: tuple[Path, ...] = ()
+    arguments: tuple[PathExpr, ...] = ()
     each: str | None = None
     options: tuple[Option, ...] = ()
-    comparison: Comparison | None = None
+    comparison: ComparisonExpr | None = None
     warn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Claims(Syntax):
-    claims: tuple[Claim, ...]
+class ClaimsStatement(Syntax):
+    claims: tuple[ClaimLine, ...]
 
 
-Statement = Circuit | Cite | Use | Model | Vocab | Prompts | Feature | Metric | Nodes | Edges | Settings | Claims
+Statement = (
+    CircuitStatement
+    | CiteStatement
+    | UseStatement
+    | ModelStatement
+    | VocabStatement
+    | PromptsStatement
+    | FeatureStatement
+    | MetricStatement
+    | NodesStatement
+    | EdgesStatement
+    | SettingsStatement
+    | ClaimsStatement
+)
 
 
 @dataclass(frozen=True, slots=True)

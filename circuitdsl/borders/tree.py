@@ -7,7 +7,7 @@ from circuitdsl.borders.hypothesis import Place
 from circuitdsl.borders.units import Port
 from circuitdsl.borders.values import Draw
 
-Part = Literal["call", "embed", "rest"]
+CallPart = Literal["call", "embed", "rest"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Call:
     several `rest` draws of such units the first stands for all.
     """
 
-    part: Part
+    part: CallPart
     reader: int | None
     places: tuple[Place, ...]
     ports: tuple[Port, ...]
@@ -28,7 +28,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Tree:
+class CallTree:
     """Calls from the logits downwards, each after its reader: `shown` of the `total` different ones.
 
     `again`: some are read by others too, where they are left out.
@@ -45,7 +45,7 @@ class CallRecord:
     """A call in words. `ports` are empty where it goes into all. `donor` is a number of `TreeRecord.donors`; `same` is what it agrees on
     with its reader's prompt."""
 
-    part: Part
+    part: CallPart
     reader: int | None
     name: str
     unit: str

@@ -14,21 +14,21 @@ from circuitdsl.cli.streams import as_utf8, colored
 if TYPE_CHECKING:
     from circuitdsl.borders.hypothesis import Hypothesis
 
-Files = Annotated[list[Path], typer.Argument(help="One or more .circ files.", show_default=False)]
-Model = Annotated[str | None, typer.Option(help="Another model: a Hub id, a folder, a GGUF file, or a bundled name.")]
-Prompts = Annotated[int | None, typer.Option(help="How many prompts to draw; wins over the file's settings.", min=2)]
-Seed = Annotated[int | None, typer.Option(help="The seed of every draw; wins over the file's settings.", min=0)]
+FilesArgument = Annotated[list[Path], typer.Argument(help="One or more .circ files.", show_default=False)]
+ModelOption = Annotated[str | None, typer.Option(help="Another model: a Hub id, a folder, a GGUF file, or a bundled name.")]
+PromptsOption = Annotated[int | None, typer.Option(help="How many prompts to draw; wins over the file's settings.", min=2)]
+SeedOption = Annotated[int | None, typer.Option(help="The seed of every draw; wins over the file's settings.", min=0)]
 
 
 @app.command()
 def check(
-    files: Files,
+    files: FilesArgument,
     tokens: Annotated[
         bool, typer.Option("--tokens", help="Show each layout's first prompt, token by token, with positions and roles.")
     ] = False,
-    model: Model = None,
-    prompts: Prompts = None,
-    seed: Seed = None,
+    model: ModelOption = None,
+    prompts: PromptsOption = None,
+    seed: SeedOption = None,
     format: Annotated[Literal["text", "json"], typer.Option(help="How to say what is wrong.")] = "text",
 ) -> int:
     """Parse, resolve and check files without loading any weights.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from circuitdsl.borders.measure import Measure, Signature
-    from circuitdsl.resolve.settings import Kind
+    from circuitdsl.resolve.settings import SettingKind
 
 _STAGES = ("language", "resolve", "prompts", "models", "measures", "planning", "engine", "statistics", "figures", "reports", "cli")
 
@@ -125,7 +125,7 @@ def _takes(signature: "Signature") -> str:
     return _TAKES[signature.subject] + f"; then {slot}" * signature.slots
 
 
-def _settings() -> "Mapping[str, Kind]":
+def _settings() -> "Mapping[str, SettingKind]":
     from circuitdsl.resolve.settings import KNOWN
 
     return KNOWN

@@ -10,27 +10,27 @@ import typer
 
 from circuitdsl.borders.source import CircError, GuardError
 from circuitdsl.cli.app import BAD_FILE, GUARD, app, report
-from circuitdsl.cli.documents import Files, Model, Prompts, Seed
+from circuitdsl.cli.documents import FilesArgument, ModelOption, PromptsOption, SeedOption
 from circuitdsl.cli.options import flags_of
 from circuitdsl.cli.streams import as_utf8, colored, columns
 
 if TYPE_CHECKING:
     from circuitdsl.borders.evidence import GraphRecord
 
-Dtype = Annotated[
+DtypeOption = Annotated[
     Literal["float32", "float64", "bfloat16", "float16"],
     typer.Option(help="What numbers are computed in, whatever the weights are stored in."),
 ]
-Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1, mps.")]
-Memory = Annotated[str | None, typer.Option(help="Most memory to use beyond the model, such as 2GB; prompts are chunked to fit.")]
-Cache = Annotated[
+DeviceOption = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1, mps.")]
+MemoryOption = Annotated[str | None, typer.Option(help="Most memory to use beyond the model, such as 2GB; prompts are chunked to fit.")]
+CacheOption = Annotated[
     str | None,
     typer.Option(help="Disk space for plain runs of the model, which the next run reads: 2GB, or what CIRCUITDSL_CACHE_SIZE says, or off."),
 ]
-Layout = Annotated[
+LayoutOption = Annotated[
     Literal["graph", "grid"] | None, typer.Option(help="graph: Graphviz's own. grid: columns are positions, rows are layers.")
 ]
-FigureFormat = Annotated[
+FigureFormatOption = Annotated[
     Literal["svg", "pdf", "png", "dot", "graphml"] | None,
     typer.Option("--format", help="Default: by the output's ending; svg without one."),
 ]
@@ -39,10 +39,10 @@ FigureFormat = Annotated[
 @app.command()
 def plan(
     file: Annotated[Path, typer.Argument(help="A .circ file.", show_default=False)],
-    model: Model = None,
-    prompts: Prompts = None,
-    seed: Seed = None,
-    memory: Memory = None,
+    model: ModelOption = None,
+    prompts: PromptsOption = None,
+    seed: SeedOption = None,
+    memory: MemoryOption = None,
     edges: Annotated[bool, typer.Option("--edges/--no-edges", help="Count the effects of nodes and edges that the figure shows.")] = True,
     explain: Annotated[bool, typer.Option("--explain", help="Say what each pass of the planner saves.")] = False,
 ) -> int:
@@ -64,23 +64,23 @@ def plan(
 
 @app.command()
 def verify(
-    files: Files,
+    files: FilesArgument,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder for the evidence and the figure; default: beside each file.")
     ] = None,
-    model: Model = None,
-    prompts: Prompts = None,
-    seed: Seed = None,
+    model: ModelOption = None,
+    prompts: PromptsOption = None,
+    seed: SeedOption = None,
     format: Annotated[Literal["text", "json"], typer.Option(help="The report as text, or the evidence as JSON.")] = "text",
-    device: Device = "cpu",
-    dtype: Dtype = "float32",
-    memory: Memory = None,
-    cache: Cache = None,
+    device: DeviceOption = "cpu",
+    dtype: DtypeOption = "float32",
+    memory: MemoryOption = None,
+    cache: CacheOption = None,
     edges: Annotated[bool, typer.Option("--edges/--no-edges", help="Measure the effect of each node and edge for the figure.")] = True,
     sequential: Annotated[
         bool, typer.Option("--sequential", help="Stop as soon as claims about shares and attention are decided; valid whenever it stops.")
     ] = False,
-    layout: Layout = None,
+    layout: LayoutOption = None,
     unsafe: Annotated[bool, typer.Option("--allow-pickle", help="Also read pickled weights, which can run code. Off by default.")] = False,
 ) -> int:
     """Measure every claim on the model and judge it.
@@ -164,15 +164,15 @@ def diff(
 def render(
     file: Annotated[Path, typer.Argument(help="A .circ file, or the .evidence.json of a run.", show_default=False)],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The picture's file; default: the file's name with .svg.")] = None,
-    format: FigureFormat = None,
-    layout: Layout = None,
+    format: FigureFormatOption = None,
+    layout: LayoutOption = None,
     width: Annotated[float, typer.Option(help="Width in inches: 5.5 a page, 3.25 a column.", min=1, max=100)] = 5.5,
     numbers: Annotated[bool, typer.Option("--numbers", help="Write effects and their intervals on arrows and boxes.")] = False,
     tree: Annotated[
         str | None, typer.Option(help="Draw the tree of calls of a scrub claim instead, by its label, with the donors that are drawn.")
     ] = None,
     row: Annotated[int | None, typer.Option(help="The prompt that the tree is for, counted from 0; default: the first judged.")] = None,
-    model: Model = None,
+    model: ModelOption = None,
 ) -> int:
     """Draw the circuit as SVG, PDF, PNG or DOT, or write it as GraphML for other programs."""
     from circuitdsl.pipeline.drawing import graph_of

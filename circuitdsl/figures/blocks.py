@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from circuitdsl.figures import style
-from circuitdsl.figures.content import CELL, GAP, NAME, PAD, UNIT_MARK, Arrow, Cell, Content, Item
+from circuitdsl.figures.content import CELL, GAP, NAME, PAD, UNIT_MARK, BoxItem, Cell, FigureArrow, FigureContent
 from circuitdsl.figures.fonts import SMALLEST, measure, shorten
 from circuitdsl.figures.positions import Box, Label, Line, Mark, Point, Rect
 
@@ -48,7 +48,7 @@ def stacked_width(cell: Cell) -> float:
     return max(20.0, *(measure(word, SMALLEST) + 8 for word in cell.text.split()))
 
 
-def compact(item: Item, per: int) -> tuple[float, float]:
+def compact(item: BoxItem, per: int) -> tuple[float, float]:
     """Width and height of a node's box with its cells in lines, lower layers below."""
     rows = rows_of(item.cells, per)
     width = max([item.title_width, *map(row_width, rows)], default=0.0)
@@ -56,7 +56,7 @@ def compact(item: Item, per: int) -> tuple[float, float]:
     return width + 2 * PAD, height + 2 * PAD - 1
 
 
-def compact_cells(item: Item, rect: Rect, per: int) -> list[tuple[Cell, Rect]]:
+def compact_cells(item: BoxItem, rect: Rect, per: int) -> list[tuple[Cell, Rect]]:
     placed = []
     bottom = rect.bottom - PAD
     for row in rows_of(item.cells, per):
@@ -68,7 +68,7 @@ def compact_cells(item: Item, rect: Rect, per: int) -> list[tuple[Cell, Rect]]:
     return placed
 
 
-def block(item: Item, rect: Rect, cells: Sequence[tuple[Cell, Rect]], within: str | None, title: float | None = None) -> Parts:
+def block(item: BoxItem, rect: Rect, cells: Sequence[tuple[Cell, Rect]], within: str | None, title: float | None = None) -> Parts:
     """A node's box at `rect` with its title at the top or with its middle at the y of `title`, or a group's box."""
     parts = Parts()
     faded = item.outcome == "refuted"
@@ -101,7 +101,7 @@ def block(item: Item, rect: Rect, cells: Sequence[tuple[Cell, Rect]], within: st
     return parts
 
 
-def line(arrow: Arrow, points: Sequence[Point], *, curved: bool) -> Line:
+def line(arrow: FigureArrow, points: Sequence[Point], *, curved: bool) -> Line:
     return Line(
         id=arrow.id,
         points=tuple(points),
@@ -116,7 +116,7 @@ def line(arrow: Arrow, points: Sequence[Point], *, curved: bool) -> Line:
     )
 
 
-def ancestors(found: Content, name: str) -> list[str]:
+def ancestors(found: FigureContent, name: str) -> list[str]:
     """The groups whose boxes a node stands in, inner first."""
     inside, groups = found.inside(), []
     while name in inside:

@@ -8,11 +8,11 @@ from typing import Literal
 from circuitdsl.borders.evidence import GraphRecord
 from circuitdsl.figures import dot, grid, labels, legend, slots, style
 from circuitdsl.figures.blocks import Parts
-from circuitdsl.figures.content import Content, Labels, content
+from circuitdsl.figures.content import FigureContent, UnitLabels, content
 from circuitdsl.figures.fonts import wrap
 from circuitdsl.figures.positions import Figure, Label, Rect
 
-Layout = Literal["graph", "grid"]
+LayoutName = Literal["graph", "grid"]
 MARGIN, TITLE = 4.0, 9.0
 SIZES = ((88, 3, 36, 24), (64, 3, 32, 24), (64, 2, 30, 24), (64, 2, 28, 34), (56, 2, 24, 26), (56, 1, 22, 28), (52, 1, 20, 36))
 """Ways of drawing, the best first: widest title, cells a line, room between columns and between rows, in points."""
@@ -23,9 +23,9 @@ TRIES = 160
 def compose(
     graph: GraphRecord,
     *,
-    layout: Layout = "grid",
+    layout: LayoutName = "grid",
     width_in: float = 5.5,
-    units: Labels = "9.6",
+    units: UnitLabels = "9.6",
     numbers: bool = False,
     about: Mapping[str, str] | None = None,
 ) -> Figure:
@@ -65,13 +65,13 @@ def compose(
     )
 
 
-def _drawing(graph: GraphRecord, layout: Layout, room: float, units: Labels, numbers: bool) -> tuple[Content, Parts, Rect]:
+def _drawing(graph: GraphRecord, layout: LayoutName, room: float, units: UnitLabels, numbers: bool) -> tuple[FigureContent, Parts, Rect]:
     """The first way of drawing that fits the width and has a track for every arrow and room for every label, or else the least bad.
 
     Ways are tried in the order of what they exceed the width by, a few if there are many arrows.
     """
     ways = sorted(_ways(graph, layout, units, numbers, room), key=lambda way: max(0, round(way.width - room)))
-    best: tuple[tuple[int, int], tuple[Content, Parts, Rect]] | None = None
+    best: tuple[tuple[int, int], tuple[FigureContent, Parts, Rect]] | None = None
     for way in ways[: 1 + TRIES // (1 + len(ways[0].found.arrows))]:
         drawn, taken, crowded = way.draw()
         parts, area, without = _labelled(way.found, drawn, taken)
@@ -88,12 +88,12 @@ def _drawing(graph: GraphRecord, layout: Layout, room: float, units: Labels, num
 class _Way:
     """A way of drawing that has a width before it has arrows."""
 
-    found: Content
+    found: FigureContent
     width: float
     draw: Callable[[], tuple[Parts, Rect, list[str]]]
 
 
-def _ways(graph: GraphRecord, layout: Layout, units: Labels, numbers: bool, room: float) -> list[_Way]:
+def _ways(graph: GraphRecord, layout: LayoutName, units: UnitLabels, numbers: bool, room: float) -> list[_Way]:
     ways = []
     for names, per, columns, rows in SIZES:
         found = content(graph, labels=units, names=names, numbers=numbers, places=layout == "graph")
@@ -110,7 +110,7 @@ def _done(parts: Parts, area: Rect) -> tuple[Parts, Rect, list[str]]:
     return parts, area, []
 
 
-def _labelled(found: Content, parts: Parts, area: Rect) -> tuple[Parts, Rect, list[str]]:
+def _labelled(found: FigureContent, parts: Parts, area: Rect) -> tuple[Parts, Rect, list[str]]:
     """With the labels of arrows, the rectangle of it all, and the ids of arrows whose label has no room."""
     written = [label.rect for label in parts.labels]
     parts.marks = labels.uncover(parts.marks, parts.lines, parts.boxes, written)
@@ -137,7 +137,7 @@ def _moved(parts: Parts, dx: float, dy: float) -> Parts:
     )
 
 
-def _description(found: Content, graph: GraphRecord) -> str:
+def _description(found: FigureContent, graph: GraphRecord) -> str:
     nodes = "; ".join(item.text for item in found.items.values() if item.kind == "node")
     edges = "; ".join(dict.fromkeys(arrow.text.split(";")[0] for arrow in found.arrows))
     return ". ".join(part for part in (graph.caption.rstrip("."), f"Nodes: {nodes}", f"Edges: {edges}", *found.notes) if part) + "."

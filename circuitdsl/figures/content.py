@@ -10,7 +10,7 @@ from circuitdsl.borders.evidence import EdgeRecord, EffectRecord, GraphRecord, N
 from circuitdsl.figures import style
 from circuitdsl.figures.fonts import SMALLEST, measure, shorten, wrap
 
-Labels = Literal["9.6", "L9H6", "a9.h6"]
+UnitLabels = Literal["9.6", "L9H6", "a9.h6"]
 FOLD = 4
 """Consecutive units of this number and more are one cell."""
 CELLS = 16
@@ -43,7 +43,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class BoxItem:
     """A node: a box with a title and cells, or, for a group, with members inside."""
 
     id: str
@@ -69,7 +69,7 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Arrow:
+class FigureArrow:
     """An edge as drawn. `label` is written on it; `marked` tells whether its verdict is shown there."""
 
     id: str
@@ -84,12 +84,12 @@ class Arrow:
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
+class FigureContent:
     """Everything drawn. `items` by node name, members before their group; `strongest` is the |effect| of the widest line."""
 
     graph: GraphRecord
-    items: dict[str, Item]
-    arrows: tuple[Arrow, ...]
+    items: dict[str, BoxItem]
+    arrows: tuple[FigureArrow, ...]
     notes: tuple[str, ...]
     strongest: float | None
     judged: bool
@@ -104,7 +104,9 @@ class Content:
         return [leaf for member in item.members for leaf in self.leaves(member)] if item.kind == "group" else [name]
 
 
-def content(graph: GraphRecord, *, labels: Labels = "9.6", names: float = 88.0, numbers: bool = False, places: bool = False) -> Content:
+def content(
+    graph: GraphRecord, *, labels: UnitLabels = "9.6", names: float = 88.0, numbers: bool = False, places: bool = False
+) -> FigureContent:
     """`names` is the widest a title may be, in points; with `numbers` effects and intervals are written on arrows and boxes.
 
     With `places` boxes say at which positions they are, for layouts that do not show it.
@@ -121,7 +123,7 @@ def content(graph: GraphRecord, *, labels: Labels = "9.6", names: float = 88.0, 
     strongest = max(sizes, default=0.0) or None
     by_name = {node.name: node for node in nodes}
     arrows = [arrow for edge in edges for arrow in _arrows(edge, items, by_name, ids, strongest, numbers)]
-    return Content(graph, items, tuple(arrows), tuple(notes), strongest, judged)
+    return FigureContent(graph, items, tuple(arrows), tuple(notes), strongest, judged)
 
 
 def _framed(nodes: Sequence[NodeRecord]) -> dict[str, tuple[str, ...]]:
@@ -145,7 +147,7 @@ def _notes(node: NodeRecord, numbers: bool, places: bool) -> list[str]:
     return notes + ([effect_text(node.effect)] if numbers and node.effect is not None else [])
 
 
-def _item(node: NodeRecord, ids: "_Ids", labels: Labels, names: float, notes: list[str], judged: bool) -> Item:
+def _item(node: NodeRecord, ids: "_Ids", labels: UnitLabels, names: float, notes: list[str], judged: bool) -> BoxItem:
     kind: Literal["node", "group", "embed", "logits"] = "group" if node.members else "node"
     if node.units in (("embed",), ("logits",)):
         kind = "embed" if node.units == ("embed",) else "logits"
@@ -155,7 +157,7 @@ def _item(node: NodeRecord, ids: "_Ids", labels: Labels, names: float, notes: li
     title = wrap(node.name, names, NAME, bold=True)
     if len(title) > TITLE_LINES:
         title = [*title[: TITLE_LINES - 1], shorten("".join(title[TITLE_LINES - 1 :]), names, NAME, bold=True)]
-    return Item(
+    return BoxItem(
         id=ids.make(node.name if kind in ("embed", "logits") else f"n_{node.name}"),
         name=node.name,
         kind=kind,
@@ -200,7 +202,7 @@ def _number(value: float, half: float) -> str:
 # ---------------------------------------------------------------- units
 
 
-def _cells(node: NodeRecord, ids: "_Ids", labels: Labels) -> list[Cell]:
+def _cells(node: NodeRecord, ids: "_Ids", labels: UnitLabels) -> list[Cell]:
     units = sorted((unit for name in node.units if (unit := _unit(name))), key=lambda unit: (unit[1], unit[0] != "head", unit[2]))
     cells: list[Cell] = []
     for run in _runs(units):
@@ -246,7 +248,7 @@ def _id(unit: _Unit) -> str:
     return f"m{unit[1]}" if unit[0] == "mlp" else f"{'a' if unit[0] == 'head' else 'n'}{unit[1]}_{unit[2]}"
 
 
-def _text(unit: _Unit, labels: Labels) -> str:
+def _text(unit: _Unit, labels: UnitLabels) -> str:
     kind, layer, index = unit
     if kind == "mlp":
         return {"9.6": f"mlp {layer}", "L9H6": f"L{layer} MLP", "a9.h6": f"m{layer}"}[labels]
@@ -280,12 +282,12 @@ def _next(unit: _Unit) -> tuple[int, int]:
 
 def _arrows(
     edge: EdgeRecord,
-    items: dict[str, Item],
+    items: dict[str, BoxItem],
     nodes: dict[str, NodeRecord],
     ids: "_Ids",
     strongest: float | None,
     numbers: bool,
-) -> list[Arrow]:
+) -> list[FigureArrow]:
     """The edge, or, where an end is a group that has no box, one arrow for each member; only the first of them has the label."""
     senders, receivers = _drawn(edge.sender, items, nodes), _drawn(edge.receiver, items, nodes)
     sign, width = 0, 1.0
@@ -308,16 +310,16 @@ def _arrows(
         name = ids.make(f"e_{sender}_{receiver}" + (f"_{edge.port}" if edge.port else ""))
         label = ", ".join(words) if number == 0 else ""
         outcome = edge.outcome if number == 0 or edge.outcome == "refuted" else None
-        arrows.append(Arrow(name, sender, receiver, edge.port, sign, width, outcome, label, "; ".join(said)))
+        arrows.append(FigureArrow(name, sender, receiver, edge.port, sign, width, outcome, label, "; ".join(said)))
     return arrows
 
 
-def _spans(item: Item) -> bool:
+def _spans(item: BoxItem) -> bool:
     """Whether a box holds more than one unit, so that an arrow from it to itself says something."""
     return len(item.cells) > 1 or item.kind == "group" or any(cell.layers[0] < cell.layers[1] for cell in item.cells)
 
 
-def _drawn(name: str, items: dict[str, Item], nodes: dict[str, NodeRecord]) -> list[str]:
+def _drawn(name: str, items: dict[str, BoxItem], nodes: dict[str, NodeRecord]) -> list[str]:
     if name in items:
         return [name]
     return [drawn for member in (nodes[name].members if name in nodes else ()) for drawn in _drawn(member, items, nodes)]
@@ -377,13 +379,13 @@ class _Ids:
         return name
 
 
-def dissolved(found: Content, groups: set[str]) -> Content:
+def dissolved(found: FigureContent, groups: set[str]) -> FigureContent:
     """The same without those groups' boxes: their arrows go to the members instead."""
     if not groups:
         return found
     records = {node.name: node for node in found.graph.nodes}
     items = {name: item for name, item in found.items.items() if name not in groups}
-    arrows: list[Arrow] = []
+    arrows: list[FigureArrow] = []
     for arrow in found.arrows:
         senders, receivers = _drawn(arrow.sender, items, records), _drawn(arrow.receiver, items, records)
         pairs = [(s, r) for s in senders for r in receivers if s != r or _spans(items[s])]

@@ -13,7 +13,7 @@ import graphviz
 from circuitdsl.borders.source import CircError, Diagnostic, Span
 from circuitdsl.figures import style
 from circuitdsl.figures.blocks import Parts, block, compact, compact_cells, line
-from circuitdsl.figures.content import Content, dissolved
+from circuitdsl.figures.content import FigureContent, dissolved
 from circuitdsl.figures.positions import Point, Rect
 
 DASHES = {-1: "dashed", 0: "solid", 1: "solid"}
@@ -30,7 +30,7 @@ def program() -> str | None:
     return None
 
 
-def source(found: Content, sizes: Mapping[str, tuple[float, float]], *, ranks: float = 30.0, nodes: float = 16.0) -> str:
+def source(found: FigureContent, sizes: Mapping[str, tuple[float, float]], *, ranks: float = 30.0, nodes: float = 16.0) -> str:
     """DOT text; `sizes` are boxes in points by node name, `ranks` and `nodes` the room between them."""
     graph = graphviz.Digraph("circuit", comment=found.graph.title.replace("\n", " "))
     spacing = {"ranksep": f"{ranks / 72:.3f}", "nodesep": f"{nodes / 72:.3f}"}
@@ -68,7 +68,7 @@ def source(found: Content, sizes: Mapping[str, tuple[float, float]], *, ranks: f
     return graph.source
 
 
-def _node(graph, found: Content, name: str, sizes: Mapping[str, tuple[float, float]]) -> None:
+def _node(graph, found: FigureContent, name: str, sizes: Mapping[str, tuple[float, float]]) -> None:
     item = found.items[name]
     if item.kind == "group":
         with graph.subgraph(name=f"cluster_{item.id}") as cluster:
@@ -86,7 +86,7 @@ def _node(graph, found: Content, name: str, sizes: Mapping[str, tuple[float, flo
     graph.node(item.id, label, shape="box", width=f"{width / 72:.4f}", height=f"{height / 72:.4f}", color=outline, **more)
 
 
-def layout(found: Content, per: int, ranks: float, nodes: float) -> tuple[Content, Parts, Rect]:
+def layout(found: FigureContent, per: int, ranks: float, nodes: float) -> tuple[FigureContent, Parts, Rect]:
     """Graphviz's own layout, with the rectangle it takes. `per` is the number of cells in a line of a box.
 
     Raises CircError C601 if there is no Graphviz, C604 if it fails.
@@ -123,13 +123,13 @@ def layout(found: Content, per: int, ranks: float, nodes: float) -> tuple[Conten
     return found, parts, whole
 
 
-def _has_end(found: Content, name: str) -> bool:
+def _has_end(found: FigureContent, name: str) -> bool:
     """Arrows from a group to its own member cannot be drawn to its outline."""
     members = {name, *found.leaves(name)}
     return any(arrow.sender in members and arrow.receiver in members and name in (arrow.sender, arrow.receiver) for arrow in found.arrows)
 
 
-def _size(found: Content, name: str, per: int) -> tuple[float, float]:
+def _size(found: FigureContent, name: str, per: int) -> tuple[float, float]:
     item = found.items[name]
     if item.kind in ("embed", "logits"):
         return max(48.0, item.title_width + 16), 17.0

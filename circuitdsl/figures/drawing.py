@@ -10,8 +10,8 @@ from circuitdsl.borders.tree import TreeRecord
 from circuitdsl.borders.writing import write_bytes
 from circuitdsl.figures import dot
 from circuitdsl.figures.blocks import compact
-from circuitdsl.figures.compose import Layout, compose
-from circuitdsl.figures.content import Labels, content
+from circuitdsl.figures.compose import LayoutName, compose
+from circuitdsl.figures.content import UnitLabels, content
 from circuitdsl.figures.positions import Figure
 from circuitdsl.figures.raster import pdf, png
 from circuitdsl.figures.svg import svg
@@ -21,7 +21,7 @@ Format = Literal["svg", "pdf", "png", "dot"]
 FORMATS: tuple[str, ...] = get_args(Format)
 
 
-def default_layout() -> tuple[Layout, str]:
+def default_layout() -> tuple[LayoutName, str]:
     """`graph` where a Graphviz program is, else `grid` with a note that says so."""
     if dot.program():
         return "graph", ""
@@ -35,7 +35,7 @@ def draw(
     format: str | None = None,
     layout: str | None = None,
     width_in: float = 5.5,
-    labels: Labels = "9.6",
+    labels: UnitLabels = "9.6",
     numbers: bool = False,
     about: Mapping[str, str] | None = None,
 ) -> bytes:
@@ -49,14 +49,14 @@ def draw(
     """
     kind = _format(path, format, "; `circuitdsl render` also writes graphml, for other programs")
     chosen = layout or default_layout()[0]
-    if chosen not in get_args(Layout):
-        raise _problem("C605", f"{chosen!r} is not a layout", f"layouts are {', '.join(get_args(Layout))}")
+    if chosen not in get_args(LayoutName):
+        raise _problem("C605", f"{chosen!r} is not a layout", f"layouts are {', '.join(get_args(LayoutName))}")
     if kind == "dot":
         found = content(graph, labels=labels, numbers=numbers)
         sizes = {name: compact(item, 3) for name, item in found.items.items()}
         body = dot.source(found, sizes).encode()
     else:
-        figure = compose(graph, layout=cast(Layout, chosen), width_in=width_in, units=labels, numbers=numbers, about=about)
+        figure = compose(graph, layout=cast(LayoutName, chosen), width_in=width_in, units=labels, numbers=numbers, about=about)
         body = _bytes(figure, kind)
     if path is not None:
         _write(path, body)

@@ -2,8 +2,8 @@
 
 import unicodedata
 
-FAMILY = "DejaVu Sans"
-FALLBACKS = f"'{FAMILY}', 'Bitstream Vera Sans', Verdana, sans-serif"
+FONT_FAMILY = "DejaVu Sans"
+FALLBACKS = f"'{FONT_FAMILY}', 'Bitstream Vera Sans', Verdana, sans-serif"
 SMALLEST = 7.0
 """Points. Nothing in a figure is set smaller."""
 ASCENT, DESCENT = 0.76, 0.24

@@ -6,14 +6,14 @@ from functools import cached_property
 
 from circuitdsl.figures import style
 from circuitdsl.figures.blocks import Parts, ancestors, block, line, row_width, rows_of
-from circuitdsl.figures.content import CELL, GAP, NAME, PAD, Cell, Content, Item, dissolved
+from circuitdsl.figures.content import CELL, GAP, NAME, PAD, BoxItem, Cell, FigureContent, dissolved
 from circuitdsl.figures.fonts import SMALLEST, measure, shorten
 from circuitdsl.figures.positions import Box, Label, Rect
 from circuitdsl.figures.routing import Board, Ends
 from circuitdsl.figures.slots import (
     EVERYWHERE,
-    Column,
-    Slot,
+    GridCell,
+    GridColumn,
     Spacing,
     across,
     columns_of,
@@ -42,7 +42,7 @@ BAR = 15.0
 class Grid:
     """A graph arranged in rows and columns, at least `room` points wide. `draw` gives the parts; `width` is known before."""
 
-    def __init__(self, found: Content, room: float, spacing: Spacing) -> None:
+    def __init__(self, found: FigureContent, room: float, spacing: Spacing) -> None:
         self.found = dissolved(found, scattered_groups(found))
         self.spacing = spacing
         self.rows = rows_in(self.found)
@@ -58,7 +58,7 @@ class Grid:
         self.apart = spacing.lanes + min(left / max(1, sum(map(len, self.lanes.values()))), 2 * spacing.lanes)
         self.widths = {column: max(widths[column], across(self.lanes[column], self.apart)) for column in self.columns}
         slack = (left - sum(self.widths.values()) + sum(widths.values())) / max(count, 1)
-        self.lefts, x = dict[Column, float](), AXIS + EDGE[0] + slack / 2
+        self.lefts, x = dict[GridColumn, float](), AXIS + EDGE[0] + slack / 2
         for column in self.columns:
             self.lefts[column] = x
             x += self.widths[column] + spacing.columns + slack
@@ -66,7 +66,7 @@ class Grid:
         self.rects: dict[str, Rect] = {}
 
     @cached_property
-    def ends(self) -> dict[str, Item]:
+    def ends(self) -> dict[str, BoxItem]:
         return {item.kind: item for item in self.found.items.values() if item.kind in ("embed", "logits")}
 
     def draw(self) -> tuple[Parts, Rect, list[str]]:
@@ -82,7 +82,7 @@ class Grid:
         bottom = self._put_roles(parts, floor + (BAR if "embed" in self.ends else 0.0) + 4)
         return parts, Rect(0.0, min(box.rect.top for box in parts.boxes) if parts.boxes else 0.0, self.width, bottom), crowded
 
-    def _levels(self, slots: Sequence[Slot]) -> tuple[list[float], list[float]]:
+    def _levels(self, slots: Sequence[GridCell]) -> tuple[list[float], list[float]]:
         """For each row the bottom and top of its cells; y runs downward, the lowest row is just above 0."""
         lines = [1] * len(self.rows)
         for slot in slots:
@@ -110,7 +110,7 @@ class Grid:
             parts.labels.append(Label("layer", AXIS - 6, self.tops[-1] - 8, "axis", SMALLEST, "end", color=style.GREY))
         return parts
 
-    def _put(self, parts: Parts, slots: Sequence[Slot], lanes: Sequence[float], left: float, apart: float, within: str | None) -> None:
+    def _put(self, parts: Parts, slots: Sequence[GridCell], lanes: Sequence[float], left: float, apart: float, within: str | None) -> None:
         for slot in slots:
             x = left + sum(lanes[: slot.lane]) + apart * slot.lane + (lanes[slot.lane] - slot.width) / 2
             rect = Rect(x, self.tops[slot.high] - slot.above, x + slot.width, self.bases[slot.low] + slot.below)
@@ -120,7 +120,7 @@ class Grid:
                 start = rect.middle[0] - across(slot.lanes, self.spacing.lanes) / 2
                 self._put(parts, slot.inner, slot.lanes, start, self.spacing.lanes, slot.item.id)
 
-    def _cells(self, slot: Slot, rect: Rect) -> list[tuple[Cell, Rect]]:
+    def _cells(self, slot: GridCell, rect: Rect) -> list[tuple[Cell, Rect]]:
         item = slot.item
         if tall(item):
             top = rect.top + PAD + item.title_height + GAP
@@ -147,7 +147,7 @@ class Grid:
             half = min(max(34.0, doors, self.widths[last] / 2 if self.columns else 0.0), self.width - middle - 4)
             self._put_end(parts, self.ends["logits"], Rect(middle - half, roof - BAR, middle + half, roof))
 
-    def _put_end(self, parts: Parts, item: Item, rect: Rect) -> None:
+    def _put_end(self, parts: Parts, item: BoxItem, rect: Rect) -> None:
         self.rects[item.name] = rect
         parts.extend(block(replace(item, title=(), notes=(), marked=False), rect, (), None))
         parts.labels.append(Label(item.name, rect.middle[0], rect.middle[1] + 2.7, "name", NAME, bold=True, within=item.id))

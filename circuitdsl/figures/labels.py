@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import product
 
 from circuitdsl.figures import style
-from circuitdsl.figures.content import Arrow
+from circuitdsl.figures.content import FigureArrow
 from circuitdsl.figures.fonts import SMALLEST, measure
 from circuitdsl.figures.positions import Box, Label, Line, Mark, Point, Rect
 
@@ -14,7 +14,7 @@ MARK = 7.5
 
 
 def place(
-    lines: Sequence[Line], arrows: dict[str, Arrow], boxes: Sequence[Box], taken: Sequence[Rect]
+    lines: Sequence[Line], arrows: dict[str, FigureArrow], boxes: Sequence[Box], taken: Sequence[Rect]
 ) -> tuple[list[Line], list[Label], list[Mark], list[str]]:
     """Lines with their plates, labels and marks, and the ids of arrows whose label found no room.
 

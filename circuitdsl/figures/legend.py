@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from circuitdsl.figures import style
 from circuitdsl.figures.blocks import Parts
-from circuitdsl.figures.content import Content
+from circuitdsl.figures.content import FigureContent
 from circuitdsl.figures.fonts import SMALLEST, measure, wrap
 from circuitdsl.figures.positions import Box, Label, Line, Mark, Rect
 
@@ -13,7 +13,7 @@ LEADING = 10.5
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LegendEntry:
     """A sample `width` points wide, drawn by `draw(left, middle)`, and the words after it."""
 
     width: float
@@ -54,7 +54,7 @@ def prompt(tokens: Sequence[str], marked: set[int], left: float, right: float, y
     return parts, line + 4
 
 
-def legend(found: Content, left: float, right: float, y: float, notes: Sequence[str]) -> tuple[Parts, float]:
+def legend(found: FigureContent, left: float, right: float, y: float, notes: Sequence[str]) -> tuple[Parts, float]:
     """Samples with their words in lines that fill the width, then notes; returns the y below."""
     parts, x, middle = Parts(), left, y + 7
     for entry in _entries(found):
@@ -78,28 +78,28 @@ def legend(found: Content, left: float, right: float, y: float, notes: Sequence[
     return parts, y + 2
 
 
-def _entries(found: Content) -> list[Entry]:
+def _entries(found: FigureContent) -> list[LegendEntry]:
     entries = []
     kinds = [cell.kind for item in found.items.values() for cell in item.cells]
     for kind, word in (("head", "head"), ("mlp", "MLP"), ("neuron", "neuron")):
         if kind in kinds:
-            entries.append(Entry(16, word, _shape(kind)))
+            entries.append(LegendEntry(16, word, _shape(kind)))
     ports = {arrow.port if arrow.port in ("q", "k", "v") else None for arrow in found.arrows}
     for port in ("q", "k", "v", None):
         if port in ports:
-            entries.append(Entry(22, style.port_style(port).text, _arrow(port=port)))
+            entries.append(LegendEntry(22, style.port_style(port).text, _arrow(port=port)))
     metric = found.graph.effect_of or "the metric"
     signs = {arrow.sign for arrow in found.arrows}
     if -1 in signs:
-        entries.append(Entry(18, f"cutting it lowers {metric}", _arrow(sign=1, arrow=False)))
-        entries.append(Entry(18, f"cutting it raises {metric}", _arrow(sign=-1, arrow=False)))
+        entries.append(LegendEntry(18, f"cutting it lowers {metric}", _arrow(sign=1, arrow=False)))
+        entries.append(LegendEntry(18, f"cutting it raises {metric}", _arrow(sign=-1, arrow=False)))
     if found.strongest:
         for share in (0.25, 1.0):
             width = style.LINE_WIDTHS[0] + share * (style.LINE_WIDTHS[1] - style.LINE_WIDTHS[0])
             text = f"|effect| {share * found.strongest:.2g}" + (" and above" if share == 1 else "")
-            entries.append(Entry(18, text, _arrow(width=width, arrow=False)))
+            entries.append(LegendEntry(18, text, _arrow(width=width, arrow=False)))
     if any(arrow.label.startswith("×") for arrow in found.arrows):
-        entries.append(Entry(11, "number of links", _count))
+        entries.append(LegendEntry(11, "number of links", _count))
     if not found.judged:
         return entries
     outcomes = {item.outcome for item in found.items.values() if item.marked}
@@ -107,7 +107,7 @@ def _entries(found: Content) -> list[Entry]:
     outcomes |= {arrow.outcome for arrow in found.arrows if arrow.outcome is not None}
     for outcome in ("supported", "refuted", "inconclusive", "not testable", None):
         if outcome in {o if o != "measured" else None for o in outcomes}:
-            entries.append(Entry(8, style.mark_style(outcome).text, _mark(outcome)))
+            entries.append(LegendEntry(8, style.mark_style(outcome).text, _mark(outcome)))
     return entries
 
 

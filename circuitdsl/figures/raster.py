@@ -4,7 +4,7 @@ import re
 import zlib
 
 from circuitdsl.borders.source import CircError, Diagnostic, Span
-from circuitdsl.figures.fonts import FAMILY
+from circuitdsl.figures.fonts import FONT_FAMILY
 
 DPI = 300
 _PROBE = b"<svg xmlns='http://www.w3.org/2000/svg' width='99' height='20'><text y='9' font-family='%s' font-weight='%s'>Hx</text></svg>"
@@ -27,9 +27,11 @@ def _cairo():
     except (ImportError, OSError) as error:
         raise _problem("C602", "PDF and PNG need CairoSVG and the cairo library", "`pip install 'circuitdsl[figures]'`") from error
     for weight in (b"normal", b"bold"):
-        fonts = _fonts(cairosvg.svg2pdf(bytestring=_PROBE % (FAMILY.encode(), weight)))
-        if not any(FAMILY.replace(" ", "") in font for font in fonts):
-            raise _problem("C603", f"the font {FAMILY} is not installed", "on Debian: apt install fonts-dejavu-core; SVG needs no font")
+        fonts = _fonts(cairosvg.svg2pdf(bytestring=_PROBE % (FONT_FAMILY.encode(), weight)))
+        if not any(FONT_FAMILY.replace(" ", "") in font for font in fonts):
+            raise _problem(
+                "C603", f"the font {FONT_FAMILY} is not installed", "on Debian: apt install fonts-dejavu-core; SVG needs no font"
+            )
     return cairosvg
 
 

@@ -2,8 +2,8 @@
 
 from lark import Token
 
+from circuitdsl.language.character_mistakes import made, span_of
 from circuitdsl.language.lines import CLOSES, OPENS
-from circuitdsl.language.mends import made, span_of
 from circuitdsl.language.problems import Problems
 
 BLOCKS = frozenset({"NODES", "EDGES", "SETTINGS", "CLAIMS"})

@@ -17,7 +17,7 @@ BREAK = printing.BREAK
 
 
 @dataclass(slots=True)
-class Row:
+class FormattedRow:
     """One line, or one text over several; `cells` are put below those of its neighbours in the same `group`."""
 
     cells: list[str]
@@ -54,48 +54,48 @@ def format_document(document: d.Document) -> str:
     return "".join(("\n" if row.blank else "") + "".join(f"{line}\n" for line in row.lines) for row in rows)
 
 
-def _rows(node: d.Statement, source: str) -> Iterator[Row]:
+def _rows(node: d.Statement, source: str) -> Iterator[FormattedRow]:
     match node:
-        case d.Circuit():
-            yield Row([f"circuit {printing.text(node.title)}"], Span(node.span.start, node.title.span.end))
+        case d.CircuitStatement():
+            yield FormattedRow([f"circuit {printing.text(node.title)}"], Span(node.span.start, node.title.span.end))
             if node.description is not None:
-                yield Row([printing.encode(node.description.value, triple=True)], node.description.span)
-        case d.Prompts(file=file) if file is not None:
-            yield Row([f"prompts {node.name.text}", f"from {printing.text(file)}"], node.span, group="prompts")
-        case d.Prompts():
+                yield FormattedRow([printing.encode(node.description.value, triple=True)], node.description.span)
+        case d.PromptsStatement(file=file) if file is not None:
+            yield FormattedRow([f"prompts {node.name.text}", f"from {printing.text(file)}"], node.span, group="prompts")
+        case d.PromptsStatement():
             base = f" from {node.base.text}" if node.base else ""
-            rows = [Row([printing.prompt_item(item)], item.span, 1) for item in node.items]
+            rows = [FormattedRow([printing.prompt_item(item)], item.span, 1) for item in node.items]
             if node.base and len(rows) <= 3 and (row := _on_one_line(node, f"from {node.base.text}", rows, source)):
-                yield Row([f"prompts {node.name.text}", *row], node.span, group="prompts")
+                yield FormattedRow([f"prompts {node.name.text}", *row], node.span, group="prompts")
             else:
                 yield from _block(f"prompts {node.name.text}{base}", rows, node.span)
-        case d.Settings():
-            rows = [Row([one.name.text, f"= {printing.option_value(one.value)}"], one.span, 1, "settings") for one in node.options]
+        case d.SettingsStatement():
+            rows = [FormattedRow([one.name.text, f"= {printing.option_value(one.value)}"], one.span, 1, "settings") for one in node.options]
             if row := _on_one_line(node, "settings", rows, source):
-                yield Row(row, node.span)
+                yield FormattedRow(row, node.span)
             else:
                 yield from _block("settings", rows, node.span)
-        case d.Nodes():
-            yield from _block("nodes", [Row(printing.node_line(one), one.span, 1, "nodes") for one in node.definitions], node.span)
-        case d.Edges(all=True):
-            yield Row(["edges all"], node.span)
-        case d.Edges():
-            yield from _block("edges", [Row(printing.edge_line(one), one.span, 1, "edges") for one in node.lines], node.span)
-        case d.Claims():
-            yield from _block("claims", [Row(printing.claim_line(one), one.span, 1, "claims") for one in node.claims], node.span)
+        case d.NodesStatement():
+            yield from _block("nodes", [FormattedRow(printing.node_line(one), one.span, 1, "nodes") for one in node.definitions], node.span)
+        case d.EdgesStatement(all=True):
+            yield FormattedRow(["edges all"], node.span)
+        case d.EdgesStatement():
+            yield from _block("edges", [FormattedRow(printing.edge_line(one), one.span, 1, "edges") for one in node.lines], node.span)
+        case d.ClaimsStatement():
+            yield from _block("claims", [FormattedRow(printing.claim_line(one), one.span, 1, "claims") for one in node.claims], node.span)
         case _:
-            group = type(node).__name__ + (" from" if isinstance(node, d.Vocab) and node.file else "")
-            yield Row(printing.simple(node), node.span, group=group)
+            group = type(node).__name__ + (" from" if isinstance(node, d.VocabStatement) and node.file else "")
+            yield FormattedRow(printing.simple(node), node.span, group=group)
 
 
-def _block(head: str, rows: list[Row], span: Span) -> Iterator[Row]:
-    yield Row([f"{head} {{"], Span(span.start, span.start), opens=True)
+def _block(head: str, rows: list[FormattedRow], span: Span) -> Iterator[FormattedRow]:
+    yield FormattedRow([f"{head} {{"], Span(span.start, span.start), opens=True)
     yield from rows
     last = max(span.end - 1, 0)
-    yield Row(["}"], Span(last, span.end), closes=True)
+    yield FormattedRow(["}"], Span(last, span.end), closes=True)
 
 
-def _on_one_line(node: d.Syntax, head: str, rows: list[Row], source: str) -> list[str]:
+def _on_one_line(node: d.Syntax, head: str, rows: list[FormattedRow], source: str) -> list[str]:
     """A short block whose author had it on one line stays there; the empty list if it does not."""
     inner = "; ".join(" ".join(row.cells) for row in rows).replace(BREAK, " ")
     written = source[node.span.start : node.span.end]
@@ -105,19 +105,19 @@ def _on_one_line(node: d.Syntax, head: str, rows: list[Row], source: str) -> lis
     return [line]
 
 
-def _set_apart(rows: list[Row]) -> None:
+def _set_apart(rows: list[FormattedRow]) -> None:
     """Blank lines for a document that was not read from a text: around blocks, and where the kind of statement changes."""
     for before, row in pairwise(rows):
         if row.depth == 0 and not row.closes and not before.opens:
             row.blank = row.group != before.group or row.opens or before.closes
 
 
-def _with_comments(rows: list[Row], document: d.Document) -> list[Row]:
+def _with_comments(rows: list[FormattedRow], document: d.Document) -> list[FormattedRow]:
     """Rows and comments in order. A comment within a row's text goes before the row."""
     source = document.source.text
     for row in rows:
         row.blank = bool(BLANK_LINE.search(source, max(0, row.span.start - 10_000), row.span.start))
-    before: dict[int, list[Row]] = {}
+    before: dict[int, list[FormattedRow]] = {}
     for offset, text in document.comments:
         following = next((place for place, row in enumerate(rows) if row.span.start > offset), len(rows))
         last = rows[following - 1] if following else None
@@ -130,20 +130,20 @@ def _with_comments(rows: list[Row], document: d.Document) -> list[Row]:
         depth = 0 if place == len(rows) else rows[place].depth + rows[place].closes
         blank = own_line and not inside and bool(BLANK_LINE.search(source, max(0, offset - 10_000), offset))
         group = "" if place == len(rows) else rows[place].group
-        before.setdefault(place, []).append(Row([text.rstrip()], Span(offset, offset), depth, group, blank=blank))
+        before.setdefault(place, []).append(FormattedRow([text.rstrip()], Span(offset, offset), depth, group, blank=blank))
         if inside and last is not None:
             first = before[place][0]
             first.blank, last.blank = first.blank or last.blank, False
-    merged: list[Row] = []
+    merged: list[FormattedRow] = []
     for place in range(len(rows) + 1):
         merged += before.get(place, [])
         merged += rows[place : place + 1]
     return merged
 
 
-def _runs(rows: Sequence[Row], joined: Callable[[Row, Row], bool]) -> Iterator[list[Row]]:
+def _runs(rows: Sequence[FormattedRow], joined: Callable[[FormattedRow, FormattedRow], bool]) -> Iterator[list[FormattedRow]]:
     """Neighbours that belong together."""
-    run: list[Row] = []
+    run: list[FormattedRow] = []
     for row in rows:
         if run and not joined(row, run[-1]):
             yield run
@@ -153,7 +153,7 @@ def _runs(rows: Sequence[Row], joined: Callable[[Row, Row], bool]) -> Iterator[l
         yield run
 
 
-def _align(run: list[Row]) -> None:
+def _align(run: list[FormattedRow]) -> None:
     """Pads cells to the widest of their column; rows too long for one line do not count and are left as they are."""
     for column in range(max(len(row.cells) for row in run) - 1):
         padded = [row for row in run if len(row.cells) > column + 1 and row.width <= WIDTH and "\n" not in row.cells[column]]
@@ -176,7 +176,7 @@ def _broken(text: str, depth: int) -> list[str]:
     return [*lines, line]
 
 
-def _put_comments(run: list[Row]) -> None:
+def _put_comments(run: list[FormattedRow]) -> None:
     """Trailing comments, below each other."""
     column = max(len(row.lines[-1]) for row in run)
     for row in run:

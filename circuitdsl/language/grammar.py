@@ -14,7 +14,7 @@ from lark.grammar import Rule
 from lark.lexer import TerminalDef
 
 from circuitdsl.borders.folders import cache_folder
-from circuitdsl.language.lines import Kept
+from circuitdsl.language.lines import KeptTerminals
 
 
 def grammar_text() -> str:
@@ -27,7 +27,7 @@ def grammar_text() -> str:
 
 def build(grammar: str, strict: bool = False) -> lark.Lark:
     """The LALR parser of a grammar's text. `strict` refuses every conflict instead of resolving it silently (needs interegular)."""
-    return lark.Lark(grammar, parser="lalr", lexer="basic", postlex=Kept(), propagate_positions=True, strict=strict)
+    return lark.Lark(grammar, parser="lalr", lexer="basic", postlex=KeptTerminals(), propagate_positions=True, strict=strict)
 
 
 @cache

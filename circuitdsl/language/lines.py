@@ -14,7 +14,7 @@ OPENS, CLOSES = frozenset({"LPAR", "LSQB", "THROUGH"}), frozenset({"RPAR", "RSQB
 OPERANDS = frozenset({"NAME", "INT", "DECIMAL", "FLOAT", "STRING", "LONG", "RPAR", "RSQB", "KL", "ANSWER", "WRONG"})
 
 
-class Kept:
+class KeptTerminals:
     """Keeps the terminals that no rule mentions; tells lark to leave line ends to `join_lines`."""
 
     always_accept = ("COMMENT", "LINE_END", "UNCLOSED", "UNCLOSED_LONG", "UNKNOWN")

@@ -13,13 +13,13 @@ from lark.parsers.lalr_interactive_parser import InteractiveParser
 from circuitdsl.borders.document import Document
 from circuitdsl.borders.source import Source, Span
 from circuitdsl.language.brackets import STATEMENTS, Balancer, begins_statement
+from circuitdsl.language.build_document import DocumentBuilder
+from circuitdsl.language.character_mistakes import Mender, span_of
 from circuitdsl.language.grammar import parser
 from circuitdsl.language.lines import OPERATORS, join_lines
-from circuitdsl.language.mends import Mender, span_of
-from circuitdsl.language.mistakes import Place, explain
 from circuitdsl.language.problems import Problems
 from circuitdsl.language.reading import read_source
-from circuitdsl.language.tree import Builder
+from circuitdsl.language.token_mistakes import ParserState, explain
 
 HEAVY = OPERATORS | {"LPAR"}
 HEAVIEST = 100
@@ -33,7 +33,7 @@ def parse(source: Source) -> Document:
     raw = list(made.lex(source.text))
     tokens = join_lines(Balancer(Mender(raw, problems).run(), problems).run())
     tree = Recovery(made, tokens, problems).run()
-    document = Builder(problems).build(tree)
+    document = DocumentBuilder(problems).build(tree)
     problems.raise_any()
     comments = tuple((token.start_pos or 0, str(token)) for token in raw if token.type == "COMMENT")
     return Document(document.statements, comments, source, span=document.span)
@@ -93,7 +93,7 @@ class Recovery:
         def fits(*put: Token, take: int = 1) -> bool:
             return _takes(here, [*put, *self.tokens[at + take : at + take + 1]])
 
-        place = Place(self.tokens, at, self.first, self.statement, frozenset(here.accepts()), fits)
+        place = ParserState(self.tokens, at, self.first, self.statement, frozenset(here.accepts()), fits)
         mend = explain(place)
         end = self.line_end(at)
         line = Span(self.tokens[self.first].start_pos or 0, self.tokens[end - 1].end_pos or 0)

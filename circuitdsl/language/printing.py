@@ -6,7 +6,7 @@
 from collections.abc import Iterable, Sequence
 
 from circuitdsl.borders import document as d
-from circuitdsl.language.texts import encode
+from circuitdsl.language.strings import encode
 
 BREAK = "\x1f"
 COMMA = f",{BREAK}"
@@ -69,15 +69,15 @@ def _expression(node: d.Expr | d.PositionRef | None) -> tuple[str, int]:
             return text(node.text), 8
         case d.PositionRef():
             return position(node), 8
-        case d.Call():
+        case d.CallExpr():
             return _call(node), 8
-        case d.Fold():
+        case d.FoldExpr():
             condition = f" if {expression(node.condition)}" if node.condition is not None else ""
             return f"{node.function.text}({expression(node.body)} for {node.variable.text} in {node.collection.text}{condition})", 8
-        case d.Unary():
+        case d.UnaryExpr():
             binding, space = (3, " ") if node.operator == "not" else (7, "")
             return f"{node.operator}{space}{expression(node.operand, binding)}", binding
-        case d.Binary():
+        case d.BinaryExpr():
             binding = BINDING[node.operator]
             left = expression(node.left, binding + (binding == 4))  # comparisons do not chain
             space = BREAK if binding == 5 else " "
@@ -88,7 +88,7 @@ def _expression(node: d.Expr | d.PositionRef | None) -> tuple[str, int]:
             return "", 8
 
 
-def _call(node: d.Call) -> str:
+def _call(node: d.CallExpr) -> str:
     if node.argument is None:
         return node.function.text
     inner = expression(node.argument)
@@ -142,11 +142,11 @@ def places(nodes: Iterable[d.Endpoint]) -> str:
     return COMMA.join(written)
 
 
-def arrow(node: d.Arrow) -> str:
+def arrow(node: d.PathArrow) -> str:
     return f"-[{members(node.through)}]->" if node.through else node.kind
 
 
-def path(node: d.Path) -> str:
+def path(node: d.PathExpr) -> str:
     rest = "".join(f" {arrow(way)} {place(end)}" for way, end in zip(node.arrows, node.places[1:], strict=True))
     return place(node.places[0]) + rest
 
@@ -176,13 +176,13 @@ def option(node: d.Option) -> str:
     return f"{node.name.text} = {option_value(node.value)}"
 
 
-def measure(node: d.Claim) -> str:
+def measure(node: d.ClaimLine) -> str:
     each = [f"each {node.each}"] if node.each else []
     arguments = COMMA.join([*map(path, node.arguments), *each, *map(option, node.options)])
     return f"{'warn ' if node.warn else ''}{node.measure.text}({arguments})"
 
 
-def comparison(node: d.Comparison) -> str:
+def comparison(node: d.ComparisonExpr) -> str:
     operator = node.operator if node.operator == "=" else node.operator.ljust(2)
     return f"{operator} {number(node.value)}" + (f" +- {number(node.margin)}" if node.margin else "")
 
@@ -194,14 +194,14 @@ def prompt_item(node: d.PromptItem) -> str:
     match node:
         case d.Text():
             return text(node)
-        case d.Draw():
+        case d.DrawItem():
             source = node.vocab.text if node.vocab else f"random tokens {node.tokens}"
             return f"{names(node.slots)} in {source}{' distinct' if node.distinct else ''}"
-        case d.Assign():
+        case d.AssignItem():
             return f"{slot(node.slot)} = {value(node.value)}"
-        case d.Redraw():
+        case d.RedrawItem():
             return f"redraw {COMMA.join(map(slot, node.slots))}{' distinct' if node.distinct else ''}"
-        case d.Answer():
+        case d.AnswerItem():
             return f"answer {value(node.answer)}" + (f" wrong {COMMA.join(map(value, node.wrong))}" if node.wrong else "")
 
 
@@ -217,11 +217,11 @@ def edge_line(node: d.EdgeLine) -> list[str]:
     return [first, " ".join(f"-> {group}" for group in rest)]
 
 
-def claim_line(node: d.Claim) -> list[str]:
+def claim_line(node: d.ClaimLine) -> list[str]:
     return [f"{node.label.text}:", measure(node), *([comparison(node.comparison)] if node.comparison else [])]
 
 
-def vocab_line(node: d.Vocab) -> list[str]:
+def vocab_line(node: d.VocabStatement) -> list[str]:
     head = f"vocab {node.name.text}" + (f"({', '.join(one.text for one in node.fields)})" if node.fields else "")
     if node.file is not None:
         return [head, f"from {text(node.file)}"]
@@ -234,19 +234,19 @@ def vocab_line(node: d.Vocab) -> list[str]:
 def simple(node: d.Statement) -> list[str]:
     """A statement without a block."""
     match node:
-        case d.Cite():
+        case d.CiteStatement():
             return [f"cite {COMMA.join(map(text, node.references))}"]
-        case d.Use():
+        case d.UseStatement():
             return [f"use {text(node.path)}"]
-        case d.Model():
+        case d.ModelStatement():
             return [f"model {text(node.name)}" + (f" revision {text(node.revision)}" if node.revision else "")]
-        case d.Vocab():
+        case d.VocabStatement():
             return vocab_line(node)
-        case d.Feature(value=d.TupleExpr(items)):
+        case d.FeatureStatement(value=d.TupleExpr(items)):
             return [f"feature {node.name.text}", f"= {COMMA.join(map(expression, items))}"]
-        case d.Feature():
+        case d.FeatureStatement():
             return [f"feature {node.name.text}", f"= {expression(node.value)}"]
-        case d.Metric():
+        case d.MetricStatement():
             at = f" @ {position(node.position)}" if node.position else ""
             return [f"metric {node.name.text}", f"= {expression(node.value)}{at}{', lower' if node.lower else ''}"]
         case _:

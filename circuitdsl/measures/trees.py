@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from circuitdsl.borders.hypothesis import Claim, Hypothesis, Place
-from circuitdsl.borders.tree import Call, Tree
+from circuitdsl.borders.tree import Call, CallTree
 from circuitdsl.borders.units import EMBED, Port
 from circuitdsl.borders.values import Algebra, Base, Draw, Gather, Mix, Override, Recomputed, Value, World
 from circuitdsl.measures.circuit import EMBEDDING
@@ -58,7 +58,7 @@ class Watched(Scrubbing):
         return next(group for group in self._groups[reader][made.place] if step.startswith(f"{group.name}>"))
 
 
-def tree(claim: Claim, hypothesis: Hypothesis, most: int = MOST_CALLS) -> Tree:
+def tree(claim: Claim, hypothesis: Hypothesis, most: int = MOST_CALLS) -> CallTree:
     """The calls of the claim's first draw that are nearest to the logits, `most` of them with units that go together counted once.
 
     What several calls share (one value, read by each of them) stands at the first.
@@ -89,7 +89,7 @@ def tree(claim: Claim, hypothesis: Hypothesis, most: int = MOST_CALLS) -> Tree:
             calls.append(call)
         calls += left_out
     every = {number for number, made in watched.first.items() if made.place.unit != EMBED}
-    return Tree(tuple(calls), len(every & seen), len(every), again)
+    return CallTree(tuple(calls), len(every & seen), len(every), again)
 
 
 def _inputs(watched: Watched, reader: int, mades: Sequence[Made]) -> Iterator[tuple[Call, list[Made]]]:

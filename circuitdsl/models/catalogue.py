@@ -12,7 +12,7 @@ from circuitdsl.models.shapes import read_config, shape_of
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CatalogueEntry:
     """`note` says what to do where the model is not here, or what it is."""
 
     name: str
@@ -26,9 +26,9 @@ class Entry:
 class Catalogue:
     """`families` maps a family's name to the `model_type`s that it serves."""
 
-    bundled: tuple[Entry, ...]
-    cached: tuple[Entry, ...]
-    known: tuple[Entry, ...]
+    bundled: tuple[CatalogueEntry, ...]
+    cached: tuple[CatalogueEntry, ...]
+    known: tuple[CatalogueEntry, ...]
     families: dict[str, tuple[str, ...]]
 
 
@@ -37,7 +37,9 @@ def catalogue() -> Catalogue:
     families: dict[str, tuple[str, ...]] = {}
     for model_type, family in discover().items():
         families[family.name] = (*families.get(family.name, ()), model_type)
-    known = tuple(Entry(hub, tuple(entry.get("also", ())), shape_of(entry["config"], hub)) for hub, entry in known_configs().items())
+    known = tuple(
+        CatalogueEntry(hub, tuple(entry.get("also", ())), shape_of(entry["config"], hub)) for hub, entry in known_configs().items()
+    )
     return Catalogue(tuple(_bundled()), tuple(_cached()), known, families)
 
 
@@ -61,7 +63,7 @@ def listing() -> str:
     return "\n".join(lines)
 
 
-def _size(entry: Entry) -> str:
+def _size(entry: CatalogueEntry) -> str:
     shape = entry.shape
     return f"{shape.layers} layers of {shape.heads} heads" if shape else ""
 
@@ -69,7 +71,7 @@ def _size(entry: Entry) -> str:
 def _bundled():
     for name, bundled in BUNDLED.items():
         here = importlib.util.find_spec(bundled.package) is not None
-        yield Entry(name, here=here, note=bundled.weights if here else bundled.install)
+        yield CatalogueEntry(name, here=here, note=bundled.weights if here else bundled.install)
 
 
 def _cached():
@@ -82,6 +84,6 @@ def _cached():
                 continue
             here = any(snapshot.glob("*.safetensors"))
             try:
-                yield Entry(name, shape=shape_of(read_config(snapshot), name), here=here, note=snapshot.name[:12])
+                yield CatalogueEntry(name, shape=shape_of(read_config(snapshot), name), here=here, note=snapshot.name[:12])
             except CircError as error:
-                yield Entry(name, here=here, note=error.diagnostics[0].message)
+                yield CatalogueEntry(name, here=here, note=error.diagnostics[0].message)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from circuitdsl.borders.document import Document, Model
+from circuitdsl.borders.document import Document, ModelStatement
 from circuitdsl.borders.flags import Flags, Progress, quiet
 from circuitdsl.borders.hypothesis import Hypothesis, ModelName
 from circuitdsl.borders.source import CircError, Diagnostic
@@ -83,7 +83,7 @@ def _placed(document: Document, flags: Flags, find: Callable[[], Located]) -> Lo
     except CircError as error:
         if flags.model:
             raise CircError([replace(one, message=f"--model: {one.message}") for one in error.diagnostics]) from None
-        named = next((statement for statement in document.statements if isinstance(statement, Model)), None)
+        named = next((statement for statement in document.statements if isinstance(statement, ModelStatement)), None)
         if named is None:
             raise
         raise CircError([replace(one, span=named.name.span, source=document.source) for one in error.diagnostics]) from None

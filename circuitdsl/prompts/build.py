@@ -15,12 +15,12 @@ from circuitdsl.prompts.findings import Findings
 from circuitdsl.prompts.labels import Labelling, label
 from circuitdsl.prompts.metrics import Metrics
 from circuitdsl.prompts.records import sample_file
-from circuitdsl.prompts.sample import Sample, sample
+from circuitdsl.prompts.sample import PromptSample, sample
 from circuitdsl.prompts.space import PromptSpace
-from circuitdsl.prompts.tokens import Tokens, Words
+from circuitdsl.prompts.tokens import Tokens, WordTokenizer
 from circuitdsl.prompts.vocabulary import Vocabulary, read_vocabulary
 
-PromptStatement = doc.Vocab | doc.Prompts | doc.Feature | doc.Metric
+PromptStatement = doc.VocabStatement | doc.PromptsStatement | doc.FeatureStatement | doc.MetricStatement
 
 
 def build(
@@ -42,14 +42,14 @@ def build(
     if bos and tokenizer and tokenizer.bos_id is None:
         findings.error("C241", statements[0].span if statements else Span(), "`bos = true`, but this model's tokenizer has no BOS token")
         bos = None
-    tokens = Tokens(tokenizer or Words(), bos, tokenizer is not None)
+    tokens = Tokens(tokenizer or WordTokenizer(), bos, tokenizer is not None)
     vocabularies = _vocabularies(statements, folder, findings)
     made = _Distributions(tokens, count, seed, folder, findings, vocabularies)
     for statement in statements:
-        if isinstance(statement, doc.Prompts):
+        if isinstance(statement, doc.PromptsStatement):
             made.add(statement)
-    metrics = {statement.name.text: statement for statement in statements if isinstance(statement, doc.Metric)}
-    features = {statement.name.text: statement for statement in statements if isinstance(statement, doc.Feature)}
+    metrics = {statement.name.text: statement for statement in statements if isinstance(statement, doc.MetricStatement)}
+    features = {statement.name.text: statement for statement in statements if isinstance(statement, doc.FeatureStatement)}
     declared = _names(statements, made, findings)
     taken = frozenset([*vocabularies, *made.declared, *metrics])
     binder = Metrics(metrics, features, vocabularies, tokens, taken, source, findings)
@@ -71,7 +71,7 @@ def build(
 def _vocabularies(statements: Sequence[PromptStatement], folder: Path, findings: Findings) -> dict[str, Vocabulary | None]:
     found: dict[str, Vocabulary | None] = {}
     for statement in statements:
-        if isinstance(statement, doc.Vocab) and statement.name.text not in found:
+        if isinstance(statement, doc.VocabStatement) and statement.name.text not in found:
             found[statement.name.text] = read_vocabulary(statement, folder, findings)
     return found
 
@@ -87,20 +87,20 @@ class _Distributions:
     findings: Findings
     vocabularies: Mapping[str, Vocabulary | None]
     declared: dict[str, Declaration | None] = field(default_factory=dict)
-    samples: dict[str, Sample] = field(default_factory=dict)
+    samples: dict[str, PromptSample] = field(default_factory=dict)
     labellings: dict[str, Labelling] = field(default_factory=dict)
     default: str = ""
     slots: dict[str, Span] = field(default_factory=dict)
     """Names of slots, and where each was first declared."""
 
-    def add(self, statement: doc.Prompts) -> None:
+    def add(self, statement: doc.PromptsStatement) -> None:
         name = statement.name.text
         if name in self.declared:
             return
         if statement.base is None:
             self.default = self.default or name
         for item in statement.items:
-            names = item.slots if isinstance(item, doc.Draw) else (item.slot.name,) if isinstance(item, doc.Assign) else ()
+            names = item.slots if isinstance(item, doc.DrawItem) else (item.slot.name,) if isinstance(item, doc.AssignItem) else ()
             for slot in names:
                 self.slots.setdefault(slot.text, slot.span)
         declaration = Declarer(self.vocabularies, self.declared, self.findings).read(statement)
@@ -117,7 +117,7 @@ class _Distributions:
         elif declaration.base.name in self.samples:
             self._keep(name, derive(declaration, self.samples[declaration.base.name], self.tokens, self.seed, self.findings))
 
-    def _keep(self, name: str, made: Sample | None) -> None:
+    def _keep(self, name: str, made: PromptSample | None) -> None:
         if made is None:
             return
         if name in self.labellings:
@@ -131,7 +131,12 @@ class _Distributions:
 def _names(statements: Sequence[PromptStatement], made: _Distributions, findings: Findings) -> frozenset[str]:
     """All names, each of which may be taken once."""
     first: dict[str, tuple[Span, str]] = {}
-    kinds = {doc.Vocab: "a vocabulary", doc.Prompts: "prompts", doc.Feature: "a feature", doc.Metric: "a metric"}
+    kinds = {
+        doc.VocabStatement: "a vocabulary",
+        doc.PromptsStatement: "prompts",
+        doc.FeatureStatement: "a feature",
+        doc.MetricStatement: "a metric",
+    }
     named = [(statement.name.text, statement.name.span, kinds[type(statement)]) for statement in statements]
     named += [(name, span, "a slot") for name, span in made.slots.items()]
     for name, span, kind in sorted(named, key=lambda found: found[1]):

@@ -24,7 +24,7 @@ _ORDER: Mapping[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class ValueColumn:
     """Values of N rows, or of N rows and W items of a fold: `data` is [N, 1], [1, W] or [N, W].
 
     `integers`: texts that are all integers, whose order is that of numbers.
@@ -35,11 +35,11 @@ class Column:
     integers: bool = False
 
 
-def texts(values: Sequence[str], integers: bool | None = None) -> Column:
+def texts(values: Sequence[str], integers: bool | None = None) -> ValueColumn:
     """A column [N, 1] of texts."""
     data = np.empty((len(values), 1), dtype=object)
     data[:, 0] = values
-    return Column("text", data, are_integers(values) if integers is None else integers)
+    return ValueColumn("text", data, are_integers(values) if integers is None else integers)
 
 
 def are_integers(values: Sequence[str]) -> bool:
@@ -51,13 +51,13 @@ class Conditions:
     """Evaluates expressions on one distribution. `features` are other features by name; `items` the variables of a fold."""
 
     labelling: Labelling
-    features: Mapping[str, doc.Feature]
-    items: dict[str, Callable[[doc.SlotRef], Column]] = field(default_factory=dict)
+    features: Mapping[str, doc.FeatureStatement]
+    items: dict[str, Callable[[doc.SlotRef], ValueColumn]] = field(default_factory=dict)
     taken: frozenset[str] = frozenset()
     """Names that are something else: metrics, prompts, vocabularies."""
     _open: list[str] = field(default_factory=list)
 
-    def evaluate(self, expression: doc.Expr) -> Column:
+    def evaluate(self, expression: doc.Expr) -> ValueColumn:
         """Raises Mistake."""
         match expression:
             case doc.SlotExpr():
@@ -65,28 +65,28 @@ class Conditions:
             case doc.TextExpr():
                 return texts([expression.text.value])
             case doc.NumberExpr():
-                return Column("number", np.array([[expression.number.value]]))
+                return ValueColumn("number", np.array([[expression.number.value]]))
             case doc.TupleExpr():
                 return self._tuple([self.evaluate(item) for item in expression.items])
-            case doc.Unary(operator="not"):
-                return Column("truth", ~self._truth(expression.operand, "not"))
-            case doc.Binary(operator="and" | "or"):
+            case doc.UnaryExpr(operator="not"):
+                return ValueColumn("truth", ~self._truth(expression.operand, "not"))
+            case doc.BinaryExpr(operator="and" | "or"):
                 left, right = (self._truth(side, expression.operator) for side in (expression.left, expression.right))
-                return Column("truth", left & right if expression.operator == "and" else left | right)
-            case doc.Binary() if expression.operator in _ORDER:
+                return ValueColumn("truth", left & right if expression.operator == "and" else left | right)
+            case doc.BinaryExpr() if expression.operator in _ORDER:
                 return self._compare(expression)
-            case doc.Unary(operator="-", operand=doc.NumberExpr(number)):
-                return Column("number", np.array([[-number.value]]))
-            case doc.Call():
+            case doc.UnaryExpr(operator="-", operand=doc.NumberExpr(number)):
+                return ValueColumn("number", np.array([[-number.value]]))
+            case doc.CallExpr():
                 return self._bins(expression)
         raise Mistake("C235", expression.span, "here are slots compared, with `==`, `<`, `and`, `not`: nothing is computed")
 
-    def _named(self, ref: doc.SlotRef) -> Column:
+    def _named(self, ref: doc.SlotRef) -> ValueColumn:
         name, rows = ref.name.text, self.labelling.rows
         if name in self.items:
             return self.items[name](ref)
         if name == "template":
-            return Column("number", np.array([[labelled.row.template + 1] for labelled in rows]))
+            return ValueColumn("number", np.array([[labelled.row.template + 1] for labelled in rows]))
         if name in ("answer", "wrong"):
             found = [
                 labelled.answer if name == "answer" else (labelled.wrong[0] if len(labelled.wrong) == 1 else None) for labelled in rows
@@ -99,7 +99,7 @@ class Conditions:
             return self._feature(name, ref)
         return self._slot(ref)
 
-    def _feature(self, name: str, ref: doc.SlotRef) -> Column:
+    def _feature(self, name: str, ref: doc.SlotRef) -> ValueColumn:
         if name in self._open:
             raise Mistake("C219", ref.span, f"feature `{name}` is defined by itself")
         self._open.append(name)
@@ -108,7 +108,7 @@ class Conditions:
         finally:
             self._open.remove(name)
 
-    def _slot(self, ref: doc.SlotRef) -> Column:
+    def _slot(self, ref: doc.SlotRef) -> ValueColumn:
         name, slots = ref.name.text, self.labelling.declaration.slots
         if name not in slots:
             if name in self.taken:
@@ -123,7 +123,7 @@ class Conditions:
             every = []
             for number, text in enumerate(slot.fields):
                 one = texts([str(labelled.row.values[name][number]) for labelled in self.labelling.rows])
-                every.append(Column("text", one.data, integers=False))
+                every.append(ValueColumn("text", one.data, integers=False))
                 assert text
             return self._tuple(every)
         label = f"{name}.{ref.field.text}" if ref.field else name
@@ -134,12 +134,12 @@ class Conditions:
         part = slot.fields.index(ref.field.text) if ref.field else 0
         return texts(values, are_integers([*(entry[part] for entry in entries), *values]))
 
-    def _tuple(self, columns: Sequence[Column]) -> Column:
+    def _tuple(self, columns: Sequence[ValueColumn]) -> ValueColumn:
         arrays = np.broadcast_arrays(*(column.data for column in columns))
         data = np.empty(arrays[0].shape, dtype=object)
         for index in np.ndindex(data.shape):
             data[index] = tuple(array[index].item() if isinstance(array[index], np.generic) else array[index] for array in arrays)
-        return Column("tuple", data)
+        return ValueColumn("tuple", data)
 
     def _truth(self, expression: doc.Expr, operator: str) -> np.ndarray:
         found = self.evaluate(expression)
@@ -147,7 +147,7 @@ class Conditions:
             raise Mistake("C235", expression.span, f"`{operator}` joins comparisons, and this is none", "compare it: `A == B`")
         return found.data
 
-    def _compare(self, expression: doc.Binary) -> Column:
+    def _compare(self, expression: doc.BinaryExpr) -> ValueColumn:
         left, right = self.evaluate(expression.left), self.evaluate(expression.right)
         operator, order = expression.operator, expression.operator not in ("==", "!=")
         kinds = {left.kind, right.kind}
@@ -160,9 +160,9 @@ class Conditions:
         if not order and any(column.kind == "number" and np.any(column.data % 1 != 0) for column in (left, right)):
             raise Mistake("C237", expression.span, "numbers with decimals are never exactly equal", "compare with `<` or `>`")
         with np.errstate(all="ignore"):
-            return Column("truth", np.asarray(_ORDER[operator](left.data, right.data), dtype=bool))
+            return ValueColumn("truth", np.asarray(_ORDER[operator](left.data, right.data), dtype=bool))
 
-    def _bins(self, call: doc.Call) -> Column:
+    def _bins(self, call: doc.CallExpr) -> ValueColumn:
         """`bin(YY, 10, 50)`: 0 below 10, 1 from 10 to below 50, 2 from 50."""
         if call.function.text != "bin" or not call.cuts or call.argument is None or isinstance(call.argument, doc.PositionRef):
             hint = "`bin(YY, 10, 50)` cuts numbers into classes; everything else is compared"
@@ -171,9 +171,9 @@ class Conditions:
         if any(low >= high for low, high in pairwise(cuts)):
             raise Mistake("C233", call.span, "the numbers of `bin` must rise")
         numbers = self._number(self.evaluate(call.argument), call)
-        return Column("number", np.searchsorted(np.array(cuts), numbers.data.astype(float), side="right"))
+        return ValueColumn("number", np.searchsorted(np.array(cuts), numbers.data.astype(float), side="right"))
 
-    def _number(self, column: Column, expression: doc.Binary | doc.Call) -> Column:
+    def _number(self, column: ValueColumn, expression: doc.BinaryExpr | doc.CallExpr) -> ValueColumn:
         if column.kind == "number":
             return column
         if column.kind != "text" or not column.integers:
@@ -186,4 +186,4 @@ class Conditions:
         data = np.empty(column.data.shape, dtype=object)
         for index in np.ndindex(data.shape):
             data[index] = int(column.data[index])
-        return Column("number", data)
+        return ValueColumn("number", data)

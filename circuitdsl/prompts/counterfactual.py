@@ -6,7 +6,7 @@ from itertools import count
 from circuitdsl.prompts.declare import Assignment, Declaration, Drawing, Filler, Reference, Values
 from circuitdsl.prompts.draws import permutation, uniform
 from circuitdsl.prompts.findings import Findings, listed
-from circuitdsl.prompts.sample import Row, Sample, entry, sizes
+from circuitdsl.prompts.sample import PromptSample, SampledRow, entry, sizes
 from circuitdsl.prompts.show import side_by_side
 from circuitdsl.prompts.template import Hole
 from circuitdsl.prompts.tokens import Tokens
@@ -22,12 +22,12 @@ MOST_STEPS = 100_000
 """How long distinct values are looked for before there are said to be none."""
 
 
-def derive(declaration: Declaration, base: Sample, tokens: Tokens, seed: int, findings: Findings) -> Sample | None:
+def derive(declaration: Declaration, base: PromptSample, tokens: Tokens, seed: int, findings: Findings) -> PromptSample | None:
     """The counterfactual of every row of `base`; None, with an error said, if one cannot have its row's layout."""
     maker = _Maker(declaration, base, tokens, seed)
-    rows: list[Row] = []
-    bad: list[tuple[Row, Row]] = []
-    without: dict[str, list[Row]] = {}
+    rows: list[SampledRow] = []
+    bad: list[tuple[SampledRow, SampledRow]] = []
+    without: dict[str, list[SampledRow]] = {}
     for number, clean in enumerate(base.rows):
         row = maker.row(number, clean)
         if isinstance(row, str):
@@ -54,10 +54,10 @@ def derive(declaration: Declaration, base: Sample, tokens: Tokens, seed: int, fi
     if same and not declaration.root.file:
         message = f"{same} of {len(rows)} prompts of `{declaration.name}` are the same as in `{base.declaration.name}`"
         findings.warn("W027", declaration.span, message, "`redraw … distinct` takes other values")
-    return Sample(declaration, tuple(rows))
+    return PromptSample(declaration, tuple(rows))
 
 
-def _stands(row: Row, key: str) -> str:
+def _stands(row: SampledRow, key: str) -> str:
     """A slot's value as text, its fields beside each other."""
     return " / ".join(map(str, row.values.get(key) or row.values[key.partition(":")[0]]))
 
@@ -65,12 +65,12 @@ def _stands(row: Row, key: str) -> str:
 class _Maker:
     """Makes the rows of one counterfactual; draws are keyed by (seed, name, row, slot)."""
 
-    def __init__(self, declaration: Declaration, base: Sample, tokens: Tokens, seed: int):
+    def __init__(self, declaration: Declaration, base: PromptSample, tokens: Tokens, seed: int):
         self.declaration, self.base, self.tokens, self.seed = declaration, base, tokens, seed
         self.plain = tokens.plain if any(drawing.slot.tokens for drawing in declaration.draws) else ()
         self.fitting: dict[tuple[str, Widths], list[int]] = {}
 
-    def row(self, number: int, clean: Row) -> Row | str:
+    def row(self, number: int, clean: SampledRow) -> SampledRow | str:
         """The counterfactual, in the last attempt's layout if none fits; or the key that no value is left for."""
         for attempt in range(ATTEMPTS):
             redrawn = self._redrawn(number, clean, attempt)
@@ -82,14 +82,14 @@ class _Maker:
                 _put(assigned, assignment.key, self.declaration.evaluate(asked, assignment))
             values = self._follow(asked, assigned)
             if not self.declaration.templates:
-                return Row(clean.template, values, asked, clean.placed, clean.cluster, clean.answer, clean.wrong)
+                return SampledRow(clean.template, values, asked, clean.placed, clean.cluster, clean.answer, clean.wrong)
             template = self.declaration.templates[clean.template]
             placed = self.tokens.place(clean.template, self.declaration.pieces(template, values))
             if not self.tokens.checked:
                 placed = placed._replace(layout=clean.placed.layout)
             if placed.layout == clean.placed.layout or not any(drawing.slot.vocabulary for drawing in self.declaration.draws):
                 break
-        return Row(clean.template, values, asked if self.declaration.own_answers else values, placed, clean.cluster)
+        return SampledRow(clean.template, values, asked if self.declaration.own_answers else values, placed, clean.cluster)
 
     def why(self, key: str) -> str:
         drawing = next(drawing for drawing in self.declaration.draws if key in drawing.keys)
@@ -97,7 +97,7 @@ class _Maker:
 
     # ------------------------------------------------------------ values
 
-    def _redrawn(self, number: int, clean: Row, attempt: int) -> dict[str, Filler] | str:
+    def _redrawn(self, number: int, clean: SampledRow, attempt: int) -> dict[str, Filler] | str:
         values = dict(clean.values)
         for drawing in self.declaration.draws:
             key = (self.seed, self.declaration.name, number, attempt)
@@ -134,7 +134,7 @@ class _Maker:
             value for key, value in clean.items() if self.declaration.slots.get(key.partition(":")[0].partition(".")[0]) == drawing.slot
         )
 
-    def _candidates(self, drawing: Drawing, key: str, clean: Row) -> list[int]:
+    def _candidates(self, drawing: Drawing, key: str, clean: SampledRow) -> list[int]:
         """Entries that may replace a slot's: of as many tokens wherever it stands and, if distinct, not in the clean prompt."""
         vocabulary = drawing.slot.vocabulary
         assert vocabulary is not None
@@ -157,7 +157,7 @@ class _Maker:
             if all(self._width(left, _part(found, vocabulary.fields, field), right) == width for left, right, field, width in widths)
         ]
 
-    def _widths(self, key: str, clean: Row) -> Widths:
+    def _widths(self, key: str, clean: SampledRow) -> Widths:
         """Where a slot and those that follow it stand, with the widths of the clean prompt's values."""
         if not self.declaration.templates or not self.tokens.checked:
             return ()

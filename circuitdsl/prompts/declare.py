@@ -124,7 +124,7 @@ class Declarer:
     slots: dict[str, Slot] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
 
-    def read(self, statement: doc.Prompts) -> Declaration | None:
+    def read(self, statement: doc.PromptsStatement) -> Declaration | None:
         before = self.findings.errors
         declaration: Declaration | None
         if statement.file:
@@ -137,15 +137,15 @@ class Declarer:
 
     # ------------------------------------------------------------ the three forms
 
-    def _from_file(self, statement: doc.Prompts) -> Declaration:
+    def _from_file(self, statement: doc.PromptsStatement) -> Declaration:
         for item in statement.items:
             self.findings.error("C213", item.span, "prompts from a file take everything from it: nothing else can be said here")
         return Declaration(statement.name.text, statement.name.span, (), {}, file=statement.file)
 
-    def _first(self, statement: doc.Prompts) -> Declaration | None:
+    def _first(self, statement: doc.PromptsStatement) -> Declaration | None:
         draws, assigns, answers, texts = _sorted_items(statement)
         for item in statement.items:
-            if isinstance(item, doc.Redraw):
+            if isinstance(item, doc.RedrawItem):
                 self.findings.error(
                     "C213", item.span, "`redraw` is for prompts made from others", "write `prompts NAME from clean { redraw … }`"
                 )
@@ -161,7 +161,7 @@ class Declarer:
             return None
         return Declaration(statement.name.text, statement.name.span, templates, dict(self.slots), drawings, defined, found, follows=defined)
 
-    def _derived(self, statement: doc.Prompts) -> Declaration | None:
+    def _derived(self, statement: doc.PromptsStatement) -> Declaration | None:
         assert statement.base is not None
         name = statement.base.text
         if name not in self.declared:
@@ -176,7 +176,7 @@ class Declarer:
         for text in texts:
             hint = f"write prompts of their own, without `from {name}`, for another template"
             self.findings.error("C213", text.span, "prompts made from others keep their templates", hint)
-        redraws = [item for item in statement.items if isinstance(item, doc.Redraw)]
+        redraws = [item for item in statement.items if isinstance(item, doc.RedrawItem)]
         if base.root.file:
             for item in [*draws, *redraws, *assigns]:
                 message = f"`{name}` comes from a file: its text cannot be changed here"
@@ -207,7 +207,7 @@ class Declarer:
 
     # ------------------------------------------------------------ draws
 
-    def _drawings(self, draws: Sequence[doc.Draw]) -> tuple[Drawing, ...] | None:
+    def _drawings(self, draws: Sequence[doc.DrawItem]) -> tuple[Drawing, ...] | None:
         drawings = []
         for draw in draws:
             slot = self._kind(draw)
@@ -224,7 +224,7 @@ class Declarer:
             drawings.append(Drawing(tuple(name.text for name in draw.slots), slot, draw.distinct))
         return None if self.broken else tuple(drawings)
 
-    def _kind(self, draw: doc.Draw) -> Slot | None:
+    def _kind(self, draw: doc.DrawItem) -> Slot | None:
         if draw.vocab is None:
             tokens = draw.tokens or 0
             if not 1 <= tokens <= MOST_TOKENS:
@@ -238,11 +238,11 @@ class Declarer:
         found = self.vocabularies[name]
         return Slot(found) if found else None
 
-    def _enough(self, slot: Slot, wanted: int, item: doc.Draw | doc.Redraw) -> None:
+    def _enough(self, slot: Slot, wanted: int, item: doc.DrawItem | doc.RedrawItem) -> None:
         if item.distinct and slot.vocabulary and wanted > (size := len(slot.vocabulary.entries)):
             self.findings.error("C216", item.span, f"{wanted} distinct values are asked of `{slot.vocabulary.name}`, which has {size}")
 
-    def _redrawn(self, redraw: doc.Redraw, base: Declaration) -> Iterator[Drawing]:
+    def _redrawn(self, redraw: doc.RedrawItem, base: Declaration) -> Iterator[Drawing]:
         """Redrawn slots by kind, since distinct means: among the values of one vocabulary."""
         kinds: dict[Slot, list[str]] = {}
         for ref in redraw.slots:
@@ -262,7 +262,7 @@ class Declarer:
 
     # ------------------------------------------------------------ assignments
 
-    def _definitions(self, assigns: Sequence[doc.Assign]) -> tuple[Assignment, ...] | None:
+    def _definitions(self, assigns: Sequence[doc.AssignItem]) -> tuple[Assignment, ...] | None:
         """Assignments of a first sample, in an order in which each can be computed."""
         waiting = []
         for item in assigns:
@@ -286,7 +286,7 @@ class Declarer:
                     done.append(found)
         return tuple(done)
 
-    def _assignment(self, item: doc.Assign) -> Assignment | None:
+    def _assignment(self, item: doc.AssignItem) -> Assignment | None:
         name = item.slot.name.text
         value = self.value(item.value, whole=True)
         if value is None:
@@ -368,7 +368,7 @@ class Declarer:
         found = re.search(pattern, written)
         return Span(text.span.start + found.start(), text.span.start + found.end()) if found else text.span
 
-    def _answers(self, items: Sequence[doc.Answer]) -> Answers | None:
+    def _answers(self, items: Sequence[doc.AnswerItem]) -> Answers | None:
         for extra in items[1:]:
             self.findings.error("C215", extra.span, "the answer is given twice", label=(items[0].span, "first given here"))
         if not items:
@@ -381,11 +381,11 @@ class Declarer:
 
 
 def _sorted_items(
-    statement: doc.Prompts,
-) -> tuple[list[doc.Draw], list[doc.Assign], list[doc.Answer], list[doc.Text]]:
-    draws = [item for item in statement.items if isinstance(item, doc.Draw)]
-    assigns = [item for item in statement.items if isinstance(item, doc.Assign)]
-    answers = [item for item in statement.items if isinstance(item, doc.Answer)]
+    statement: doc.PromptsStatement,
+) -> tuple[list[doc.DrawItem], list[doc.AssignItem], list[doc.AnswerItem], list[doc.Text]]:
+    draws = [item for item in statement.items if isinstance(item, doc.DrawItem)]
+    assigns = [item for item in statement.items if isinstance(item, doc.AssignItem)]
+    answers = [item for item in statement.items if isinstance(item, doc.AnswerItem)]
     return draws, assigns, answers, [item for item in statement.items if isinstance(item, doc.Text)]
 
 

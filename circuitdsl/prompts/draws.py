@@ -8,7 +8,7 @@ from math import perm, prod
 from typing import TypeVar
 
 Key = str | int
-Item = TypeVar("Item")
+Drawn = TypeVar("Drawn")
 
 
 def uniform(below: int, *key: Key) -> int:
@@ -35,7 +35,7 @@ def permutation(size: int, *key: Key) -> Iterator[int]:
         exchanged[other] = exchanged.pop(place, place)
 
 
-def shuffled(items: Sequence[Item], *key: Key) -> list[Item]:
+def shuffled(items: Sequence[Drawn], *key: Key) -> list[Drawn]:
     return [items[index] for index in permutation(len(items), *key)]
 
 

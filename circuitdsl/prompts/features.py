@@ -10,7 +10,7 @@ Classes = dict[str, dict[str, tuple[int, ...]]]
 
 
 def bind_features(
-    statements: Sequence[doc.Feature], labellings: Mapping[str, Labelling], taken: frozenset[str], findings: Findings
+    statements: Sequence[doc.FeatureStatement], labellings: Mapping[str, Labelling], taken: frozenset[str], findings: Findings
 ) -> Classes:
     """Feature, then distribution, to the class of each row.
 

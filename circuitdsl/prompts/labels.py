@@ -8,7 +8,7 @@ from circuitdsl.borders.source import Span
 from circuitdsl.prompts import targets
 from circuitdsl.prompts.declare import Declaration, Values
 from circuitdsl.prompts.findings import Findings, listed
-from circuitdsl.prompts.sample import Row, Sample
+from circuitdsl.prompts.sample import PromptSample, SampledRow
 from circuitdsl.prompts.targets import Target, Trouble
 from circuitdsl.prompts.template import Hole
 from circuitdsl.prompts.tokens import Tokens
@@ -18,7 +18,7 @@ from circuitdsl.prompts.tokens import Tokens
 class Labelled:
     """A row with the texts of its answers, and the prompt that leaves this stage."""
 
-    row: Row
+    row: SampledRow
     prompt: Prompt
     answer: str | None
     wrong: tuple[str, ...]
@@ -33,11 +33,11 @@ class Labelling:
     distribution: Distribution
 
 
-def label(sample: Sample, tokens: Tokens, findings: Findings) -> Labelling | None:
+def label(sample: PromptSample, tokens: Tokens, findings: Findings) -> Labelling | None:
     """Prompts with their targets; None, with an error said, if an answer has no token."""
     declaration = sample.declaration
     rows: list[Labelled] = []
-    joins: list[tuple[Row, str]] = []
+    joins: list[tuple[SampledRow, str]] = []
     several: list[str] = []
     equal: list[int] = []
     for number, row in enumerate(sample.rows):
@@ -91,7 +91,7 @@ def _same_fillers(declaration: Declaration, prompts: list[Prompt], findings: Fin
             findings.warn("W017", declaration.span, message, "draw them `distinct`, or assign one to the other")
 
 
-def _same_texts(sample: Sample, tokens: Tokens, findings: Findings) -> None:
+def _same_texts(sample: PromptSample, tokens: Tokens, findings: Findings) -> None:
     declaration, rows = sample.declaration, sample.rows
     different = len({row.placed.ids for row in rows})
     if different < len(rows) and not declaration.base:
@@ -103,7 +103,7 @@ def _same_texts(sample: Sample, tokens: Tokens, findings: Findings) -> None:
         findings.warn("W018", declaration.span, message, "leave it out of the text, or set `bos = false`")
 
 
-def _double_spaces(sample: Sample, findings: Findings) -> None:
+def _double_spaces(sample: PromptSample, findings: Findings) -> None:
     """Values that bring a space where the template has one: tokens of their own, and no error."""
     declaration, doubled = sample.declaration, dict[str, None]()
     if declaration.base or not declaration.templates:
@@ -135,7 +135,7 @@ def shown(declaration: Declaration, values: Values, tokens: Tokens) -> dict[str,
     return found
 
 
-def _texts(tokens: Tokens, declaration: Declaration, row: Row) -> list[tuple[str, Target | Trouble]]:
+def _texts(tokens: Tokens, declaration: Declaration, row: SampledRow) -> list[tuple[str, Target | Trouble]]:
     """The answer, then the wrong answers, each with its token."""
     if declaration.answers:
         every = (declaration.answers.answer, *declaration.answers.wrong)
@@ -148,7 +148,7 @@ def _texts(tokens: Tokens, declaration: Declaration, row: Row) -> list[tuple[str
 def _report(
     name: str,
     span: Span,
-    joins: list[tuple[Row, str]],
+    joins: list[tuple[SampledRow, str]],
     several: list[str],
     equal: list[int],
     rows: list[Labelled],

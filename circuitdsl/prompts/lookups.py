@@ -13,12 +13,12 @@ from circuitdsl.prompts.roles import token_index
 from circuitdsl.prompts.targets import Target, Trouble
 from circuitdsl.prompts.template import Template, parse_template
 from circuitdsl.prompts.tokens import Tokens
-from circuitdsl.prompts.vocabulary import Entry
+from circuitdsl.prompts.vocabulary import VocabularyEntry
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from circuitdsl.prompts.conditions import Column
+    from circuitdsl.prompts.conditions import ValueColumn
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Items:
     """What a fold goes through: a vocabulary's entries, the same for every row, or each row's wrong answers."""
 
     variable: str
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[VocabularyEntry, ...] = ()
     fields: tuple[str, ...] = ()
     wrong: bool = False
 
@@ -57,11 +57,11 @@ class Lookup:
         assert self.items is not None
         return max((len(row.wrong) for row in self.rows), default=0) if self.items.wrong else len(self.items.entries)
 
-    def column(self, ref: doc.SlotRef) -> "Column":
+    def column(self, ref: doc.SlotRef) -> "ValueColumn":
         """The fold's variable as a column: [1, W], or [N, W] over the wrong answers."""
         import numpy as np
 
-        from circuitdsl.prompts.conditions import Column, are_integers
+        from circuitdsl.prompts.conditions import ValueColumn, are_integers
 
         assert self.items is not None
         if self.items.wrong:
@@ -69,13 +69,13 @@ class Lookup:
             for number, row in enumerate(self.rows):
                 data[number, : len(row.wrong)] = row.wrong
             integers = are_integers([text for row in self.rows for text in row.wrong])
-            return Column("text", np.where(data == "", "0", data) if integers else data, integers)
+            return ValueColumn("text", np.where(data == "", "0", data) if integers else data, integers)
         values = [self._field(entry, ref) for entry in self.items.entries]
         data = np.empty((1, len(values)), dtype=object)
         data[0, :] = values
-        return Column("text", data, are_integers(values))
+        return ValueColumn("text", data, are_integers(values))
 
-    def _field(self, entry: Entry, ref: doc.SlotRef) -> str:
+    def _field(self, entry: VocabularyEntry, ref: doc.SlotRef) -> str:
         assert self.items is not None
         fields = self.items.fields
         if not fields and not ref.field:
@@ -87,7 +87,7 @@ class Lookup:
 
     # ------------------------------------------------------------ token ids
 
-    def ids(self, node: doc.Call) -> "list[int] | np.ndarray":
+    def ids(self, node: doc.CallExpr) -> "list[int] | np.ndarray":
         """The tokens that a call speaks of: [N], or [N, W] within a fold, −1 for items without a token."""
         ids = self._ids(node)
         if self.items is None or not isinstance(ids, list):
@@ -96,7 +96,7 @@ class Lookup:
 
         return np.repeat(np.array(ids, dtype=np.int64)[:, None], self.width, axis=1)
 
-    def _ids(self, node: doc.Call) -> "list[int] | np.ndarray":
+    def _ids(self, node: doc.CallExpr) -> "list[int] | np.ndarray":
         argument = node.argument
         match argument:
             case None:
@@ -119,11 +119,11 @@ class Lookup:
         found = self._reference(ref)
         return self._gather([targets.own(row.row, *found) for row in self.rows], node, name)
 
-    def _no_value(self, node: doc.Call) -> None:
+    def _no_value(self, node: doc.CallExpr) -> None:
         if node.value is not None:
             raise Mistake("C233", node.value.span, "only a slot can be given another value: `prob(YY = y)`")
 
-    def _labels(self, name: str, ref: doc.SlotRef, node: doc.Call) -> list[int]:
+    def _labels(self, name: str, ref: doc.SlotRef, node: doc.CallExpr) -> list[int]:
         if not self.rows or self.rows[0].answer is None or (name == "wrong" and not any(row.wrong for row in self.rows)):
             what = "wrong answers" if name == "wrong" else "answer"
             raise Lacking("C236", ref.span, f"`{self.name}` has no {what}", "declare it in the prompts: `answer A wrong B`")
@@ -134,7 +134,7 @@ class Lookup:
             raise Mistake("C236", ref.span, f"prompts of `{self.name}` have several wrong answers, or none", hint)
         return [row.prompt.wrong[0] for row in self.rows]
 
-    def _item(self, ref: doc.SlotRef, node: doc.Call) -> "np.ndarray":
+    def _item(self, ref: doc.SlotRef, node: doc.CallExpr) -> "np.ndarray":
         """The fold's variable: a wrong answer's token, or the token that an entry would have after the prompt."""
         import numpy as np
 
@@ -150,7 +150,7 @@ class Lookup:
     def _after(self, ending: str, value: str) -> Target | Trouble:
         return targets.after(self.tokens, ending, value)
 
-    def _instead(self, ref: doc.SlotRef, value: doc.SlotExpr | doc.TextExpr, node: doc.Call) -> "list[int] | np.ndarray":
+    def _instead(self, ref: doc.SlotRef, value: doc.SlotExpr | doc.TextExpr, node: doc.CallExpr) -> "list[int] | np.ndarray":
         """`prob(YY = y)`: the token that a slot would have with another value."""
         self._known(ref)
         label, occurrence, part = self._reference(ref)
@@ -173,7 +173,9 @@ class Lookup:
             texts = [self._value(row, value.slot) for row in self.rows]
         return self._gather([find(key, text) for key, text in zip(keys, texts, strict=True)], node, label)
 
-    def _table(self, keys: Sequence[object], values: Sequence[str], find: Callable[..., Target | Trouble], node: doc.Call) -> "np.ndarray":
+    def _table(
+        self, keys: Sequence[object], values: Sequence[str], find: Callable[..., Target | Trouble], node: doc.CallExpr
+    ) -> "np.ndarray":
         """Tokens of all values on all rows [N, W]: found once for each different key. Values without a token of their own are left out."""
         import numpy as np
 
@@ -192,7 +194,7 @@ class Lookup:
             self.warnings.append(Mistake("W020", node.span, "several values begin with the same token, which then counts several times"))
         return np.stack([lines[key] for key in keys]) if keys else np.zeros((0, len(values)), dtype=np.int64)
 
-    def _spelled(self, text: doc.Text, node: doc.Call) -> "list[int] | np.ndarray":
+    def _spelled(self, text: doc.Text, node: doc.CallExpr) -> "list[int] | np.ndarray":
         """A text in quotes, slots and the fold's variable in braces, exactly as it stands there."""
         template = self._template(text)
         variable = self.items.variable if self.items else None
@@ -277,7 +279,7 @@ class Lookup:
     # ------------------------------------------------------------ what went wrong
 
     def _gather(
-        self, found: Sequence[Target | Trouble], node: doc.Call, label: str, absent: bool = False, joins: bool = False
+        self, found: Sequence[Target | Trouble], node: doc.CallExpr, label: str, absent: bool = False, joins: bool = False
     ) -> list[int]:
         """Ids, −1 for what may be absent. Raises Mistake for the first trouble; notes values of several tokens."""
         allowed = {name for name, on in (("absent", absent), ("joins", joins or not self.tokens.checked)) if on}
@@ -291,16 +293,16 @@ class Lookup:
         return [one.token if isinstance(one, Target) else -1 for one in found]
 
 
-def _slot_of(node: doc.Call) -> str:
+def _slot_of(node: doc.CallExpr) -> str:
     return node.argument.slot.name.text if isinstance(node.argument, doc.SlotExpr) else ""
 
 
-def _says_part(node: doc.Call) -> bool:
+def _says_part(node: doc.CallExpr) -> bool:
     ref = node.argument.slot if isinstance(node.argument, doc.SlotExpr) else None
     return bool(ref and ref.field and ref.field.text in ("first", "last"))
 
 
-def _trouble(trouble: Trouble, label: str, node: doc.Call, count: int, of: int, name: str) -> Mistake:
+def _trouble(trouble: Trouble, label: str, node: doc.CallExpr, count: int, of: int, name: str) -> Mistake:
     function, cases = node.function.text, f"in {count} of {of} prompts of `{name}` " if count < of else f"in `{name}` "
     value = node.value.slot.name.text if isinstance(node.value, doc.SlotExpr) else label
     spelled = f'spell it out: `{function}(" {{{value}}}")`'

@@ -20,7 +20,7 @@ from circuitdsl.prompts.vocabulary import Vocabulary
 if TYPE_CHECKING:
     import numpy as np
 
-Made = TypeVar("Made")
+Bound = TypeVar("Bound")
 Make = Callable[[], Expression]
 
 FUNCTIONS = ("logit", "logprob", "prob", "loss", "kl")
@@ -31,13 +31,13 @@ LARGEST = 20_000_000
 _END = doc.PositionRef(doc.SlotRef(doc.Name("END")))
 
 
-class Late(Mapping[str, Made], Generic[Made]):
+class Late(Mapping[str, Bound], Generic[Bound]):
     """What is made when it is first asked for."""
 
-    def __init__(self, makers: Mapping[str, Callable[[], Made]]):
-        self._makers, self._made = makers, dict[str, Made]()
+    def __init__(self, makers: Mapping[str, Callable[[], Bound]]):
+        self._makers, self._made = makers, dict[str, Bound]()
 
-    def __getitem__(self, name: str) -> Made:
+    def __getitem__(self, name: str) -> Bound:
         if name not in self._made:
             self._made[name] = self._makers[name]()
         return self._made[name]
@@ -56,8 +56,8 @@ class Late(Mapping[str, Made], Generic[Made]):
 class Metrics:
     """Binds metrics to one distribution at a time."""
 
-    statements: Mapping[str, doc.Metric]
-    features: Mapping[str, doc.Feature]
+    statements: Mapping[str, doc.MetricStatement]
+    features: Mapping[str, doc.FeatureStatement]
     vocabularies: Mapping[str, Vocabulary | None]
     tokens: Tokens
     taken: frozenset[str]
@@ -122,7 +122,7 @@ class _Binder:
         self.mistakes.append(mistake)
         return lambda: Constant(0.0)
 
-    def whole(self, statement: doc.Metric) -> tuple[Make, list[int]]:
+    def whole(self, statement: doc.MetricStatement) -> tuple[Make, list[int]]:
         outer, self.position = self.position, statement.position or _END
         self.open.append(statement.name.text)
         try:
@@ -151,19 +151,19 @@ class _Binder:
             case doc.NumberExpr():
                 constant = Constant(node.number.value)
                 return lambda: constant
-            case doc.Unary(operator="-"):
+            case doc.UnaryExpr(operator="-"):
                 operand = self.expression(node.operand)
                 return lambda: Arithmetic("-", Constant(0.0), operand())
-            case doc.Binary(operator="+" | "-" | "*" | "/" as operator):
+            case doc.BinaryExpr(operator="+" | "-" | "*" | "/" as operator):
                 left, right = self.expression(node.left), self.expression(node.right)
                 return lambda: Arithmetic(operator, left(), right())
-            case doc.Call():
+            case doc.CallExpr():
                 return self._call(node)
-            case doc.Fold():
+            case doc.FoldExpr():
                 return self._fold(node)
             case doc.SlotExpr():
                 return self._metric(node)
-            case doc.Binary() | doc.Unary():
+            case doc.BinaryExpr() | doc.UnaryExpr():
                 raise Mistake(
                     "C230", node.span, f"`{node.operator}` has no place in a metric: it is a number", "conditions go behind `if` in a fold"
                 )
@@ -188,7 +188,7 @@ class _Binder:
             )
         raise Mistake("C231", node.span, f"there is no metric `{name}`", similar(name, [*self.metrics.statements, *FUNCTIONS]))
 
-    def _call(self, node: doc.Call) -> Make:
+    def _call(self, node: doc.CallExpr) -> Make:
         function = node.function.text
         if function not in FUNCTIONS:
             hint = similar(function, [*FUNCTIONS, *FOLDS]) or "there are logit, logprob, prob, loss, kl, and the folds sum, mean, max"
@@ -210,7 +210,7 @@ class _Binder:
         ids, where = _indices(self.lookup.ids(node)), _indices(token_index(self.labelling, self.position))
         return lambda: Pick(kind, ids(), where())
 
-    def _loss(self, node: doc.Call) -> Make:
+    def _loss(self, node: doc.CallExpr) -> Make:
         position = node.argument
         if isinstance(position, doc.SlotExpr):
             position = doc.PositionRef(position.slot, span=position.span)
@@ -239,7 +239,7 @@ class _Binder:
 
     # ------------------------------------------------------------ folds
 
-    def _fold(self, node: doc.Fold) -> Make:
+    def _fold(self, node: doc.FoldExpr) -> Make:
         if node.function.text not in FOLDS:
             hint = similar(node.function.text, FOLDS) or "there are `sum`, `mean` and `max`"
             raise Mistake("C232", node.function.span, f"there is no fold `{node.function.text}`", hint)
@@ -264,7 +264,7 @@ class _Binder:
         fold = FoldOver(how, body, mask)
         return lambda: fold
 
-    def _collection(self, node: doc.Fold) -> Items:
+    def _collection(self, node: doc.FoldExpr) -> Items:
         name = node.collection.text
         if name == "wrong":
             if not any(row.wrong for row in self.rows):
@@ -278,7 +278,7 @@ class _Binder:
             raise Lacking("C210", node.collection.span, f"vocabulary `{name}` has errors")
         return Items(node.variable.text, vocabulary.entries, vocabulary.fields)
 
-    def _mask(self, node: doc.Fold, items: Items) -> "np.ndarray":
+    def _mask(self, node: doc.FoldExpr, items: Items) -> "np.ndarray":
         """Items that count [N, W]: a row's own wrong answers, and those that fulfil the condition."""
         import numpy as np
 
@@ -322,15 +322,15 @@ def _present(body: Expression, shape: tuple[int, ...]) -> "np.ndarray":
 def _signs(node: doc.Expr, sign: int = 1) -> set[int]:
     """The signs with which the answer stands in a metric; 0 where that cannot be told. A name is another metric, and says nothing."""
     match node:
-        case doc.Unary(operator="-"):
+        case doc.UnaryExpr(operator="-"):
             return _signs(node.operand, -sign)
-        case doc.Binary(operator="+" | "-" as operator):
+        case doc.BinaryExpr(operator="+" | "-" as operator):
             return _signs(node.left, sign) | _signs(node.right, sign if operator == "+" else -sign)
-        case doc.Binary():
+        case doc.BinaryExpr():
             return {0 for _ in _signs(node.left) | _signs(node.right)}
-        case doc.Fold():
+        case doc.FoldExpr():
             return _signs(node.body, sign)
-        case doc.Call(argument=doc.SlotExpr() as argument):
+        case doc.CallExpr(argument=doc.SlotExpr() as argument):
             return {sign} if argument.slot.name.text == "answer" else set()
     return set()
 
@@ -338,10 +338,10 @@ def _signs(node: doc.Expr, sign: int = 1) -> set[int]:
 def _looks(node: doc.Expr) -> bool:
     """Whether anything of the model is in it. A name is another metric, of which the same is asked."""
     match node:
-        case doc.Unary():
+        case doc.UnaryExpr():
             return _looks(node.operand)
-        case doc.Binary():
+        case doc.BinaryExpr():
             return _looks(node.left) or _looks(node.right)
-        case doc.Fold():
+        case doc.FoldExpr():
             return _looks(node.body)
     return not isinstance(node, doc.NumberExpr)

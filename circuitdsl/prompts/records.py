@@ -11,9 +11,9 @@ from circuitdsl.borders.units import Layout
 from circuitdsl.prompts.declare import Declaration, Filler, Slot
 from circuitdsl.prompts.draws import permutation
 from circuitdsl.prompts.findings import Findings, listed
-from circuitdsl.prompts.sample import Row, Sample
+from circuitdsl.prompts.sample import PromptSample, SampledRow
 from circuitdsl.prompts.show import side_by_side
-from circuitdsl.prompts.tokens import Place, Placed, Range, Tokens, shares, span_of
+from circuitdsl.prompts.tokens import Placed, Range, SlotPlace, Tokens, shares, span_of
 from circuitdsl.prompts.vocabulary import project_file
 
 MOST_SHOWN = 20
@@ -166,7 +166,7 @@ def _positions(found: Any, text: str) -> tuple[tuple[str, int | Range], ...]:
 
 def sample_file(
     declaration: Declaration, tokens: Tokens, count: int, seed: int, folder: Path, findings: Findings
-) -> tuple[Sample | None, Sample | None]:
+) -> tuple[PromptSample | None, PromptSample | None]:
     """The file's prompts, `count` of them in random order, and their counterfactuals if it has some."""
     assert declaration.file is not None
     span, path = declaration.file.span, project_file(declaration.file, folder, findings)
@@ -199,7 +199,7 @@ def sample_file(
             continue
         values: dict[str, Filler] = {name: (text,) for name, text in record.slots}
         cluster = record.cluster or record.template or f"line {record.line}"
-        rows.append(Row(templates[record.template], values, values, placed, cluster, record.answer, record.wrong))
+        rows.append(SampledRow(templates[record.template], values, values, placed, cluster, record.answer, record.wrong))
         if record.counterfactual is None:
             continue
         other = _whole(record.counterfactual, placed.layout, tokens)
@@ -207,7 +207,7 @@ def sample_file(
             unequal.append((record.line, placed, other))
             continue
         answers = record.counterfactual_answer, record.counterfactual_wrong
-        others.append(Row(templates[record.template], {}, {}, other, cluster, *answers))
+        others.append(SampledRow(templates[record.template], {}, {}, other, cluster, *answers))
     for message in bad.found:
         findings.error("C224", span, message)
     if bad.more:
@@ -227,7 +227,7 @@ def sample_file(
         findings.warn("W025", declaration.span, message)
     known = Declaration(declaration.name, declaration.span, (), dict.fromkeys(names, Slot()), file=declaration.file)
     second_part = Declaration("counterfactual", declaration.span, (), {}, file=declaration.file, base=known)
-    return Sample(known, tuple(rows), every), Sample(second_part, tuple(others), every) if others else None
+    return PromptSample(known, tuple(rows), every), PromptSample(second_part, tuple(others), every) if others else None
 
 
 def _whole(text: str, layout: Layout, tokens: Tokens) -> Placed:
@@ -243,9 +243,9 @@ def _place(record: Record, template: int, tokens: Tokens, bad: BadLines) -> Plac
     encoding = tokens.whole(record.clean)
     special = next((i for i, (start, end) in enumerate(encoding.offsets) if start < end), len(encoding.ids))
     own = len(encoding.ids) - special
-    spans: list[tuple[Place, Range]] = []
-    shared: set[Place] = set()
-    chars: dict[Place, Range] = {}
+    spans: list[tuple[SlotPlace, Range]] = []
+    shared: set[SlotPlace] = set()
+    chars: dict[SlotPlace, Range] = {}
     for name, where in record.positions:
         if isinstance(where, tuple):
             found, place = span_of(encoding, where), (name, 1)

@@ -7,14 +7,14 @@ from itertools import chain, islice
 from circuitdsl.prompts.declare import Declaration, Filler, Slot, Values
 from circuitdsl.prompts.draws import Choice, Product, stratified
 from circuitdsl.prompts.findings import Findings, listed
-from circuitdsl.prompts.tokens import Place, Placed, Tokens
+from circuitdsl.prompts.tokens import Placed, SlotPlace, Tokens
 
 PROBE = 64
 """How many candidates at least show whether a slot shares its tokens always or sometimes."""
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SampledRow:
     """One prompt before its labels. `asked` holds the values that its `answer` speaks of; a file gives `answer` and `wrong` itself."""
 
     template: int
@@ -27,15 +27,15 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class PromptSample:
     """Rows of one declaration; `available` says how many there are at all, if all were taken."""
 
     declaration: Declaration
-    rows: tuple[Row, ...]
+    rows: tuple[SampledRow, ...]
     available: int | None = None
 
 
-def sample(declaration: Declaration, tokens: Tokens, count: int, seed: int, findings: Findings) -> Sample | None:
+def sample(declaration: Declaration, tokens: Tokens, count: int, seed: int, findings: Findings) -> PromptSample | None:
     """`count` different rows, or all if there are fewer.
 
     Rows in which a slot has no tokens of its own, while in others it has, are left out with a warning: their layout says
@@ -44,7 +44,7 @@ def sample(declaration: Declaration, tokens: Tokens, count: int, seed: int, find
     candidates = _candidates(declaration, tokens, seed)
     probe = list(islice(candidates, max(count, PROBE)))
     always = _always_shared(probe)
-    tried, rows, more = 0, list[Row](), False
+    tried, rows, more = 0, list[SampledRow](), False
     for row in chain(probe, candidates):
         if len(rows) == count:
             more = True
@@ -64,10 +64,10 @@ def sample(declaration: Declaration, tokens: Tokens, count: int, seed: int, find
     if len(rows) < count:
         message = f"`{declaration.name}` has only {len(rows)} different prompts; {count} were asked for, all are used"
         findings.warn("W025", declaration.span, message)
-    return Sample(declaration, tuple(rows), None if more else len(rows))
+    return PromptSample(declaration, tuple(rows), None if more else len(rows))
 
 
-def _candidates(declaration: Declaration, tokens: Tokens, seed: int) -> Iterator[Row]:
+def _candidates(declaration: Declaration, tokens: Tokens, seed: int) -> Iterator[SampledRow]:
     drawings = sorted(declaration.draws, key=lambda drawing: drawing.keys)
     plain = tokens.plain if any(drawing.slot.tokens for drawing in drawings) else ()
     product = Product(tuple(Choice(len(found.keys), sizes(found.slot, plain), found.distinct) for found in drawings))
@@ -78,7 +78,7 @@ def _candidates(declaration: Declaration, tokens: Tokens, seed: int) -> Iterator
         for definition in declaration.assignments:
             values[definition.key] = declaration.evaluate(values, definition)
         placed = tokens.place(template, declaration.pieces(declaration.templates[template], values))
-        yield Row(template, values, values, placed, str(template + 1))
+        yield SampledRow(template, values, values, placed, str(template + 1))
 
 
 def sizes(slot: Slot, plain: tuple[int, ...]) -> int:
@@ -97,9 +97,9 @@ def entry(slot: Slot, index: int, plain: tuple[int, ...]) -> Filler:
     return tuple(ids)
 
 
-def _always_shared(rows: list[Row]) -> dict[int, frozenset[Place]]:
+def _always_shared(rows: list[SampledRow]) -> dict[int, frozenset[SlotPlace]]:
     """By template, the places that share a token in every row."""
-    found: dict[int, frozenset[Place]] = {}
+    found: dict[int, frozenset[SlotPlace]] = {}
     for row in rows:
         found[row.template] = found.get(row.template, row.placed.shared) & row.placed.shared
     return found

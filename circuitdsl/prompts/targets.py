@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from circuitdsl.prompts.declare import Declaration, Reference
-from circuitdsl.prompts.sample import Row
+from circuitdsl.prompts.sample import SampledRow
 from circuitdsl.prompts.template import Template
-from circuitdsl.prompts.tokens import Place, Tokens, joint
+from circuitdsl.prompts.tokens import SlotPlace, Tokens, joint
 
 Trouble = Literal["absent", "start", "differs", "shared", "joins"]
 
@@ -19,12 +19,12 @@ class Target:
     several: bool = False
 
 
-def places(row: Row, label: str, occurrence: int | None = None) -> list[Place]:
+def places(row: SampledRow, label: str, occurrence: int | None = None) -> list[SlotPlace]:
     """Where a slot stands in a row's prompt, in the order of the text."""
     return [place for place, _ in row.placed.layout.spans if place[0] == label and occurrence in (None, place[1])]
 
 
-def own(row: Row, label: str, occurrence: int | None = None, part: str = "first") -> Target | Trouble:
+def own(row: SampledRow, label: str, occurrence: int | None = None, part: str = "first") -> Target | Trouble:
     """The token that a slot has in that very prompt, the same wherever it stands there."""
     found = places(row, label, occurrence)
     if not found:
@@ -38,7 +38,7 @@ def own(row: Row, label: str, occurrence: int | None = None, part: str = "first"
     return _target(ids.pop(), part) if len(ids) == 1 else "differs"
 
 
-def contexts(tokens: Tokens, row: Row, label: str, occurrence: int | None = None) -> "list[tuple[str, str]] | Trouble":
+def contexts(tokens: Tokens, row: SampledRow, label: str, occurrence: int | None = None) -> "list[tuple[str, str]] | Trouble":
     """What surrounds a slot wherever it stands in a prompt."""
     found = [place for place in places(row, label, occurrence) if place in row.placed.chars]
     if not found:
@@ -68,7 +68,7 @@ def after(tokens: Tokens, ending: str, value: str, part: str = "first", exact: b
     return _target(ids, part) if ids else "joins"
 
 
-def answer(tokens: Tokens, declaration: Declaration, row: Row, value: Reference | Template) -> tuple[str, Target | Trouble]:
+def answer(tokens: Tokens, declaration: Declaration, row: SampledRow, value: Reference | Template) -> tuple[str, Target | Trouble]:
     """An answer's text and its token: the one that would follow the prompt.
 
     No space comes between where the slot stands in the text after the very character that the prompt ends with ("…17" and "17{YY}").

@@ -11,12 +11,12 @@ from circuitdsl.borders.prompts import Encoding, Tokenizer
 from circuitdsl.borders.units import Layout
 from circuitdsl.prompts.template import Hole
 
-Place = tuple[str, int]
+SlotPlace = tuple[str, int]
 """A slot's label and which of its occurrences."""
 Range = tuple[int, int]
-Content = str | tuple[int, ...]
+SlotContent = str | tuple[int, ...]
 """What stands in a place: text, or the token ids of a block."""
-Pieces = Sequence[tuple[str | Hole, Content]]
+TemplatePieces = Sequence[tuple[str | Hole, SlotContent]]
 """A template's pieces with what stands in them."""
 
 _SPACE = re.compile(r"\s+")
@@ -32,14 +32,14 @@ class Placed(NamedTuple):
     text: str
     ids: tuple[int, ...]
     layout: Layout
-    chars: Mapping[Place, Range]
-    shared: frozenset[Place]
+    chars: Mapping[SlotPlace, Range]
+    shared: frozenset[SlotPlace]
     special: int
     tail: str
     tail_tokens: int
-    runs: Mapping[Place, str] = {}
+    runs: Mapping[SlotPlace, str] = {}
 
-    def starts(self, place: Place) -> bool:
+    def starts(self, place: SlotPlace) -> bool:
         """Whether the place is the very beginning of the text."""
         return dict(self.layout.spans)[place][0] == self.special
 
@@ -72,11 +72,11 @@ class Tokens:
 
     # ------------------------------------------------------------ placing
 
-    def place(self, number: int, pieces: Pieces) -> Placed:
+    def place(self, number: int, pieces: TemplatePieces) -> Placed:
         """Tokens and slot spans of one prompt of template `number`. Blocks are put in as ids, so that no text can change them."""
         if any(not isinstance(content, str) for _, content in pieces):
             return self._with_blocks(number, pieces)
-        chars: dict[Place, Range] = {}
+        chars: dict[SlotPlace, Range] = {}
         text = ""
         for piece, content in pieces:
             assert isinstance(content, str)
@@ -90,14 +90,14 @@ class Tokens:
         layout = Layout(number, len(encoding.ids), tuple(spans.items()))
         return Placed(text, encoding.ids, layout, chars, frozenset(shared), special, text, len(encoding.ids) - special)
 
-    def _with_blocks(self, number: int, pieces: Pieces) -> Placed:
+    def _with_blocks(self, number: int, pieces: TemplatePieces) -> Placed:
         ids = list(self.whole("").ids)
         special = len(ids)
-        spans: dict[Place, Range] = {}
-        shared: set[Place] = set()
-        run, holes = "", dict[Place, Range]()
-        chars: dict[Place, Range] = {}
-        runs: dict[Place, str] = {}
+        spans: dict[SlotPlace, Range] = {}
+        shared: set[SlotPlace] = set()
+        run, holes = "", dict[SlotPlace, Range]()
+        chars: dict[SlotPlace, Range] = {}
+        runs: dict[SlotPlace, str] = {}
 
         def close() -> int:
             encoding = self.run(run)
@@ -128,7 +128,7 @@ class Tokens:
 
     # ------------------------------------------------------------ tokens of other values
 
-    def context(self, placed: Placed, place: Place) -> tuple[str, str]:
+    def context(self, placed: Placed, place: SlotPlace) -> tuple[str, str]:
         """The text on both sides of a place that its tokens depend on: as far as the spaces around, if that gives the prompt's own
         tokens, else all of it."""
         text, (start, end) = placed.runs.get(place, placed.text), placed.chars[place]
@@ -222,7 +222,7 @@ _WORD = re.compile(r"\s*(\w+|[^\w\s]+|$)")
 
 
 @dataclass(slots=True)
-class Words:
+class WordTokenizer:
     """Stands in where no tokenizer is at hand: a word is a token, so that names, layouts and metrics can be checked at all."""
 
     vocabulary: int = 50_000

@@ -11,7 +11,7 @@ from circuitdsl.prompts.findings import Findings, listed
 LARGEST_FILE = 16 * 2**20
 LARGEST_RANGE = 1_000_000
 
-Entry = tuple[str, ...]
+VocabularyEntry = tuple[str, ...]
 """One text for each field; an ordinary vocabulary has one."""
 
 
@@ -20,12 +20,12 @@ class Vocabulary:
     """Different entries in the order of the file. `fields` is empty for an ordinary vocabulary."""
 
     name: str
-    entries: tuple[Entry, ...]
+    entries: tuple[VocabularyEntry, ...]
     fields: tuple[str, ...] = ()
-    numbers: dict[Entry, int] = field(default_factory=dict, compare=False)
+    numbers: dict[VocabularyEntry, int] = field(default_factory=dict, compare=False)
 
     @staticmethod
-    def of(name: str, entries: Sequence[Entry], fields: tuple[str, ...] = ()) -> "Vocabulary":
+    def of(name: str, entries: Sequence[VocabularyEntry], fields: tuple[str, ...] = ()) -> "Vocabulary":
         return Vocabulary(name, tuple(entries), fields, {entry: number for number, entry in enumerate(entries)})
 
 
@@ -46,7 +46,7 @@ def project_file(text: doc.Text, folder: Path, findings: Findings) -> Path | Non
     return path
 
 
-def read_vocabulary(statement: doc.Vocab, folder: Path, findings: Findings) -> Vocabulary | None:
+def read_vocabulary(statement: doc.VocabStatement, folder: Path, findings: Findings) -> Vocabulary | None:
     """The statement's entries, duplicates dropped with a warning; None, with errors said, if it has none that can be used."""
     before = findings.errors
     fields = tuple(name.text for name in statement.fields)
@@ -77,7 +77,7 @@ def read_vocabulary(statement: doc.Vocab, folder: Path, findings: Findings) -> V
     return Vocabulary.of(statement.name.text, tuple(unique), fields)
 
 
-def _from_range(statement: doc.Vocab, findings: Findings) -> list[Entry]:
+def _from_range(statement: doc.VocabStatement, findings: Findings) -> list[VocabularyEntry]:
     assert statement.range is not None
     first, last = statement.range
     low, high = first.value, last.value
@@ -93,7 +93,7 @@ def _from_range(statement: doc.Vocab, findings: Findings) -> list[Entry]:
     return [(f"{number:0{len(low)}}",) for number in range(int(low), int(high) + 1)]
 
 
-def _from_file(statement: doc.Vocab, fields: int, folder: Path, findings: Findings) -> list[Entry]:
+def _from_file(statement: doc.VocabStatement, fields: int, folder: Path, findings: Findings) -> list[VocabularyEntry]:
     """One value a line; with fields, separated by tabs. Empty lines are skipped; spaces belong to the value."""
     assert statement.file is not None
     span, name = statement.file.span, statement.file.value

@@ -9,7 +9,7 @@ from circuitdsl.reports.numbers import estimate, interval
 
 _UNSAID = {"align": "layout", "confidence": "0.95", "sequential": "no"}
 """Settings that are in every claim, with what holds where the evidence does not name them."""
-Change = Literal["same", "numbers", "verdict", "incomparable", "added", "removed"]
+ConditionChange = Literal["same", "numbers", "verdict", "incomparable", "added", "removed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class ClaimChange:
     """A claim in both evidences or in one. `because` names every condition that differs; if there is one, numbers are not compared."""
 
     label: str
-    change: Change
+    change: ConditionChange
     before: ClaimRecord | None
     after: ClaimRecord | None
     because: tuple[str, ...] = ()
@@ -99,7 +99,7 @@ def _told(claim: ClaimChange, circuit: bool, shared: tuple[str, ...]) -> Iterato
     yield from (f"      {label}: gone" for label in members)
 
 
-def _change(old: ClaimRecord, new: ClaimRecord, because: tuple[str, ...]) -> Change:
+def _change(old: ClaimRecord, new: ClaimRecord, because: tuple[str, ...]) -> ConditionChange:
     if because:
         return "incomparable"
     if old.verdict.outcome != new.verdict.outcome:

@@ -25,7 +25,7 @@ from circuitdsl.borders.prompts import Distribution
 from circuitdsl.borders.source import Source
 from circuitdsl.borders.verdict import ClaimVerdict
 from circuitdsl.reports.graph import graph_record
-from circuitdsl.reports.turning import turning
+from circuitdsl.reports.turning_point import turning
 
 Of = TypeVar("Of", Lowered, Search)
 

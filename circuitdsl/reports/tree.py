@@ -3,19 +3,19 @@
 from collections.abc import Mapping
 
 from circuitdsl.borders.hypothesis import Claim, Hypothesis
-from circuitdsl.borders.tree import Call, CallRecord, Tree, TreeRecord
+from circuitdsl.borders.tree import Call, CallRecord, CallTree, TreeRecord
 from circuitdsl.borders.units import LOGITS
 from circuitdsl.borders.values import Draw
 
 MOST_UNITS = 3
 """Named one by one in a box."""
-Row = tuple[str, int]
+TreeRow = tuple[str, int]
 """A distribution and a number of a row in it."""
 
 
-def tree_record(hypothesis: Hypothesis, claim: Claim, tree: Tree, reference: Row, rows: Mapping[Draw, int]) -> TreeRecord:
+def tree_record(hypothesis: Hypothesis, claim: Claim, tree: CallTree, reference: TreeRow, rows: Mapping[Draw, int]) -> TreeRecord:
     """`rows` has the donor's row of every draw of the tree, for the reference."""
-    donors: dict[Row, int] = {reference: 0}
+    donors: dict[TreeRow, int] = {reference: 0}
     drawn = [reference if call.draw is None else (call.draw.pool, rows[call.draw]) for call in tree.calls]
     numbers = [donors.setdefault(row, len(donors)) for row in drawn]
     calls = []
@@ -44,7 +44,7 @@ def _units(call: Call) -> str:
     return f"{', '.join(str(one.unit) for one in call.places)}{at}"
 
 
-def _same(hypothesis: Hypothesis, call: Call, whose: Row) -> str:
+def _same(hypothesis: Hypothesis, call: Call, whose: TreeRow) -> str:
     """What a donor agrees on with its reader's prompt, and, of a slot, which value that is."""
     if call.reader is None:
         return ""

@@ -10,8 +10,8 @@ from circuitdsl.borders.measure import Measure
 from circuitdsl.borders.source import Span
 from circuitdsl.prompts import PromptSpace
 from circuitdsl.resolve.names import Scope, suggestion
-from circuitdsl.resolve.options import Options
-from circuitdsl.resolve.paths import Paths
+from circuitdsl.resolve.options import OptionResolver
+from circuitdsl.resolve.paths import PathResolver
 from circuitdsl.resolve.problems import Problems, Reported
 from circuitdsl.resolve.program import Program
 from circuitdsl.resolve.settings import plain_name
@@ -21,22 +21,22 @@ _BOTH = re.compile(r"(?:above )?(-?\d+(?:\.\d+)?),?(?: up)? to (-?\d+(?:\.\d+)?)
 _BELOW = re.compile(r"(-?\d+(?:\.\d+)?) and up")
 
 
-class Claims:
+class ClaimResolver:
     def __init__(
         self,
         program: Program,
         measures: Mapping[str, Measure],
         space: PromptSpace,
         scope: Scope,
-        paths: Paths,
-        options: Options,
+        paths: PathResolver,
+        options: OptionResolver,
         edges: bool,
         problems: Problems,
     ):
         self._program, self._measures, self._space, self._scope = program, measures, space, scope
         self._paths, self._options, self._edges, self._problems = paths, options, edges, problems
 
-    def resolve(self, statements: Sequence[doc.Claims]) -> tuple[Claim, ...]:
+    def resolve(self, statements: Sequence[doc.ClaimsStatement]) -> tuple[Claim, ...]:
         labels: dict[str, Span] = {}
         found: list[Claim] = []
         for statement in statements:
@@ -50,7 +50,7 @@ class Claims:
                     found.append(self._claim(claim))
         return tuple(found)
 
-    def _claim(self, claim: doc.Claim) -> Claim:
+    def _claim(self, claim: doc.ClaimLine) -> Claim:
         measure = self._measure(claim.measure)
         on = next((option for option in claim.options if option.name.text == "on"), None)
         named = plain_name(on.value) if on is not None else None
@@ -98,7 +98,7 @@ class Claims:
         raise self._problems.error("C310", f"there is no measure `{name.text}`", name.span, hint)
 
     def _arguments(
-        self, claim: doc.Claim, measure: Measure, measured: Sequence[str]
+        self, claim: doc.ClaimLine, measure: Measure, measured: Sequence[str]
     ) -> tuple[str | None, tuple[Path, ...], tuple[str, ...]]:
         signature = measure.signature
         wanted = SUBJECTS[signature.subject] + (f" and {signature.slots} slots" if signature.slots > 1 else " and a slot" * signature.slots)
@@ -129,14 +129,14 @@ class Claims:
             raise failure
         return metric, paths, tuple(slots)
 
-    def _kinds(self, path: Path, written: doc.Path, measure: Measure) -> None:
+    def _kinds(self, path: Path, written: doc.PathExpr, measure: Measure) -> None:
         kinds = measure.signature.kinds
         other = next((place.unit for place in path.start if kinds and place.unit.kind not in kinds), None)
         if other is not None:
             wanted = " or ".join(f"{kind}s" for kind in kinds)
             raise self._problems.error("C330", f"`{measure.name}` is of {wanted}, and {other} is none", written.span)
 
-    def _count_hint(self, claim: doc.Claim, measure: Measure, count: int) -> str:
+    def _count_hint(self, claim: doc.ClaimLine, measure: Measure, count: int) -> str:
         """An argument too many is mostly an option without its name."""
         given = len(claim.arguments)
         if measure.signature.subject == "path" and given > count and not claim.arguments[0].arrows and claim.arguments[given - 1].arrows:
@@ -154,7 +154,7 @@ class Claims:
             return f"{given} arguments are given; those after the first are options with a name, such as `on = clean`"
         return f"options have names: write {' or '.join(f'`{name} = {found.name}`' for name in fitting[:3])}"
 
-    def _metric(self, path: doc.Path, measure: Measure) -> str:
+    def _metric(self, path: doc.PathExpr, measure: Measure) -> str:
         place = path.places[0]
         if path.arrows or not isinstance(place.target, doc.Name) or place.each or place.port or place.positions:
             raise self._problems.error("C312", f"`{measure.name}` takes a metric", path.span, self._metrics_hint())
@@ -164,14 +164,14 @@ class Claims:
         metrics = self._scope.names("metric")
         return f"known: {', '.join(f'`{one}`' for one in metrics)}" if metrics else "the file declares none"
 
-    def _slot(self, path: doc.Path, measure: Measure) -> str:
+    def _slot(self, path: doc.PathExpr, measure: Measure) -> str:
         place = path.places[0]
         if path.arrows or not isinstance(place.target, doc.Name) or place.each or place.positions:
             raise self._problems.error("C312", f"the other arguments of `{measure.name}` are slots", path.span)
         field = doc.Name(place.port, span=place.span) if place.port else None
         return self._options.variable(doc.SlotRef(place.target, field, span=place.span), measure.signature.features)
 
-    def _each(self, claim: doc.Claim, measure: Measure) -> None:
+    def _each(self, claim: doc.ClaimLine, measure: Measure) -> None:
         allowed = measure.signature.each
         members = any(place.each for path in claim.arguments for place in path.places)
         if claim.each is None:
@@ -186,7 +186,7 @@ class Claims:
         if members:
             raise self._problems.error("C319", "`each` is said twice", claim.measure.span, "one claim goes through one kind of member")
 
-    def _comparison(self, claim: doc.Claim, measure: Measure) -> Comparison | None:
+    def _comparison(self, claim: doc.ClaimLine, measure: Measure) -> Comparison | None:
         stated = claim.comparison
         if stated is None:
             return None
@@ -196,7 +196,7 @@ class Claims:
         self._check_range(value, stated, measure)
         return Comparison(stated.operator, value, margin)  # type: ignore[arg-type]
 
-    def _check_range(self, value: float, stated: doc.Comparison, measure: Measure) -> None:
+    def _check_range(self, value: float, stated: doc.ComparisonExpr, measure: Measure) -> None:
         """A bound outside what a measure can be decides the claim before anything is measured."""
         low, high = bounds(measure.range)
         if low <= value <= high:
@@ -205,7 +205,7 @@ class Claims:
         lies = f"lies between {low:g} and {high:g}" if high < math.inf else f"is never below {low:g}"
         raise self._problems.error("C323", f"`{measure.name}` {lies}", stated.value.span, hint)
 
-    def _needs(self, claim: doc.Claim, measure: Measure, options: Mapping[str, object], measured: str) -> None:
+    def _needs(self, claim: doc.ClaimLine, measure: Measure, options: Mapping[str, object], measured: str) -> None:
         distribution = self._space.distributions.get(measured)
         if distribution is None:
             return

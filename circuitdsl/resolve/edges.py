@@ -7,13 +7,13 @@ from circuitdsl.borders import document as doc
 from circuitdsl.borders.hypothesis import Edge, Link, Node, Place
 from circuitdsl.borders.source import Span
 from circuitdsl.borders.units import ModelShape, Port, Roles, Unit
-from circuitdsl.resolve.nodes import SPECIAL, Nodes, overlap
-from circuitdsl.resolve.positions import Positions
+from circuitdsl.resolve.nodes import SPECIAL, NodeResolver, overlap
+from circuitdsl.resolve.positions import PositionResolver
 from circuitdsl.resolve.problems import Problems, Reported
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class EdgeEnd:
     """One side of an edge: a node, the port or positions said here, and whether `*` brought it."""
 
     node: Node
@@ -23,15 +23,15 @@ class End:
     star: bool = False
 
 
-class Edges:
-    def __init__(self, nodes: Nodes, shape: ModelShape, model: str, positions: Positions, problems: Problems):
+class EdgeResolver:
+    def __init__(self, nodes: NodeResolver, shape: ModelShape, model: str, positions: PositionResolver, problems: Problems):
         self._nodes, self._shape, self._model, self._positions, self._problems = nodes, shape, model, positions, problems
         self.found: list[Edge] = []
         self._made: list[tuple[Edge, bool]] = []
         self.complete = True
         """False once an edge was given up: then nothing is said about paths."""
 
-    def resolve(self, statements: Sequence[doc.Edges]) -> None:
+    def resolve(self, statements: Sequence[doc.EdgesStatement]) -> None:
         every = [one for one in statements if one.all]
         for statement in every:
             others = [one for one in statements if one is not statement]
@@ -48,7 +48,7 @@ class Edges:
         self.found = self._without_repeats()
         self._check_delivered_once()
 
-    def _all(self, statement: doc.Edges) -> None:
+    def _all(self, statement: doc.EdgesStatement) -> None:
         leaves = self._nodes.leaves
         for sender in [SPECIAL["embed"], *leaves]:
             for receiver in [*leaves, SPECIAL["logits"]]:
@@ -77,7 +77,7 @@ class Edges:
                 message = f"`* -> {receiver.node.name}` stands for no edge: no declared node comes before it"
                 self._problems.error("C154", message, sending[0].span.to(receiver.span))
 
-    def _sender(self, endpoint: doc.Endpoint, first: bool) -> list[End]:
+    def _sender(self, endpoint: doc.Endpoint, first: bool) -> list[EdgeEnd]:
         try:
             if first and endpoint.port is not None:
                 hint = "ports are where units read; write the port of the receiver"
@@ -88,12 +88,12 @@ class Edges:
                 check_delivered(end.node.places, roles, end.node.name, endpoint.span, self._positions, self._problems)
                 if end.node.name == "logits":
                     raise self._problems.error("C154", "`logits` comes last: it sends nothing", endpoint.span)
-            return [End(end.node, end.span, None, roles, end.star) for end in ends if end.node.name != "logits"]
+            return [EdgeEnd(end.node, end.span, None, roles, end.star) for end in ends if end.node.name != "logits"]
         except Reported:
             self.complete = False
             return []
 
-    def _receiver(self, endpoint: doc.Endpoint, last: bool) -> list[End]:
+    def _receiver(self, endpoint: doc.Endpoint, last: bool) -> list[EdgeEnd]:
         try:
             ends = self._ends(endpoint, receiver=True)
             if last and endpoint.positions is not None:
@@ -105,13 +105,13 @@ class Edges:
                     raise self._problems.error("C154", "`embed` comes first: it reads nothing", endpoint.span)
                 port = check_port(endpoint, end.node.places, None if end.star else end.node.name, self._problems)
                 if not end.star or port is None or all(port in place.unit.ports for place in end.node.places):
-                    kept.append(End(end.node, end.span, port, None, end.star))
+                    kept.append(EdgeEnd(end.node, end.span, port, None, end.star))
             return kept
         except Reported:
             self.complete = False
             return []
 
-    def _ends(self, endpoint: doc.Endpoint, receiver: bool = False) -> list[End]:
+    def _ends(self, endpoint: doc.Endpoint, receiver: bool = False) -> list[EdgeEnd]:
         if endpoint.each:
             raise self._problems.error("C151", "`each` belongs to claims, not to edges", endpoint.span)
         if not isinstance(endpoint.target, doc.Name):
@@ -121,10 +121,10 @@ class Edges:
             nodes = [*self._nodes.leaves, SPECIAL["logits"]] if receiver else self._nodes.leaves
             if self._nodes.broken:
                 self.complete = False
-            return [End(node, endpoint.span, star=True) for node in nodes if node.name not in self._nodes.broken]
-        return [End(self._nodes.node(endpoint.target), endpoint.span)]
+            return [EdgeEnd(node, endpoint.span, star=True) for node in nodes if node.name not in self._nodes.broken]
+        return [EdgeEnd(self._nodes.node(endpoint.target), endpoint.span)]
 
-    def _impossible(self, sender: End, receiver: End) -> None:
+    def _impossible(self, sender: EdgeEnd, receiver: EdgeEnd) -> None:
         self.complete = False
         why = why_not(
             [place.unit for place in sender.node.places], [place.unit for place in receiver.node.places], self._shape, self._model
@@ -202,7 +202,7 @@ def check_port(endpoint: doc.Endpoint, places: Sequence[Place], node: str | None
     return port  # type: ignore[return-value]
 
 
-def check_delivered(places: Sequence[Place], roles: Roles, name: str, span: Span, positions: Positions, problems: Problems) -> None:
+def check_delivered(places: Sequence[Place], roles: Roles, name: str, span: Span, positions: PositionResolver, problems: Problems) -> None:
     """A value can be delivered only at positions where its node has one."""
     own = next((place.roles for place in places if place.roles is not None), None)
     if roles is None or own is None:

@@ -9,9 +9,9 @@ from circuitdsl.borders import document as doc
 from circuitdsl.borders.source import Span
 from circuitdsl.resolve.problems import Problems, Reported
 
-Kind = Literal["node", "slot", "vocabulary", "prompts", "metric", "feature"]
+NameKind = Literal["node", "slot", "vocabulary", "prompts", "metric", "feature"]
 
-ARTICLES: Mapping[Kind, str] = {
+ARTICLES: Mapping[NameKind, str] = {
     "node": "a node",
     "slot": "a slot",
     "vocabulary": "a vocabulary",
@@ -29,7 +29,7 @@ RESERVED = {
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    kind: Kind
+    kind: NameKind
     name: str
     span: Span
 
@@ -40,11 +40,11 @@ class Scope:
     def __init__(self, problems: Problems):
         self._problems = problems
         self.declared: dict[str, Declared] = {}
-        self.uncertain: set[Kind] = set()
+        self.uncertain: set[NameKind] = set()
         """Kinds of which not every name is known, because a data file could not be read: nothing is said of unknown ones."""
         self._clashing: set[str] = set()
 
-    def declare(self, kind: Kind, name: doc.Name) -> bool:
+    def declare(self, kind: NameKind, name: doc.Name) -> bool:
         """Whether the name is free. Reports a node's clash with anything; clashes of the others are the prompts' to report."""
         if kind == "node" and name.text in RESERVED:
             self._problems.error("C113", f"`{name.text}` already means {RESERVED[name.text]}", name.span, "choose another name")
@@ -56,7 +56,7 @@ class Scope:
             self._clash(name.text, name.span, kind, first)
         return False
 
-    def add(self, kind: Kind, name: str) -> None:
+    def add(self, kind: NameKind, name: str) -> None:
         """A name that a data file brings along."""
         first = self.declared.setdefault(name, Declared(kind, name, Span()))
         if first.kind == "node" and name not in self._clashing:
@@ -64,7 +64,7 @@ class Scope:
             brought = f"the prompts bring along {ARTICLES[kind]} of this name"
             self._problems.error("C110", f"`{name}` cannot be a node: {brought}", first.span, "choose another name")
 
-    def _clash(self, name: str, span: Span, kind: Kind, first: Declared) -> None:
+    def _clash(self, name: str, span: Span, kind: NameKind, first: Declared) -> None:
         self._clashing.add(name)
         labels = ((first.span, "first declared here"),)
         if first.kind == kind:
@@ -73,7 +73,7 @@ class Scope:
             hint = "nodes, slots, vocabularies, prompts, metrics and features share one set of names"
             self._problems.error("C110", f"`{name}` is already the name of {ARTICLES[first.kind]}", span, hint, labels)
 
-    def find(self, name: doc.Name, *kinds: Kind, what: str = "", also: Sequence[str] = ()) -> Declared:
+    def find(self, name: doc.Name, *kinds: NameKind, what: str = "", also: Sequence[str] = ()) -> Declared:
         """The declaration, of one of the kinds; else reports. `also` are special words that could have been meant."""
         wanted = what or " or ".join(ARTICLES[kind] for kind in kinds)
         found = self.declared.get(name.text)
@@ -92,7 +92,7 @@ class Scope:
             raise self._problems.error("C112", f"`{name.text}` is {ARTICLES[found.kind]}, not {wanted}", name.span, labels=labels)
         return found
 
-    def names(self, *kinds: Kind) -> list[str]:
+    def names(self, *kinds: NameKind) -> list[str]:
         return [one.name for one in self.declared.values() if one.kind in kinds]
 
 
@@ -108,12 +108,12 @@ def suggestion(word: str, candidates: Iterable[str]) -> str:
     return ""
 
 
-def slot_declarations(prompts: doc.Prompts) -> Iterator[doc.Name]:
+def slot_declarations(prompts: doc.PromptsStatement) -> Iterator[doc.Name]:
     """Names of slots where prompts give them a value."""
     for item in prompts.items:
-        if isinstance(item, doc.Draw):
+        if isinstance(item, doc.DrawItem):
             yield from item.slots
-        elif isinstance(item, doc.Assign):
+        elif isinstance(item, doc.AssignItem):
             yield item.slot.name
 
 
@@ -125,8 +125,13 @@ def mentioned(node: Any) -> Iterator[str]:
         for one in node:
             yield from mentioned(one)
     elif isinstance(node, doc.Syntax):
-        own = {doc.Claim: ("label", "measure"), doc.Option: ("name",), doc.Call: ("function",), doc.Fold: ("function", "variable")}
-        declaring = isinstance(node, doc.Vocab | doc.Prompts | doc.Feature | doc.Metric | doc.NodeDef)
+        own = {
+            doc.ClaimLine: ("label", "measure"),
+            doc.Option: ("name",),
+            doc.CallExpr: ("function",),
+            doc.FoldExpr: ("function", "variable"),
+        }
+        declaring = isinstance(node, doc.VocabStatement | doc.PromptsStatement | doc.FeatureStatement | doc.MetricStatement | doc.NodeDef)
         skipped = ("name",) if declaring else own.get(type(node), ())
         for one in fields(node):
             if one.name not in skipped:

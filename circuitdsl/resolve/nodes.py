@@ -7,14 +7,14 @@ from circuitdsl.borders.hypothesis import Node, Place
 from circuitdsl.borders.source import Span
 from circuitdsl.borders.units import EMBED, LOGITS, ModelShape, Unit
 from circuitdsl.resolve.names import Scope
-from circuitdsl.resolve.positions import Positions, written_slot
+from circuitdsl.resolve.positions import PositionResolver, written_slot
 from circuitdsl.resolve.problems import Problems, Reported
 from circuitdsl.resolve.units import units_of
 
 SPECIAL = {"embed": Node("embed", (Place(EMBED, "embed"),)), "logits": Node("logits", (Place(LOGITS, "logits"),))}
 
 
-class Nodes:
+class NodeResolver:
     """Nodes by name, in the order of the file, and the names of those that an error was found in."""
 
     def __init__(self, definitions: Sequence[doc.NodeDef], shape: ModelShape, model: str, scope: Scope, problems: Problems):
@@ -23,7 +23,7 @@ class Nodes:
         self.found: dict[str, Node] = {}
         self.broken: set[str] = set()
 
-    def resolve(self, positions: Positions) -> None:
+    def resolve(self, positions: PositionResolver) -> None:
         for definition in self._definitions.values():
             if not _is_group(definition):
                 self._guarded(definition, lambda one: self._units(one, positions))
@@ -54,7 +54,7 @@ class Nodes:
         except Reported:
             self.broken.add(definition.name.text)
 
-    def _units(self, definition: doc.NodeDef, positions: Positions) -> None:
+    def _units(self, definition: doc.NodeDef, positions: PositionResolver) -> None:
         units: dict[Unit, Span] = {}
         failure: Reported | None = None
         for member in definition.members:
@@ -155,7 +155,7 @@ class Nodes:
             labels = ((mlp_span, f"{mlp.unit} is here"),) if mlp_span != span else ()
             self._problems.error("C126", message, span, labels=labels)
 
-    def _check_overlaps(self, positions: Positions) -> None:
+    def _check_overlaps(self, positions: PositionResolver) -> None:
         by_unit: dict[Unit, list[tuple[Place, Span]]] = {}
         for place, span in self._places():
             by_unit.setdefault(place.unit, []).append((place, span))
@@ -173,7 +173,7 @@ class Nodes:
                         self._problems.error("C127", message, span, hint, ((earlier_span, f"`{earlier.node}` is here"),))
 
 
-def overlap(first: Place, second: Place, positions: Positions) -> str:
+def overlap(first: Place, second: Place, positions: PositionResolver) -> str:
     """Where two places of a unit overlap, in words, or nothing."""
     if first.roles is None or second.roles is None:
         return "of which one is at every position"

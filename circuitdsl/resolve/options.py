@@ -10,8 +10,8 @@ from circuitdsl.borders.measure import Measure, OptionSpec
 from circuitdsl.borders.source import Span
 from circuitdsl.prompts import PromptSpace
 from circuitdsl.resolve.names import Scope, suggestion
-from circuitdsl.resolve.nodes import SPECIAL, Nodes
-from circuitdsl.resolve.positions import Positions, written_slot
+from circuitdsl.resolve.nodes import SPECIAL, NodeResolver
+from circuitdsl.resolve.positions import PositionResolver, written_slot
 from circuitdsl.resolve.problems import Problems, Reported
 from circuitdsl.resolve.settings import ablation_of, plain_name
 
@@ -29,12 +29,14 @@ WANTED: Mapping[str, str] = {
 }
 
 
-class Options:
-    def __init__(self, space: PromptSpace, scope: Scope, nodes: Nodes, positions: Positions, settings: Settings, problems: Problems):
+class OptionResolver:
+    def __init__(
+        self, space: PromptSpace, scope: Scope, nodes: NodeResolver, positions: PositionResolver, settings: Settings, problems: Problems
+    ):
         self._space, self._scope, self._nodes = space, scope, nodes
         self._positions, self._settings, self._problems = positions, settings, problems
 
-    def resolve(self, claim: doc.Claim, measure: Measure, measured: Sequence[str]) -> dict[str, Any]:
+    def resolve(self, claim: doc.ClaimLine, measure: Measure, measured: Sequence[str]) -> dict[str, Any]:
         """Every option of the signature, defaults filled in. All mistakes are reported before the claim is given up."""
         given, wrong = self._given(claim, measure)
         found: dict[str, Any] = {}
@@ -51,7 +53,7 @@ class Options:
             raise Reported
         return found
 
-    def _given(self, claim: doc.Claim, measure: Measure) -> tuple[dict[str, doc.Option], set[str]]:
+    def _given(self, claim: doc.ClaimLine, measure: Measure) -> tuple[dict[str, doc.Option], set[str]]:
         given: dict[str, doc.Option] = {}
         wrong: set[str] = set()
         known = measure.signature.options
@@ -78,7 +80,7 @@ class Options:
             return self._positions.default(spec.default)
         return spec.default
 
-    def _complete(self, claim: doc.Claim, measure: Measure, found: dict[str, Any], wrong: set[str]) -> None:
+    def _complete(self, claim: doc.ClaimLine, measure: Measure, found: dict[str, Any], wrong: set[str]) -> None:
         """Fills in the settings' ablation, and reports what is required and not there."""
         for name, spec in measure.signature.options.items():
             if name in wrong or found.get(name) is not None:

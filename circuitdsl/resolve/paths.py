@@ -7,8 +7,8 @@ from circuitdsl.borders import document as doc
 from circuitdsl.borders.hypothesis import Path, Place, Step
 from circuitdsl.borders.units import ModelShape, Unit
 from circuitdsl.resolve.edges import check_delivered, check_port, why_not
-from circuitdsl.resolve.nodes import SPECIAL, Nodes
-from circuitdsl.resolve.positions import Positions
+from circuitdsl.resolve.nodes import SPECIAL, NodeResolver
+from circuitdsl.resolve.positions import PositionResolver
 from circuitdsl.resolve.problems import Problems, Reported
 from circuitdsl.resolve.program import Program
 from circuitdsl.resolve.units import units_of
@@ -16,14 +16,16 @@ from circuitdsl.resolve.units import units_of
 KINDS = {"->": "direct", "~>": "all", "-[]->": "through"}
 
 
-class Paths:
-    def __init__(self, program: Program, nodes: Nodes, shape: ModelShape, model: str, positions: Positions, problems: Problems):
+class PathResolver:
+    def __init__(
+        self, program: Program, nodes: NodeResolver, shape: ModelShape, model: str, positions: PositionResolver, problems: Problems
+    ):
         self._program, self._nodes, self._shape, self._model = program, nodes, shape, model
         self._positions, self._problems = positions, problems
         self.named: set[str] = set()
-        """Nodes that some path names."""
+        """NodeResolver that some path names."""
 
-    def resolve(self, path: doc.Path, measured: Sequence[str]) -> Path:
+    def resolve(self, path: doc.PathExpr, measured: Sequence[str]) -> Path:
         """Places of the path on its steps. Every mistake in it is reported before it is given up."""
         each = [index for index, place in enumerate(path.places) if place.each]
         if len(each) > 1:
@@ -55,7 +57,7 @@ class Paths:
         text = self._program.text(path.span) or "?"
         return Path(text.removeprefix("each "), places[0], steps, each[0] if each else None)
 
-    def _check_neurons(self, path: doc.Path, units: set[Unit]) -> None:
+    def _check_neurons(self, path: doc.PathExpr, units: set[Unit]) -> None:
         for unit in sorted(units):
             mlp = Unit("mlp", unit.layer)
             if unit.kind == "neuron" and mlp in units:
@@ -93,7 +95,7 @@ class Paths:
         units = [unit for ref in refs for unit in units_of(ref, self._shape, self._model, self._problems)]
         return name, tuple(Place(unit, name) for unit in sorted(set(units)))
 
-    def _through(self, arrow: doc.Arrow) -> tuple[Place, ...]:
+    def _through(self, arrow: doc.PathArrow) -> tuple[Place, ...]:
         found: list[Place] = []
         failure: Reported | None = None
         for member in arrow.through:
@@ -111,7 +113,7 @@ class Paths:
             raise failure
         return tuple(dict.fromkeys(found))
 
-    def _possible(self, path: doc.Path, places: list[tuple[Place, ...]], through: list[tuple[Place, ...]]) -> list[tuple[Place, ...]]:
+    def _possible(self, path: doc.PathExpr, places: list[tuple[Place, ...]], through: list[tuple[Place, ...]]) -> list[tuple[Place, ...]]:
         """Places that some whole way along the path goes through. Reports the first step that the architecture lacks."""
         reads = self._shape.reads
         forward = [places[0]]

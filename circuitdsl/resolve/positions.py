@@ -13,7 +13,7 @@ from circuitdsl.resolve.problems import Problems, Reported
 PARTS = ("first", "last")
 
 
-class Positions:
+class PositionResolver:
     """Roles on the layouts of distributions; those of nodes on `measured`, which the circuit is run on."""
 
     def __init__(self, space: PromptSpace, scope: Scope, tokenizer: Tokenizer | None, measured: Sequence[str], problems: Problems):

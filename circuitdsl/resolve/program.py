@@ -85,13 +85,13 @@ class _Assembly:
         self.comments += [(offset + start, text) for offset, text in document.comments]
         for statement in document.statements:
             moved = moved_tree(statement, start)
-            if isinstance(moved, doc.Use):
+            if isinstance(moved, doc.UseStatement):
                 with self.problems.going_on():
                     self.use(moved)
             else:
                 self.statements.append(moved)
 
-    def use(self, statement: doc.Use) -> None:
+    def use(self, statement: doc.UseStatement) -> None:
         path = inside(self.main.folder, statement.path, self.problems)
         if path in self.open:
             chain = " uses ".join(one.name for one in [*self.open[self.open.index(path) :], path])

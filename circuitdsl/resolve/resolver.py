@@ -10,20 +10,20 @@ from circuitdsl.borders.prompts import Tokenizer
 from circuitdsl.borders.source import CircError, Diagnostic, Severity, Span
 from circuitdsl.borders.units import ModelShape
 from circuitdsl.prompts import PromptSpace, build
-from circuitdsl.resolve.claims import Claims, about_circuit
-from circuitdsl.resolve.edges import Edges
+from circuitdsl.resolve.claims import ClaimResolver, about_circuit
+from circuitdsl.resolve.edges import EdgeResolver
 from circuitdsl.resolve.found_on import check_found_on
 from circuitdsl.resolve.graph import check_paths, check_positions
-from circuitdsl.resolve.names import Kind, Scope, slot_declarations
-from circuitdsl.resolve.nodes import Nodes, used_nodes
-from circuitdsl.resolve.options import Options
-from circuitdsl.resolve.paths import Paths
-from circuitdsl.resolve.positions import Positions
+from circuitdsl.resolve.names import NameKind, Scope, slot_declarations
+from circuitdsl.resolve.nodes import NodeResolver, used_nodes
+from circuitdsl.resolve.options import OptionResolver
+from circuitdsl.resolve.paths import PathResolver
+from circuitdsl.resolve.positions import PositionResolver
 from circuitdsl.resolve.problems import Problems
 from circuitdsl.resolve.program import Parse, Program, assemble
 from circuitdsl.resolve.settings import Stated, plain_name, settings_in_force, stated_settings
-from circuitdsl.resolve.singles import check_donors, check_singles, check_unused, named_model
 from circuitdsl.resolve.split import split
+from circuitdsl.resolve.whole_file import check_donors, check_said_once, check_unused, named_model
 
 S = TypeVar("S", bound=doc.Syntax)
 
@@ -74,27 +74,27 @@ class _Resolution:
     def run(self) -> Hypothesis:
         program, problems, scope = self.program, self.problems, self.scope
         model = named_model(program, problems, self.flags.get("model"))
-        circuit = check_singles(program, problems)
+        circuit = check_said_once(program, problems)
         shown = model.name.rsplit("/", 1)[-1] if model else self.shape.name
         statements, definitions = self._declare()
-        stated = stated_settings(self._all(doc.Settings), self.flags, problems)
+        stated = stated_settings(self._all(doc.SettingsStatement), self.flags, problems)
         space = self._prompts(statements, stated)
-        claims = self._all(doc.Claims)
+        claims = self._all(doc.ClaimsStatement)
         measurements = any(claim.comparison is None or self._searches(claim) for one in claims for claim in one.claims)
         settings = settings_in_force(stated, space.distributions, scope, measurements, problems)
-        positions = Positions(space, scope, self.tokenizer, self._measured(space, claims), problems)
-        nodes = Nodes(definitions, self.shape, shown, scope, problems)
+        positions = PositionResolver(space, scope, self.tokenizer, self._measured(space, claims), problems)
+        nodes = NodeResolver(definitions, self.shape, shown, scope, problems)
         nodes.resolve(positions)
-        edge_statements = self._all(doc.Edges)
-        edges = Edges(nodes, self.shape, shown, positions, problems)
+        edge_statements = self._all(doc.EdgesStatement)
+        edges = EdgeResolver(nodes, self.shape, shown, positions, problems)
         edges.resolve(edge_statements)
         if edge_statements and edges.complete and not nodes.broken:
             check_paths(nodes.leaves, edges.found, problems)
         if edges.complete and not nodes.broken:
             check_positions(edges.found, positions.layouts, problems)
-        paths = Paths(program, nodes, self.shape, shown, positions, problems)
-        options = Options(space, scope, nodes, positions, settings, problems)
-        found = Claims(program, self.measures, space, scope, paths, options, bool(edge_statements), problems).resolve(claims)
+        paths = PathResolver(program, nodes, self.shape, shown, positions, problems)
+        options = OptionResolver(space, scope, nodes, positions, settings, problems)
+        found = ClaimResolver(program, self.measures, space, scope, paths, options, bool(edge_statements), problems).resolve(claims)
         check_donors(found, settings, space, problems)
         self._check_metrics(space, found)
         default = space.distributions.get(space.default)
@@ -109,7 +109,7 @@ class _Resolution:
         return Hypothesis(
             title=circuit.title.value if circuit else (program.source.path.stem if program.source.path else ""),
             description=circuit.description.value if circuit and circuit.description else "",
-            citations=tuple(text.value for cite in self._all(doc.Cite) for text in cite.references),
+            citations=tuple(text.value for cite in self._all(doc.CiteStatement) for text in cite.references),
             model=model,
             shape=self.shape,
             distributions=space.distributions,
@@ -140,13 +140,17 @@ class _Resolution:
             check_found_on(name, span, self.program.source.folder, judged, space.distributions, model, self.problems)
 
     def _data(self, stated: Stated) -> tuple[str, ...]:
-        read = [one.file.value for one in self.program.statements if isinstance(one, doc.Vocab | doc.Prompts) and one.file is not None]
+        read = [
+            one.file.value
+            for one in self.program.statements
+            if isinstance(one, doc.VocabStatement | doc.PromptsStatement) and one.file is not None
+        ]
         return tuple(dict.fromkeys([*read, *filter(None, [stated.get("found_on", None)])]))
 
     def _all(self, kind: type[S]) -> list[S]:
         return [one for one in self.program.statements if isinstance(one, kind)]
 
-    def _searches(self, claim: doc.Claim) -> bool:
+    def _searches(self, claim: doc.ClaimLine) -> bool:
         """Whether something is chosen for a claim by looking, on prompts that its verdict must not see."""
         measure = self.measures.get(claim.measure.text)
         if measure is None:
@@ -154,23 +158,32 @@ class _Resolution:
         options = measure.signature.options
         return measure.signature.searches or any(one.name.text in options and options[one.name.text].searches for one in claim.options)
 
-    def _declare(self) -> tuple[list[doc.Vocab | doc.Prompts | doc.Feature | doc.Metric], list[doc.NodeDef]]:
+    def _declare(
+        self,
+    ) -> tuple[list[doc.VocabStatement | doc.PromptsStatement | doc.FeatureStatement | doc.MetricStatement], list[doc.NodeDef]]:
         """Puts every declaration into the namespace; a node that is declared a second time is dropped."""
-        statements: list[doc.Vocab | doc.Prompts | doc.Feature | doc.Metric] = []
+        statements: list[doc.VocabStatement | doc.PromptsStatement | doc.FeatureStatement | doc.MetricStatement] = []
         definitions: list[doc.NodeDef] = []
-        kinds: dict[type, Kind] = {doc.Vocab: "vocabulary", doc.Prompts: "prompts", doc.Metric: "metric", doc.Feature: "feature"}
+        kinds: dict[type, NameKind] = {
+            doc.VocabStatement: "vocabulary",
+            doc.PromptsStatement: "prompts",
+            doc.MetricStatement: "metric",
+            doc.FeatureStatement: "feature",
+        }
         for statement in self.program.statements:
-            if isinstance(statement, doc.Vocab | doc.Prompts | doc.Metric | doc.Feature):
+            if isinstance(statement, doc.VocabStatement | doc.PromptsStatement | doc.MetricStatement | doc.FeatureStatement):
                 self.scope.declare(kinds[type(statement)], statement.name)
                 statements.append(statement)
-            if isinstance(statement, doc.Prompts):
+            if isinstance(statement, doc.PromptsStatement):
                 for name in slot_declarations(statement):
                     self.scope.declare("slot", name)
-            elif isinstance(statement, doc.Nodes):
+            elif isinstance(statement, doc.NodesStatement):
                 definitions += [one for one in statement.definitions if self.scope.declare("node", one.name)]
         return statements, definitions
 
-    def _prompts(self, statements: Sequence[doc.Vocab | doc.Prompts | doc.Feature | doc.Metric], stated: Stated) -> PromptSpace:
+    def _prompts(
+        self, statements: Sequence[doc.VocabStatement | doc.PromptsStatement | doc.FeatureStatement | doc.MetricStatement], stated: Stated
+    ) -> PromptSpace:
         space = build(
             statements,
             self.tokenizer,
@@ -182,10 +195,10 @@ class _Resolution:
         )
         for found in space.diagnostics:
             self.problems.add(found)
-        measuring = next((one for one in self._all(doc.Claims) if one.claims), None)
-        if measuring is not None and not self._all(doc.Prompts):
+        measuring = next((one for one in self._all(doc.ClaimsStatement) if one.claims), None)
+        if measuring is not None and not self._all(doc.PromptsStatement):
             self.problems.error("C106", "the file has no prompts to measure on", measuring.span, "add `prompts clean { … }`")
-        if space.errors and any(isinstance(one, doc.Prompts) and one.file for one in statements):
+        if space.errors and any(isinstance(one, doc.PromptsStatement) and one.file for one in statements):
             self.scope.uncertain = {"prompts", "slot"}
         for name in space.distributions:
             self.scope.add("prompts", name)
@@ -194,7 +207,7 @@ class _Resolution:
                 self.scope.add("slot", slot.partition(".")[0])
         return space
 
-    def _measured(self, space: PromptSpace, statements: Sequence[doc.Claims]) -> list[str]:
+    def _measured(self, space: PromptSpace, statements: Sequence[doc.ClaimsStatement]) -> list[str]:
         """Distributions that the circuit is run on: the default one, and those after `on =` in claims about the circuit."""
         named = [space.default]
         for claim in (claim for one in statements for claim in one.claims):
@@ -204,9 +217,9 @@ class _Resolution:
                 named.append(words["on"])
         return list(dict.fromkeys(named))
 
-    def _written(self) -> dict[str, doc.Claim]:
-        """Claims as they stand in the file, by label."""
-        return {claim.label.text: claim for one in self._all(doc.Claims) for claim in one.claims}
+    def _written(self) -> dict[str, doc.ClaimLine]:
+        """ClaimResolver as they stand in the file, by label."""
+        return {claim.label.text: claim for one in self._all(doc.ClaimsStatement) for claim in one.claims}
 
     def _check_metrics(self, space: PromptSpace, claims: Sequence[Claim]) -> None:
         """A metric reads what some prompts have; a claim must measure it on those."""

@@ -11,12 +11,12 @@ from circuitdsl.borders.source import Span
 from circuitdsl.resolve.names import Scope, suggestion
 from circuitdsl.resolve.problems import Problems
 
-Origin = Literal["default", "file", "flag"]
+SettingOrigin = Literal["default", "file", "flag"]
 ABLATIONS = ("resample", "mean", "zero")
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class SettingKind:
     """What a setting takes: words to say it in, and a test of the plain value; what it is for, and what it is if it is not said."""
 
     wanted: str
@@ -33,62 +33,62 @@ def _number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-KNOWN: Mapping[str, Kind] = {
-    "prompts": Kind(
+KNOWN: Mapping[str, SettingKind] = {
+    "prompts": SettingKind(
         "a whole number from 1 to 1,000,000",
         lambda value: _whole(value) and 1 <= value <= 1_000_000,
         "how many different prompts are drawn",
         "256",
     ),
-    "seed": Kind(
+    "seed": SettingKind(
         "a whole number from 0 to 4294967295",
         lambda value: _whole(value) and 0 <= value < 2**32,
         "the seed of every draw",
         "0",
     ),
-    "confidence": Kind(
+    "confidence": SettingKind(
         "a number between 0.5 and 1, such as 0.95",
         lambda value: _number(value) and 0.5 < value < 1,
         "confidence of the intervals; verdicts err with at most the rest",
         "0.95",
     ),
-    "explore": Kind(
+    "explore": SettingKind(
         "a share of the prompts, from 0 to 1",
         lambda value: _number(value) and 0 <= value <= 1,
         "share of the prompts that measurements and searches look at; verdicts rest on the others",
         "0.5 if the file has any of these, else 0",
     ),
-    "subset": Kind(
+    "subset": SettingKind(
         "a whole number from 1 to 1,000,000",
         lambda value: _whole(value) and 1 <= value <= 1_000_000,
         "on how many prompts random circuits, `completeness` and `minimality` are measured, templates in proportion",
         "all prompts",
     ),
-    "bos": Kind(
+    "bos": SettingKind(
         "`true` or `false`",
         lambda value: isinstance(value, bool),
         "whether prompts begin with the model's beginning-of-sequence token",
         "as its tokenizer does",
     ),
-    "align": Kind(
+    "align": SettingKind(
         "`layout` or `absolute`",
         lambda value: value in ("layout", "absolute"),
         "which prompts may exchange values: those with the same template and token counts of all slots, or those of the same length",
         "layout",
     ),
-    "norm": Kind(
+    "norm": SettingKind(
         "`live` or `frozen`",
         lambda value: value in ("live", "frozen"),
         "scales of the norms that readers apply: of what they read, or of the clean run",
         "live",
     ),
-    "found_on": Kind(
+    "found_on": SettingKind(
         'the name of an evidence file in the file\'s folder, such as `"sweep.evidence.json"`',
         lambda value: isinstance(value, str) and value.endswith(".json"),
         "what the hypothesis was found on: prompts that were looked at there may give no verdict here",
         "nothing",
     ),
-    "ablate": Kind(
+    "ablate": SettingKind(
         "`resample(NAME)`, `mean(NAME)` or `zero`, NAME the name of prompts",
         lambda value: isinstance(value, Ablation),
         "what everything outside the circuit is set to",
@@ -103,7 +103,7 @@ class Stated:
     """Plain values with who set them and where."""
 
     values: dict[str, Any] = field(default_factory=dict)
-    origins: dict[str, Origin] = field(default_factory=dict)
+    origins: dict[str, SettingOrigin] = field(default_factory=dict)
     spans: dict[str, Span] = field(default_factory=dict)
     names: dict[str, doc.Name] = field(default_factory=dict)
     """The name of prompts in an ablation, to be looked up once prompts are known."""
@@ -112,7 +112,7 @@ class Stated:
         return self.values.get(name, default)
 
 
-def stated_settings(statements: Sequence[doc.Settings], flags: Mapping[str, Any], problems: Problems) -> Stated:
+def stated_settings(statements: Sequence[doc.SettingsStatement], flags: Mapping[str, Any], problems: Problems) -> Stated:
     """Everything that is set, each value checked by itself. Settings are said once, so the first statement counts."""
     stated = Stated()
     for statement in statements[:1]:

@@ -120,11 +120,11 @@ def test_a_document_without_text_gets_blank_lines_around_blocks():
     name = d.Name("a")
     document = d.Document(
         (
-            d.Circuit(d.Text("t")),
-            d.Vocab(d.Name("v"), values=((d.Text("x"),),)),
-            d.Vocab(d.Name("w"), values=((d.Text("x"),),)),
-            d.Nodes((d.NodeDef(name, (d.UnitRef("head", (9, 9), 6),)),)),
-            d.Edges((d.EdgeLine(((d.Endpoint(name),), (d.Endpoint(d.Name("logits")),))),)),
+            d.CircuitStatement(d.Text("t")),
+            d.VocabStatement(d.Name("v"), values=((d.Text("x"),),)),
+            d.VocabStatement(d.Name("w"), values=((d.Text("x"),),)),
+            d.NodesStatement((d.NodeDef(name, (d.UnitRef("head", (9, 9), 6),)),)),
+            d.EdgesStatement((d.EdgeLine(((d.Endpoint(name),), (d.Endpoint(d.Name("logits")),))),)),
         )
     )
     assert format_document(document) == (

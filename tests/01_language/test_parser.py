@@ -36,7 +36,7 @@ def node(text: str) -> d.NodeDef:
     return one(f"nodes {{ {text} }}").definitions[0]
 
 
-def claim(text: str) -> d.Claim:
+def claim(text: str) -> d.ClaimLine:
     return one(f"claims {{ {text} }}").claims[0]
 
 
@@ -45,12 +45,12 @@ def expression(text: str) -> d.Expr:
 
 
 def test_titles_and_descriptions():
-    assert one('circuit "A"') == d.Circuit(d.Text("A"))
-    assert one('circuit "A"\n"""\nB\n"""\n') == d.Circuit(d.Text("A"), d.Text("\nB\n"))
-    assert one('cite "a", "b"') == d.Cite((d.Text("a"), d.Text("b")))
-    assert one('use "a.circ"') == d.Use(d.Text("a.circ"))
-    assert one('model "a"') == d.Model(d.Text("a"))
-    assert one('model "a/b" revision "main"') == d.Model(d.Text("a/b"), d.Text("main"))
+    assert one('circuit "A"') == d.CircuitStatement(d.Text("A"))
+    assert one('circuit "A"\n"""\nB\n"""\n') == d.CircuitStatement(d.Text("A"), d.Text("\nB\n"))
+    assert one('cite "a", "b"') == d.CiteStatement((d.Text("a"), d.Text("b")))
+    assert one('use "a.circ"') == d.UseStatement(d.Text("a.circ"))
+    assert one('model "a"') == d.ModelStatement(d.Text("a"))
+    assert one('model "a/b" revision "main"') == d.ModelStatement(d.Text("a/b"), d.Text("main"))
 
 
 @pytest.mark.parametrize(
@@ -71,15 +71,15 @@ def test_texts(written, meant):
 
 
 def test_vocabularies():
-    assert one('vocab v = "a", "b"') == d.Vocab(name("v"), values=((d.Text("a"),), (d.Text("b"),)))
-    assert one('vocab v = "02".."98"') == d.Vocab(name("v"), range=(d.Text("02"), d.Text("98")))
-    assert one('vocab v from "v.txt"') == d.Vocab(name("v"), file=d.Text("v.txt"))
+    assert one('vocab v = "a", "b"') == d.VocabStatement(name("v"), values=((d.Text("a"),), (d.Text("b"),)))
+    assert one('vocab v = "02".."98"') == d.VocabStatement(name("v"), range=(d.Text("02"), d.Text("98")))
+    assert one('vocab v from "v.txt"') == d.VocabStatement(name("v"), file=d.Text("v.txt"))
     fields = (name("country"), name("capital"))
-    assert one('vocab v(country, capital) = ("F", "P")') == d.Vocab(name("v"), fields, ((d.Text("F"), d.Text("P")),))
+    assert one('vocab v(country, capital) = ("F", "P")') == d.VocabStatement(name("v"), fields, ((d.Text("F"), d.Text("P")),))
 
 
 def test_prompts():
-    assert one('prompts p from "p.jsonl"') == d.Prompts(name("p"), file=d.Text("p.jsonl"))
+    assert one('prompts p from "p.jsonl"') == d.PromptsStatement(name("p"), file=d.Text("p.jsonl"))
     found = one(
         """prompts p from q {
           "t {a}"
@@ -93,48 +93,48 @@ def test_prompts():
     assert (found.name, found.base) == (name("p"), name("q"))
     assert found.items == (
         d.Text("t {a}"),
-        d.Draw((name("a"), name("b")), name("names"), distinct=True),
-        d.Draw((name("block"),), None, 25),
-        d.Assign(slot("a"), slot("b")),
-        d.Assign(slot("a"), d.Text("x")),
-        d.Redraw((slot("a"), slot("block", None, 2)), distinct=True),
-        d.Answer(slot("fact", name("capital")), (slot("b"), d.Text("y"))),
+        d.DrawItem((name("a"), name("b")), name("names"), distinct=True),
+        d.DrawItem((name("block"),), None, 25),
+        d.AssignItem(slot("a"), slot("b")),
+        d.AssignItem(slot("a"), d.Text("x")),
+        d.RedrawItem((slot("a"), slot("block", None, 2)), distinct=True),
+        d.AnswerItem(slot("fact", name("capital")), (slot("b"), d.Text("y"))),
     )
 
 
 def test_operators_bind_as_in_python():
     def binary(operator, left, right):
-        return d.Binary(operator, left, right)
+        return d.BinaryExpr(operator, left, right)
 
     a, b, c = value("a"), value("b"), value("c")
     assert expression("a - b - c") == binary("-", binary("-", a, b), c)
     assert expression("a - (b - c)") == binary("-", a, binary("-", b, c))
     assert expression("a + b * c") == binary("+", a, binary("*", b, c))
-    assert expression("-a * b") == binary("*", d.Unary("-", a), b)
-    assert expression("not a == b and c or a") == binary("or", binary("and", d.Unary("not", binary("==", a, b)), c), a)
+    assert expression("-a * b") == binary("*", d.UnaryExpr("-", a), b)
+    assert expression("not a == b and c or a") == binary("or", binary("and", d.UnaryExpr("not", binary("==", a, b)), c), a)
     assert expression("a < b + c") == binary("<", a, binary("+", b, c))
 
 
 def test_calls_and_folds():
-    assert expression("logit(answer)") == d.Call(name("logit"), value("answer"))
-    assert expression('logit(" {IO}")') == d.Call(name("logit"), d.TextExpr(d.Text(" {IO}")))
-    assert expression("prob(YY = y)") == d.Call(name("prob"), value("YY"), value("y"))
-    assert expression("kl") == d.Call(name("kl"), None)
-    assert expression("loss(block:2[1..24])") == d.Call(name("loss"), d.PositionRef(slot("block", None, 2), (1, 24)))
-    assert expression("loss(S1[3])") == d.Call(name("loss"), d.PositionRef(slot("S1"), (3, 3)))
-    assert expression("loss(S1-2)") == d.Call(name("loss"), d.PositionRef(slot("S1"), shift=-2))
-    assert expression("bin(YY, 10, -5)") == d.Call(name("bin"), value("YY"), cuts=(d.Number(10), d.Number(-5)))
-    body = d.Call(name("logit"), value("w"))
-    assert expression("max(logit(w) for w in wrong)") == d.Fold(name("max"), body, name("w"), name("wrong"))
-    condition = d.Binary(">", value("y"), value("YY"))
-    assert expression("sum(y for y in years if y > YY)") == d.Fold(name("sum"), value("y"), name("y"), name("years"), condition)
+    assert expression("logit(answer)") == d.CallExpr(name("logit"), value("answer"))
+    assert expression('logit(" {IO}")') == d.CallExpr(name("logit"), d.TextExpr(d.Text(" {IO}")))
+    assert expression("prob(YY = y)") == d.CallExpr(name("prob"), value("YY"), value("y"))
+    assert expression("kl") == d.CallExpr(name("kl"), None)
+    assert expression("loss(block:2[1..24])") == d.CallExpr(name("loss"), d.PositionRef(slot("block", None, 2), (1, 24)))
+    assert expression("loss(S1[3])") == d.CallExpr(name("loss"), d.PositionRef(slot("S1"), (3, 3)))
+    assert expression("loss(S1-2)") == d.CallExpr(name("loss"), d.PositionRef(slot("S1"), shift=-2))
+    assert expression("bin(YY, 10, -5)") == d.CallExpr(name("bin"), value("YY"), cuts=(d.Number(10), d.Number(-5)))
+    body = d.CallExpr(name("logit"), value("w"))
+    assert expression("max(logit(w) for w in wrong)") == d.FoldExpr(name("max"), body, name("w"), name("wrong"))
+    condition = d.BinaryExpr(">", value("y"), value("YY"))
+    assert expression("sum(y for y in years if y > YY)") == d.FoldExpr(name("sum"), value("y"), name("y"), name("years"), condition)
 
 
 def test_metrics_and_features():
-    assert one("metric m = a @ S1+1, lower") == d.Metric(name("m"), value("a"), d.PositionRef(slot("S1"), shift=1), lower=True)
-    assert one("metric m = a, lower") == d.Metric(name("m"), value("a"), lower=True)
-    assert one("feature f = a, b") == d.Feature(name("f"), d.TupleExpr((value("a"), value("b"))))
-    assert one("feature f = template") == d.Feature(name("f"), value("template"))
+    assert one("metric m = a @ S1+1, lower") == d.MetricStatement(name("m"), value("a"), d.PositionRef(slot("S1"), shift=1), lower=True)
+    assert one("metric m = a, lower") == d.MetricStatement(name("m"), value("a"), lower=True)
+    assert one("feature f = a, b") == d.FeatureStatement(name("f"), d.TupleExpr((value("a"), value("b"))))
+    assert one("feature f = template") == d.FeatureStatement(name("f"), value("template"))
 
 
 def test_units():
@@ -157,7 +157,7 @@ def test_nodes():
 
 
 def test_edges():
-    assert one("edges all") == d.Edges(all=True)
+    assert one("edges all") == d.EdgesStatement(all=True)
     lines = one("edges { a, b -> c.q, d\n e @ S1 -> f -> *\n heads 9.6.v, 9.9 -> logits }").lines
     assert lines[0].groups == ((end("a"), end("b")), (end("c", "q"), end("d")))
     assert lines[1].groups == ((d.Endpoint(name("e"), positions=(at("S1"),)),), (end("f"),), (end("*"),))
@@ -176,24 +176,24 @@ def test_settings():
 
 
 def test_claims():
-    assert claim("x: f(m) >= -0.5").comparison == d.Comparison(">=", d.Number(-0.5))
-    assert claim("x: f(m) = 1 +- 0.2").comparison == d.Comparison("=", d.Number(1), d.Number(0.2))
+    assert claim("x: f(m) >= -0.5").comparison == d.ComparisonExpr(">=", d.Number(-0.5))
+    assert claim("x: f(m) = 1 +- 0.2").comparison == d.ComparisonExpr("=", d.Number(1), d.Number(0.2))
     assert claim("x: f(m)").comparison is None
     assert claim("x: warn f(m) > 1").warn
     assert claim("x: copying.top5(each a)").measure == name("copying.top5")
     assert claim("x: f()").arguments == ()
     found = claim("x: minimality(m, each unit, of = model, from = abc)")
-    assert (found.arguments, found.each) == ((d.Path((end("m"),)),), "unit")
+    assert (found.arguments, found.each) == ((d.PathExpr((end("m"),)),), "unit")
     assert found.options == (d.Option(name("of"), name("model")), d.Option(name("from"), name("abc")))
 
 
 def test_paths():
     every = d.Endpoint((d.UnitRef("head", None, None, True),), each=True)
-    through = d.Arrow("-[]->", (d.UnitRef("mlp", None), name("g")))
+    through = d.PathArrow("-[]->", (d.UnitRef("mlp", None), name("g")))
     found = claim("x: effect(each heads * -> a.q ~> b @ S1 -[mlps *, g]-> logits, S2)").arguments
     assert found[0].places == (every, end("a", "q"), d.Endpoint(name("b"), positions=(at("S1"),)), end("logits"))
-    assert found[0].arrows == (d.Arrow("->"), d.Arrow("~>"), through)
-    assert found[1] == d.Path((end("S2"),))
+    assert found[0].arrows == (d.PathArrow("->"), d.PathArrow("~>"), through)
+    assert found[1] == d.PathExpr((end("S2"),))
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_option_values(written, meant):
     ],
 )
 def test_lines_that_go_on(text):
-    assert one(text) == d.Vocab(name("v"), values=((d.Text("a"),), (d.Text("b"),)))
+    assert one(text) == d.VocabStatement(name("v"), values=((d.Text("a"),), (d.Text("b"),)))
 
 
 def test_lines_go_on_around_operators_arrows_and_in_brackets():
@@ -271,4 +271,4 @@ def test_reading(tmp_path):
     source = read_source(tmp_path / "a.circ")
     assert source.text == 'model "a"\r\n'
     assert source.path == tmp_path / "a.circ"
-    assert parse(source).statements == (d.Model(d.Text("a")),)
+    assert parse(source).statements == (d.ModelStatement(d.Text("a")),)

@@ -9,9 +9,9 @@ import pytest
 from circuitdsl.borders import document as doc
 from circuitdsl.borders.source import Source
 from circuitdsl.language.brackets import Balancer
+from circuitdsl.language.character_mistakes import Mender
 from circuitdsl.language.grammar import grammar_text, parser
 from circuitdsl.language.lines import join_lines
-from circuitdsl.language.mends import Mender
 from circuitdsl.language.parser import Recovery, parse
 from circuitdsl.language.problems import Problems
 

@@ -45,21 +45,21 @@ roles = st.sampled_from(["answer", "wrong"]).map(lambda word: d.SlotExpr(d.SlotR
 slot_exprs = st.builds(d.SlotExpr, slots)
 text_exprs = st.builds(d.TextExpr, texts)
 calls = st.one_of(
-    st.builds(d.Call, names, slot_exprs | roles | text_exprs),
-    st.builds(d.Call, names, positions.filter(lambda one: one.index is not None or one.shift)),
-    st.builds(d.Call, names, slot_exprs, slot_exprs | text_exprs),
-    st.builds(d.Call, names, slot_exprs, st.none(), several(numbers)),
-    st.just(d.Call(d.Name("kl"), None)),
+    st.builds(d.CallExpr, names, slot_exprs | roles | text_exprs),
+    st.builds(d.CallExpr, names, positions.filter(lambda one: one.index is not None or one.shift)),
+    st.builds(d.CallExpr, names, slot_exprs, slot_exprs | text_exprs),
+    st.builds(d.CallExpr, names, slot_exprs, st.none(), several(numbers)),
+    st.just(d.CallExpr(d.Name("kl"), None)),
 )
 leaves = st.one_of(st.builds(d.NumberExpr, plain_numbers), slot_exprs, roles, text_exprs, calls)
 OPERATORS = ["+", "-", "*", "/", "==", "!=", "<", "<=", ">", ">=", "and", "or"]
 expressions = st.recursive(
     leaves,
     lambda inner: st.one_of(
-        st.builds(d.Binary, st.sampled_from(OPERATORS), inner, inner),
-        st.builds(d.Unary, st.sampled_from(["-", "not"]), inner),
+        st.builds(d.BinaryExpr, st.sampled_from(OPERATORS), inner, inner),
+        st.builds(d.UnaryExpr, st.sampled_from(["-", "not"]), inner),
         st.builds(d.TupleExpr, several(inner, least=2)),
-        st.builds(d.Fold, names, inner, names, names | st.just(d.Name("wrong")), optional(inner)),
+        st.builds(d.FoldExpr, names, inner, names, names | st.just(d.Name("wrong")), optional(inner)),
     ),
     max_leaves=12,
 )
@@ -74,13 +74,13 @@ ports = optional(st.sampled_from("qkv"))
 targets = names | st.just(d.Name("*")) | several(units)
 places = st.builds(d.Endpoint, targets, ports, optional(several(positions)))
 steps = st.builds(d.Endpoint, targets, ports, optional(several(positions)), st.booleans())
-arrows = st.sampled_from(["->", "~>"]).map(d.Arrow) | st.builds(d.Arrow, st.just("-[]->"), several(units | names))
+arrows = st.sampled_from(["->", "~>"]).map(d.PathArrow) | st.builds(d.PathArrow, st.just("-[]->"), several(units | names))
 
 
 @st.composite
 def paths(draw):
     found = draw(several(steps))
-    return d.Path(found, tuple(draw(arrows) for _ in found[1:]))
+    return d.PathExpr(found, tuple(draw(arrows) for _ in found[1:]))
 
 
 option_values = st.one_of(
@@ -96,8 +96,8 @@ option_values = st.one_of(
 )
 options = st.builds(d.Option, names | st.sampled_from(["from", "circuit", "prompts"]).map(d.Name), option_values)
 measures = st.lists(identifiers, min_size=1, max_size=2).map(lambda parts: d.Name(".".join(parts)))
-comparisons = st.builds(d.Comparison, st.sampled_from([">=", ">", "<=", "<"]), numbers) | st.builds(
-    d.Comparison, st.just("="), numbers, plain_numbers
+comparisons = st.builds(d.ComparisonExpr, st.sampled_from([">=", ">", "<=", "<"]), numbers) | st.builds(
+    d.ComparisonExpr, st.just("="), numbers, plain_numbers
 )
 
 entries = several(st.tuples(texts))
@@ -107,28 +107,28 @@ entries = several(st.tuples(texts))
 def vocabularies(draw):
     name, form = draw(names), draw(st.integers(0, 3))
     if form == 0:
-        return d.Vocab(name, range=(draw(texts), draw(texts)))
+        return d.VocabStatement(name, range=(draw(texts), draw(texts)))
     if form == 1:
-        return d.Vocab(name, draw(several(names, least=0)), file=draw(texts))
+        return d.VocabStatement(name, draw(several(names, least=0)), file=draw(texts))
     fields_ = draw(several(names, least=0))
     width = max(len(fields_), 1)
-    return d.Vocab(name, fields_, values=draw(several(st.lists(texts, min_size=width, max_size=width).map(tuple), most=30)))
+    return d.VocabStatement(name, fields_, values=draw(several(st.lists(texts, min_size=width, max_size=width).map(tuple), most=30)))
 
 
 items = st.one_of(
     texts,
-    st.builds(d.Draw, several(names), names, st.none(), st.booleans()),
-    st.builds(d.Draw, several(names), st.none(), whole, st.booleans()),
-    st.builds(d.Assign, slots, values),
-    st.builds(d.Redraw, several(slots), st.booleans()),
-    st.builds(d.Answer, values, several(values, least=0)),
+    st.builds(d.DrawItem, several(names), names, st.none(), st.booleans()),
+    st.builds(d.DrawItem, several(names), st.none(), whole, st.booleans()),
+    st.builds(d.AssignItem, slots, values),
+    st.builds(d.RedrawItem, several(slots), st.booleans()),
+    st.builds(d.AnswerItem, values, several(values, least=0)),
 )
 nodes = st.builds(
     d.NodeDef, names, several(units | names, most=25), optional(several(positions)), optional(slots), st.booleans(), st.booleans()
 )
 lines = st.lists(several(places), min_size=2, max_size=3).map(lambda groups: d.EdgeLine(tuple(groups)))
 claims = st.builds(
-    d.Claim,
+    d.ClaimLine,
     names,
     measures,
     several(paths(), least=0, most=2),
@@ -138,20 +138,20 @@ claims = st.builds(
     st.booleans(),
 )
 statements = st.one_of(
-    st.builds(d.Circuit, texts, optional(texts)),
-    st.builds(d.Cite, several(texts)),
-    st.builds(d.Use, texts),
-    st.builds(d.Model, texts, optional(texts)),
+    st.builds(d.CircuitStatement, texts, optional(texts)),
+    st.builds(d.CiteStatement, several(texts)),
+    st.builds(d.UseStatement, texts),
+    st.builds(d.ModelStatement, texts, optional(texts)),
     vocabularies(),
-    st.builds(d.Prompts, names, optional(names), st.none(), several(items, least=0)),
-    st.builds(d.Prompts, names, st.none(), texts),
-    st.builds(d.Feature, names, expressions),
-    st.builds(d.Metric, names, expressions, optional(positions), st.booleans()),
-    st.builds(d.Nodes, several(nodes, least=0)),
-    st.builds(d.Edges, several(lines, least=0)),
-    st.just(d.Edges(all=True)),
-    st.builds(d.Settings, several(options, least=0)),
-    st.builds(d.Claims, several(claims, least=0)),
+    st.builds(d.PromptsStatement, names, optional(names), st.none(), several(items, least=0)),
+    st.builds(d.PromptsStatement, names, st.none(), texts),
+    st.builds(d.FeatureStatement, names, expressions),
+    st.builds(d.MetricStatement, names, expressions, optional(positions), st.booleans()),
+    st.builds(d.NodesStatement, several(nodes, least=0)),
+    st.builds(d.EdgesStatement, several(lines, least=0)),
+    st.just(d.EdgesStatement(all=True)),
+    st.builds(d.SettingsStatement, several(options, least=0)),
+    st.builds(d.ClaimsStatement, several(claims, least=0)),
 )
 documents = st.builds(d.Document, several(statements, least=0, most=5))
 
@@ -188,7 +188,7 @@ def test_comments_are_kept_wherever_they_stand(document, data):
 
 
 @settings(deadline=None, max_examples=30)
-@given(several(st.builds(d.Vocab, names, st.just(()), entries.map(lambda found: found * 20)), most=2))
+@given(several(st.builds(d.VocabStatement, names, st.just(()), entries.map(lambda found: found * 20)), most=2))
 def test_long_lines_are_broken_where_they_can_be(vocabularies_):
     text = format_document(d.Document(vocabularies_))
     longest = max(len(line.strip()) for line in text.replace(", ", "\n").split("\n"))

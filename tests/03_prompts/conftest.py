@@ -92,7 +92,7 @@ def make(tokenizers: dict[str, FileTokenizer], tmp_path_factory: pytest.TempPath
         clean: bool = True,
     ) -> PromptSpace:
         source = Source(text, folder / "test.circ")
-        kinds = (doc.Vocab, doc.Prompts, doc.Feature, doc.Metric)
+        kinds = (doc.VocabStatement, doc.PromptsStatement, doc.FeatureStatement, doc.MetricStatement)
         statements = [statement for statement in parse(source).statements if isinstance(statement, kinds)]
         tokenizer = tokenizers[use] if use else None
         found = build(statements, tokenizer, count=count, seed=seed, bos=bos, folder=folder, source=source)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from circuitdsl.borders.prompts import Arithmetic, Divergence, Expression, FoldOver, Pick, SpanLoss
 from circuitdsl.borders.source import CircError
-from circuitdsl.prompts.tokens import Words
+from circuitdsl.prompts.tokens import WordTokenizer
 
 SLOTS = st.sampled_from(["A", "B", "C", "x", "x.c", "x.t", "b", "b:2", "A:2", "A.last", "Q"])
 NAMES = st.sampled_from(["A", "B", "C", "x", "b", "Q"])
@@ -135,4 +135,4 @@ def test_no_statement_breaks_it(make, tokenizers, sound, statements, seed, use) 
         space = make(text, count=6, seed=seed, use=use, clean=False)
     except CircError:  # the parser's to say
         return
-    check(space, tokenizers[use].vocabulary if use else Words().vocabulary)
+    check(space, tokenizers[use].vocabulary if use else WordTokenizer().vocabulary)

@@ -141,7 +141,7 @@ def test_warnings_about_the_prompts_themselves(make, codes_of, tokenizers) -> No
 
 
 def test_a_counterfactual_without_a_change(make, codes_of) -> None:
-    item = doc.Prompts(doc.Name("same"), base=doc.Name("clean"))
+    item = doc.PromptsStatement(doc.Name("same"), base=doc.Name("clean"))
     source = Source(V + P)
     space = build([*parse(source).statements, item], None, count=2, seed=0, bos=None, folder=Path(), source=source)
     assert codes_of(space) == ["W023", "W027"]

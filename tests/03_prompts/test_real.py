@@ -24,7 +24,7 @@ def smollm2() -> FileTokenizer:
 
 def space(text: str, tokenizer: FileTokenizer, count: int = 64) -> PromptSpace:
     source = Source(text)
-    kinds = (doc.Vocab, doc.Prompts, doc.Feature, doc.Metric)
+    kinds = (doc.VocabStatement, doc.PromptsStatement, doc.FeatureStatement, doc.MetricStatement)
     statements = [statement for statement in parse(source).statements if isinstance(statement, kinds)]
     return build(statements, tokenizer, count=count, seed=0, bos=None, folder=Path.cwd(), source=source)
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from circuitdsl.prompts.template import parse_template
-from circuitdsl.prompts.tokens import Tokens, Words, joint, shares, span_of
+from circuitdsl.prompts.tokens import Tokens, WordTokenizer, joint, shares, span_of
 
 
 def decoded(tokenizer, prompt, slot, occurrence=1):
@@ -126,7 +126,7 @@ def test_stand_in_tokens_are_words(make, ioi) -> None:
     assert not space.checked
     prompt = space.distributions["clean"].prompts[0]
     assert prompt.layout.length == len(prompt.text.replace(",", " ,").split())
-    assert Words().encode("a b").ids == Words().encode("a  b").ids
+    assert WordTokenizer().encode("a b").ids == WordTokenizer().encode("a  b").ids
 
 
 def test_a_slot_of_characters_without_a_token(tokenizer) -> None:

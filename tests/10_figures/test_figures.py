@@ -12,7 +12,7 @@ from circuitdsl import figures
 from circuitdsl.borders.source import CircError
 from circuitdsl.figures import dot, labels, raster
 from circuitdsl.figures.compose import compose
-from circuitdsl.figures.content import Arrow
+from circuitdsl.figures.content import FigureArrow
 from circuitdsl.figures.fonts import measure
 from circuitdsl.figures.positions import Box, Line, Mark, Rect
 from circuitdsl.figures.svg import svg
@@ -35,7 +35,7 @@ def test_every_edge_has_its_label(graph, layout):
 @pytest.mark.parametrize(("gap", "texts"), [(40, []), (90, ["×9, −6.4 ± 0.6"])])
 def test_a_verdict_is_shown_where_its_number_has_no_room(gap, texts):
     boxes = [Box("a", "node", Rect(0, 0, 60, 200)), Box("b", "node", Rect(60 + gap, 0, 200, 200))]
-    arrow = Arrow("e", "a", "b", None, 1, 1.0, "supported", "×9, −6.4 ± 0.6", "")
+    arrow = FigureArrow("e", "a", "b", None, 1, 1.0, "supported", "×9, −6.4 ± 0.6", "")
     _, written, marks, without = labels.place([Line("e", ((60, 100), (60 + gap, 100)))], {"e": arrow}, boxes, [])
     assert [mark.outcome for mark in marks] == ["supported"]
     assert [label.text for label in written] == texts and bool(without) != bool(texts)
@@ -254,7 +254,7 @@ def test_without_cairosvg(graphs, monkeypatch):
 
 
 def test_a_missing_font_is_an_error(graphs, monkeypatch):
-    monkeypatch.setattr(raster, "FAMILY", "No Such Font At All")
+    monkeypatch.setattr(raster, "FONT_FAMILY", "No Such Font At All")
     with pytest.raises(CircError) as error:
         figures.draw(graphs["tiny"], format="png", layout="grid")
     assert code(error) == "C603"

@@ -191,7 +191,7 @@ def test_wide_letters_are_wrapped_too(evidence):
 def test_a_decided_claim_says_where_it_turns(operator, value, margin, outcome, expected):
     from circuitdsl.borders.evidence import ClaimRecord, ComparisonRecord
     from circuitdsl.borders.verdict import ClaimVerdict, Estimate, MemberVerdict
-    from circuitdsl.reports.turning import turning
+    from circuitdsl.reports.turning_point import turning
 
     member = MemberVerdict(label="it", outcome=outcome, estimate=Estimate(value=0.9, low=0.85, high=0.95))
     inner = MemberVerdict(label="other", outcome=outcome, estimate=Estimate(value=0.9, low=0.88, high=0.92))

@@ -347,7 +347,7 @@ def C602_no_cairosvg(world):
 def C603_no_font(world):
     from circuitdsl.figures import raster
 
-    world.patch.setattr(raster, "FAMILY", "No Such Font At All")
+    world.patch.setattr(raster, "FONT_FAMILY", "No Such Font At All")
     return ["render", "--layout", "grid", "-o", "toy.png", "toy.circ"]
 
 

@@ -45,11 +45,11 @@ def whole(block: str) -> str:
     """The block, and before it what it takes for granted."""
     own = parse(Source(block)).statements
     named = {_names(one) for one in own}
-    drawn = any(isinstance(one, doc.Prompts) and one.base is None for one in own)
+    drawn = any(isinstance(one, doc.PromptsStatement) and one.base is None for one in own)
     left = [
         AROUND[one.span.start : one.span.end]
         for one in parse(Source(AROUND)).statements
-        if _names(one) not in named and not (drawn and isinstance(one, doc.Prompts | doc.Metric | doc.Settings))
+        if _names(one) not in named and not (drawn and isinstance(one, doc.PromptsStatement | doc.MetricStatement | doc.SettingsStatement))
     ]
     return "\n".join([*left, block])
 

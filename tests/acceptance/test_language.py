@@ -204,7 +204,7 @@ claims { mean: value(diff, of = model) }
     assert re.search(r"IO\[1\]", ran.out)
 
 
-CLAIMS = st.builds(doc.Document, st.tuples(st.builds(doc.Claims, roundtrip.several(roundtrip.claims, least=2, most=4))))
+CLAIMS = st.builds(doc.Document, st.tuples(st.builds(doc.ClaimsStatement, roundtrip.several(roundtrip.claims, least=2, most=4))))
 
 
 @settings(deadline=None, max_examples=60)

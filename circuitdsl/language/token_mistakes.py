@@ -10,7 +10,7 @@ from lark import Token
 from circuitdsl.borders.source import Span
 from circuitdsl.language import wording
 from circuitdsl.language.brackets import begins_statement
-from circuitdsl.language.mends import made, span_of
+from circuitdsl.language.character_mistakes import made, span_of
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -29,7 +29,7 @@ class Mend:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ParserState:
     """Where the parser stands: the token that does not fit, its neighbours, what would fit, and the statement around it.
 
     `fits(*tokens)` tells whether the parser would take those tokens and then the one after the misfit (after `take` tokens from the
@@ -52,7 +52,7 @@ class Place:
         return self.tokens[self.at - 1] if self.at else None
 
 
-def explain(place: Place) -> Mend:
+def explain(place: ParserState) -> Mend:
     """The first explanation that holds, or the plain "expected …"."""
     for attempt in _ATTEMPTS:
         if (mend := attempt(place)) is not None:
@@ -60,7 +60,7 @@ def explain(place: Place) -> Mend:
     return _plain(place)
 
 
-def _equals(place: Place) -> Mend | None:
+def _equals(place: ParserState) -> Mend | None:
     """`==` where one compares with a number, `=` where one asks."""
     token = place.token
     other = {"SAME": ("EQUAL", "="), "EQUAL": ("SAME", "==")}.get(token.type)
@@ -72,7 +72,7 @@ def _equals(place: Place) -> Mend | None:
     return Mend("C010", what, span_of(token), f"write `{other[1]}`", (put,))
 
 
-def _texts(place: Place) -> Mend | None:
+def _texts(place: ParserState) -> Mend | None:
     token, before = place.token, place.before
     if token.type not in ("STRING", "LONG") or before is None or before.type not in ("STRING", "LONG"):
         return None
@@ -83,7 +83,7 @@ def _texts(place: Place) -> Mend | None:
     return Mend("C004", "two texts on one statement", span_of(before, token), hint, (end, token) if place.fits(end, token) else ())
 
 
-def _unquoted(place: Place) -> Mend | None:
+def _unquoted(place: ParserState) -> Mend | None:
     """`model gpt2`, `vocab names = Mary, John`."""
     if "STRING" not in place.accepts or "NAME" in place.accepts or begins_statement(place.tokens, place.at):
         return None
@@ -98,7 +98,7 @@ def _unquoted(place: Place) -> Mend | None:
     return Mend("C001", "expected a quoted text", span_of(word[0], word[-1]), f'write `"{text}"`', (put,), take=len(word))
 
 
-def _each(place: Place) -> Mend | None:
+def _each(place: ParserState) -> Mend | None:
     """`each nodes`."""
     token, before = place.token, place.before
     word = token.lower().removesuffix("s")
@@ -107,7 +107,7 @@ def _each(place: Place) -> Mend | None:
     return Mend("C021", "after `each` stands one word in the singular, or a node", span_of(token), f"write `each {word}`", (put,))
 
 
-def _reserved(place: Place) -> Mend | None:
+def _reserved(place: ParserState) -> Mend | None:
     token = place.token
     name = made("NAME", str(token), token)
     if token.type == "NAME" or not IDENTIFIER.fullmatch(token) or "NAME" not in place.accepts or begins_statement(place.tokens, place.at):
@@ -117,7 +117,7 @@ def _reserved(place: Place) -> Mend | None:
     return Mend("C020", f"`{token}` is a word of the language and cannot be a name", span_of(token), f"call it `{token}_`, say", (name,))
 
 
-def _statement(place: Place) -> Mend | None:
+def _statement(place: ParserState) -> Mend | None:
     token = place.token
     if not {"CIRCUIT", "CLAIMS"} <= place.accepts or "NAME" in place.accepts:
         return None
@@ -143,7 +143,7 @@ def _statement(place: Place) -> Mend | None:
     )
 
 
-def _keyword(place: Place) -> Mend | None:
+def _keyword(place: ParserState) -> Mend | None:
     """A word within a statement misspelt, in capitals, or in the singular."""
     token = place.token
     if not IDENTIFIER.fullmatch(token):
@@ -155,7 +155,7 @@ def _keyword(place: Place) -> Mend | None:
     return Mend("C021", f"`{token}` is not a word of the language here", span_of(token), f"did you mean `{word}`?", (put,))
 
 
-def _head(place: Place) -> Mend | None:
+def _head(place: ParserState) -> Mend | None:
     """A number after a name: `head 9.6`, `mlp 3`, `attn 9.6`."""
     token, before = place.token, place.before
     if token.type not in ("DECIMAL", "INT", "ALL_OF_LAYER", "STAR") or before is None or before.type != "NAME":
@@ -175,7 +175,7 @@ def _head(place: Place) -> Mend | None:
     )
 
 
-def _comma(place: Place) -> Mend | None:
+def _comma(place: ParserState) -> Mend | None:
     """A comma too many, or one that is missing."""
     token = place.token
     if token.type == "COMMA" and "_END" in place.accepts:
@@ -195,7 +195,7 @@ def _comma(place: Place) -> Mend | None:
     return None
 
 
-def _trailing_comma(place: Place) -> Mend | None:
+def _trailing_comma(place: ParserState) -> Mend | None:
     before = place.before
     if before is None or before.type != "COMMA":
         return None
@@ -205,7 +205,7 @@ def _trailing_comma(place: Place) -> Mend | None:
     return None
 
 
-def _range(place: Place) -> Mend | None:
+def _range(place: ParserState) -> Mend | None:
     """`mlps 0-3`, `mlps 0:3`."""
     token, before = place.token, place.before
     after = place.tokens[place.at + 1] if place.at + 1 < len(place.tokens) else None
@@ -216,7 +216,7 @@ def _range(place: Place) -> Mend | None:
     return Mend("C011", "layers from one to another are written with `..`", span_of(before, after), f"write `{before}..{after}`", (put,))
 
 
-def _position(place: Place) -> Mend | None:
+def _position(place: ParserState) -> Mend | None:
     """`@ -1`, `@ 3`."""
     token, before = place.token, place.before
     if before is None or before.type != "AT" or token.type not in ("MINUS", "PLUS", "INT"):
@@ -225,7 +225,7 @@ def _position(place: Place) -> Mend | None:
     return Mend("C001", "positions have names, not numbers", span_of(token), hint)
 
 
-def _backward(place: Place) -> Mend | None:
+def _backward(place: ParserState) -> Mend | None:
     """`receiver <- sender`."""
     token = place.token
     after = place.tokens[place.at + 1] if place.at + 1 < len(place.tokens) else None
@@ -234,7 +234,7 @@ def _backward(place: Place) -> Mend | None:
     return Mend("C002", "edges point to the right, from the sender to what reads it", span_of(token, after), "write `sender -> receiver.q`")
 
 
-def _arrow(place: Place) -> Mend | None:
+def _arrow(place: ParserState) -> Mend | None:
     token = place.token
     if place.statement != "EDGES" or token.type not in ("ANY_ROUTE", "THROUGH") or "ARROW" not in place.accepts:
         return None
@@ -244,7 +244,7 @@ def _arrow(place: Place) -> Mend | None:
     return Mend("C023", message, span_of(token), hint)
 
 
-def _parentheses(place: Place) -> Mend | None:
+def _parentheses(place: ParserState) -> Mend | None:
     """`(a, b) -> c`."""
     if place.statement == "CLAIMS" and place.token.type == "NAME" and "HEADS" in place.accepts and "NAME" not in place.accepts:
         hint = "nodes are patched together as a group: `both = a, b` in `nodes { … }`"
@@ -255,7 +255,7 @@ def _parentheses(place: Place) -> Mend | None:
     return Mend("C001", "lists of nodes stand without parentheses", span_of(place.before), "write `a, b -> c`")
 
 
-_ATTEMPTS: tuple[Callable[[Place], Mend | None], ...] = (
+_ATTEMPTS: tuple[Callable[[ParserState], Mend | None], ...] = (
     _equals,
     _texts,
     _unquoted,
@@ -275,7 +275,7 @@ _ATTEMPTS: tuple[Callable[[Place], Mend | None], ...] = (
 """In the order in which they are tried."""
 
 
-def _plain(place: Place) -> Mend:
+def _plain(place: ParserState) -> Mend:
     token = place.token
     form = (
         wording.PROMPT_ITEM

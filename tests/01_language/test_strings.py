@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from circuitdsl.language.texts import decode, encode
+from circuitdsl.language.strings import decode, encode
 
 
 @settings(deadline=None)

@@ -9,13 +9,13 @@ from lark.tree import Meta
 
 from circuitdsl.borders import document as d
 from circuitdsl.borders.source import Span
-from circuitdsl.language.tree_words import Words, span_of
+from circuitdsl.language.build_words import WordBuilder, span_of
 
 KINDS = {"HEADS": "head", "MLPS": "mlp", "NEURONS": "neuron"}
 PORTS = ("q", "k", "v")
 
 
-class Circuits(Words):
+class CircuitBuilder(WordBuilder):
     """The rules about the model's parts and the ways between them."""
 
     # ------------------------------------------------------------ units, nodes, edges
@@ -90,8 +90,8 @@ class Circuits(Words):
             given[key] = value
         return d.NodeDef(name, self._kinds(rest[: len(rest) - len(modifiers)]), **given, span=span_of(meta))
 
-    def nodes(self, meta: Meta, children: list[Any]) -> d.Nodes:
-        return d.Nodes(tuple(children), span=span_of(meta))
+    def nodes(self, meta: Meta, children: list[Any]) -> d.NodesStatement:
+        return d.NodesStatement(tuple(children), span=span_of(meta))
 
     def units(self, meta: Meta, children: list[Any]) -> tuple[d.UnitRef, ...]:
         return self._kinds([self.unit(meta, children)] if isinstance(children[0], Token) else children)
@@ -126,27 +126,27 @@ class Circuits(Words):
                 self.error("C012", f"`.{place.port}` is not a port", place.span, "heads read through `.q`, `.k` and `.v`")
         return d.EdgeLine(tuple(children), span=span_of(meta))
 
-    def edges(self, meta: Meta, children: list[Any]) -> d.Edges:
-        return d.Edges(tuple(children), span=span_of(meta))
+    def edges(self, meta: Meta, children: list[Any]) -> d.EdgesStatement:
+        return d.EdgesStatement(tuple(children), span=span_of(meta))
 
-    def edges_all(self, meta: Meta, children: list[Any]) -> d.Edges:
-        return d.Edges(all=True, span=span_of(meta))
+    def edges_all(self, meta: Meta, children: list[Any]) -> d.EdgesStatement:
+        return d.EdgesStatement(all=True, span=span_of(meta))
 
     def step(self, meta: Meta, children: list[Any]) -> d.Endpoint:
         each, place = children
         return replace(place, each=True, span=span_of(meta)) if each else place
 
-    def arrow(self, meta: Meta, children: list[Any]) -> d.Arrow:
+    def arrow(self, meta: Meta, children: list[Any]) -> d.PathArrow:
         head, *members = children
         kind = {"ARROW": "->", "ANY_ROUTE": "~>", "THROUGH": "-[]->"}[head.type]
-        return d.Arrow(kind, self._kinds(members), span=span_of(meta))
+        return d.PathArrow(kind, self._kinds(members), span=span_of(meta))
 
-    def path(self, meta: Meta, children: list[Any]) -> d.Path:
+    def path(self, meta: Meta, children: list[Any]) -> d.PathExpr:
         if len(children) > 1:
             for place in children[::2]:
                 if place.port is not None and place.port.lower() not in PORTS:
                     self.error("C012", f"`.{place.port}` is not a port", place.span, "heads read through `.q`, `.k` and `.v`")
-        return d.Path(tuple(children[::2]), tuple(children[1::2]), span=span_of(meta))
+        return d.PathExpr(tuple(children[::2]), tuple(children[1::2]), span=span_of(meta))
 
 
 def _piece(token: Token, number: int) -> Token:

@@ -9,7 +9,7 @@ from lark.tree import Meta
 from circuitdsl.borders import document as d
 from circuitdsl.borders.source import Span
 from circuitdsl.language.problems import Problems
-from circuitdsl.language.texts import decode
+from circuitdsl.language.strings import decode
 
 
 def span_of(at: Token | Meta) -> Span:
@@ -20,7 +20,7 @@ def around(nodes: Sequence[d.Syntax]) -> Span:
     return nodes[0].span.to(nodes[-1].span)
 
 
-class Words:
+class WordBuilder:
     """One method a rule; each gets the rule's place and its children, already built (tokens, nodes, None for what was left out)."""
 
     def __init__(self, problems: Problems):
@@ -89,24 +89,24 @@ class Words:
 
     # ------------------------------------------------------------ expressions
 
-    def feature(self, meta: Meta, children: list[Any]) -> d.Feature:
+    def feature(self, meta: Meta, children: list[Any]) -> d.FeatureStatement:
         name, *values = children
         value = values[0] if len(values) == 1 else d.TupleExpr(tuple(values), span=around(values))
         self._no_positions(value)
-        return d.Feature(name, value, span=span_of(meta))
+        return d.FeatureStatement(name, value, span=span_of(meta))
 
-    def metric(self, meta: Meta, children: list[Any]) -> d.Metric:
+    def metric(self, meta: Meta, children: list[Any]) -> d.MetricStatement:
         name, value, position, lower = children
         self._no_positions(value)
-        return d.Metric(name, value, position, lower is not None, span=span_of(meta))
+        return d.MetricStatement(name, value, position, lower is not None, span=span_of(meta))
 
-    def binary(self, meta: Meta, children: list[Any]) -> d.Binary:
+    def binary(self, meta: Meta, children: list[Any]) -> d.BinaryExpr:
         left, operator, right = children
-        return d.Binary(str(operator), left, right, span=span_of(meta))
+        return d.BinaryExpr(str(operator), left, right, span=span_of(meta))
 
-    def unary(self, meta: Meta, children: list[Any]) -> d.Unary:
+    def unary(self, meta: Meta, children: list[Any]) -> d.UnaryExpr:
         operator, operand = children
-        return d.Unary(str(operator), operand, span=span_of(meta))
+        return d.UnaryExpr(str(operator), operand, span=span_of(meta))
 
     def number_expr(self, meta: Meta, children: list[Any]) -> d.NumberExpr:
         return d.NumberExpr(children[0], span=span_of(meta))
@@ -124,52 +124,52 @@ class Words:
     def span_expr(self, meta: Meta, children: list[Any]) -> d.PositionRef:
         return d.PositionRef(*children, span=span_of(meta))
 
-    def divergence(self, meta: Meta, children: list[Token]) -> d.Call:
-        return d.Call(d.Name("kl", span=span_of(meta)), None, span=span_of(meta))
+    def divergence(self, meta: Meta, children: list[Token]) -> d.CallExpr:
+        return d.CallExpr(d.Name("kl", span=span_of(meta)), None, span=span_of(meta))
 
-    def call(self, meta: Meta, children: list[Any]) -> d.Call:
+    def call(self, meta: Meta, children: list[Any]) -> d.CallExpr:
         function, argument = children
         match argument:  # a sum of a slot and a whole number is a position here: `loss(S1+1)`
-            case d.Binary("+" | "-", (d.SlotExpr() | d.PositionRef()) as base, d.NumberExpr(number)) if number.text.isdigit():
+            case d.BinaryExpr("+" | "-", (d.SlotExpr() | d.PositionRef()) as base, d.NumberExpr(number)) if number.text.isdigit():
                 index = base.index if isinstance(base, d.PositionRef) else None
                 shift = int(number.value) if argument.operator == "+" else -int(number.value)
                 argument = d.PositionRef(base.slot, index, shift, span=argument.span)
-        return d.Call(function, self._argument(function, argument, positions=True), span=span_of(meta))
+        return d.CallExpr(function, self._argument(function, argument, positions=True), span=span_of(meta))
 
-    def call_equal(self, meta: Meta, children: list[Any]) -> d.Call:
+    def call_equal(self, meta: Meta, children: list[Any]) -> d.CallExpr:
         function, argument, value = children
-        return d.Call(function, self._argument(function, argument), self._argument(function, value), span=span_of(meta))
+        return d.CallExpr(function, self._argument(function, argument), self._argument(function, value), span=span_of(meta))
 
-    def call_bins(self, meta: Meta, children: list[Any]) -> d.Call:
+    def call_bins(self, meta: Meta, children: list[Any]) -> d.CallExpr:
         function, argument, *cuts = children
         numbers = []
         for cut in cuts:
             match cut:
                 case d.NumberExpr(number=number):
                     numbers.append(number)
-                case d.Unary(operator="-", operand=d.NumberExpr(number=number)):
+                case d.UnaryExpr(operator="-", operand=d.NumberExpr(number=number)):
                     numbers.append(d.Number(-number.value, f"-{number.text}", span=cut.span))
                 case _:
                     hint = (
                         f"one slot, or numbers after the first comma, as in `bin(YY, 10, 50)`; `{function.text}` takes one thing at a time"
                     )
                     self.error("C017", "expected a number after the comma", cut.span, hint)
-        return d.Call(function, self._argument(function, argument), cuts=tuple(numbers), span=span_of(meta))
+        return d.CallExpr(function, self._argument(function, argument), cuts=tuple(numbers), span=span_of(meta))
 
     def _no_positions(self, expression: Any) -> None:
         """Tokens are spoken of within a call, `loss(block:2[1..24])`, and nowhere else in an expression."""
         match expression:
             case d.PositionRef():
                 self.error("C017", "tokens of a slot are no value", expression.span, "write `loss(…)` around them, say")
-            case d.Binary(_, left, right):
+            case d.BinaryExpr(_, left, right):
                 self._no_positions(left)
                 self._no_positions(right)
-            case d.Unary(_, operand):
+            case d.UnaryExpr(_, operand):
                 self._no_positions(operand)
             case d.TupleExpr(items):
                 for item in items:
                     self._no_positions(item)
-            case d.Fold(_, body, _, _, condition):
+            case d.FoldExpr(_, body, _, _, condition):
                 self._no_positions(body)
                 self._no_positions(condition)
 
@@ -180,11 +180,11 @@ class Words:
         self.error("C017", f"`{function.text}( )` takes a slot or a text", argument.span, hint)
         return None
 
-    def fold(self, meta: Meta, children: list[Any]) -> d.Fold:
+    def fold(self, meta: Meta, children: list[Any]) -> d.FoldExpr:
         function, body, variable, collection, condition = children
         if isinstance(collection, Token):
             collection = d.Name(str(collection), span=span_of(collection))
-        return d.Fold(function, body, variable, collection, condition, span=span_of(meta))
+        return d.FoldExpr(function, body, variable, collection, condition, span=span_of(meta))
 
     def several(self, meta: Meta, children: list[Any]) -> d.TupleExpr:
         return d.TupleExpr(tuple(children), span=span_of(meta))

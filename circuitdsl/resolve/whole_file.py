@@ -13,7 +13,7 @@ from circuitdsl.resolve.program import Program
 
 def named_model(program: Program, problems: Problems, flag: str | None = None) -> ModelName | None:
     """The file's model, or the command line's instead. Two statements must agree."""
-    found = [one for one in program.statements if isinstance(one, doc.Model)]
+    found = [one for one in program.statements if isinstance(one, doc.ModelStatement)]
     for one in found[1:]:
         if (one.name, one.revision) != (found[0].name, found[0].revision):
             labels = ((found[0].span, "the first model"),)
@@ -29,11 +29,11 @@ def named_model(program: Program, problems: Problems, flag: str | None = None) -
     return ModelName(found[0].name.value, found[0].revision.value if found[0].revision else None)
 
 
-def check_singles(program: Program, problems: Problems) -> doc.Circuit | None:
+def check_said_once(program: Program, problems: Problems) -> doc.CircuitStatement | None:
     """The title of the main file. `circuit` and `settings` are said once; the title of a used file does not count."""
-    circuits = [one for one in program.statements if isinstance(one, doc.Circuit)]
+    circuits = [one for one in program.statements if isinstance(one, doc.CircuitStatement)]
     own = [one for one in circuits if program.is_main(one.span)]
-    for name, found in (("circuit", own), ("settings", [one for one in program.statements if isinstance(one, doc.Settings)])):
+    for name, found in (("circuit", own), ("settings", [one for one in program.statements if isinstance(one, doc.SettingsStatement)])):
         for one in found[1:]:
             problems.error("C104", f"`{name}` is said twice", one.span, labels=((found[0].span, "first here"),))
     return next(iter([*own, *circuits]), None)
@@ -42,7 +42,7 @@ def check_singles(program: Program, problems: Problems) -> doc.Circuit | None:
 def check_unused(program: Program, scope: Scope, space: PromptSpace, claims: Sequence[Claim], problems: Problems) -> None:
     """Warns of declarations of the main file that nothing uses. Used files may offer more than is wanted."""
     used = {name for statement in program.statements for name in mentioned(statement)}
-    every = any(isinstance(one, doc.Edges) and one.all for one in program.statements) or "*" in used
+    every = any(isinstance(one, doc.EdgesStatement) and one.all for one in program.statements) or "*" in used
     used |= {claim.metric for claim in claims if claim.metric} | {space.default}
     for found in scope.declared.values():
         if found.kind == "slot" or found.name in used or found.span == Span() or not program.is_main(found.span):

@@ -7,11 +7,11 @@ from lark.tree import Meta
 
 from circuitdsl.borders import document as d
 from circuitdsl.borders.source import Span
-from circuitdsl.language.tree_circuits import PORTS, Circuits
-from circuitdsl.language.tree_words import around, span_of
+from circuitdsl.language.build_circuit import PORTS, CircuitBuilder
+from circuitdsl.language.build_words import around, span_of
 
 
-class Builder(Circuits):
+class DocumentBuilder(CircuitBuilder):
     """The statements; `build` takes a whole tree."""
 
     def build(self, tree: Tree) -> Any:
@@ -24,18 +24,18 @@ class Builder(Circuits):
     def start(self, meta: Meta, children: list[Any]) -> d.Document:
         return d.Document(tuple(children), source=self.source, span=Span(0, len(self.source.text)))
 
-    def circuit(self, meta: Meta, children: list[Any]) -> d.Circuit:
+    def circuit(self, meta: Meta, children: list[Any]) -> d.CircuitStatement:
         title, description = children
-        return d.Circuit(title, description, span=Span(meta.start_pos, (description or title).span.end))
+        return d.CircuitStatement(title, description, span=Span(meta.start_pos, (description or title).span.end))
 
-    def cite(self, meta: Meta, children: list[Any]) -> d.Cite:
-        return d.Cite(tuple(children), span=span_of(meta))
+    def cite(self, meta: Meta, children: list[Any]) -> d.CiteStatement:
+        return d.CiteStatement(tuple(children), span=span_of(meta))
 
-    def use(self, meta: Meta, children: list[Any]) -> d.Use:
-        return d.Use(children[0], span=span_of(meta))
+    def use(self, meta: Meta, children: list[Any]) -> d.UseStatement:
+        return d.UseStatement(children[0], span=span_of(meta))
 
-    def model(self, meta: Meta, children: list[Any]) -> d.Model:
-        return d.Model(*children, span=span_of(meta))
+    def model(self, meta: Meta, children: list[Any]) -> d.ModelStatement:
+        return d.ModelStatement(*children, span=span_of(meta))
 
     def fields(self, meta: Meta, children: list[Any]) -> tuple[d.Name, ...]:
         return tuple(children)
@@ -43,55 +43,55 @@ class Builder(Circuits):
     def entry(self, meta: Meta, children: list[Any]) -> tuple[d.Text, ...]:
         return tuple(children)
 
-    def vocab(self, meta: Meta, children: list[Any]) -> d.Vocab:
+    def vocab(self, meta: Meta, children: list[Any]) -> d.VocabStatement:
         name, fields, *values = children
         for value in values:
             if len(value) != max(len(fields or ()), 1):
                 wanted = f"{len(fields)} fields" if fields else "one value"
                 self.error("C018", f"`{name.text}` has {wanted}, and this entry {len(value)}", around(value))
-        return d.Vocab(name, fields or (), values=tuple(values), span=span_of(meta))
+        return d.VocabStatement(name, fields or (), values=tuple(values), span=span_of(meta))
 
-    def vocab_range(self, meta: Meta, children: list[Any]) -> d.Vocab:
+    def vocab_range(self, meta: Meta, children: list[Any]) -> d.VocabStatement:
         name, fields, low, high = children
-        return d.Vocab(name, fields or (), range=(low, high), span=span_of(meta))
+        return d.VocabStatement(name, fields or (), range=(low, high), span=span_of(meta))
 
-    def vocab_file(self, meta: Meta, children: list[Any]) -> d.Vocab:
+    def vocab_file(self, meta: Meta, children: list[Any]) -> d.VocabStatement:
         name, fields, file = children
-        return d.Vocab(name, fields or (), file=file, span=span_of(meta))
+        return d.VocabStatement(name, fields or (), file=file, span=span_of(meta))
 
     # ------------------------------------------------------------ prompts
 
-    def prompts(self, meta: Meta, children: list[Any]) -> d.Prompts:
+    def prompts(self, meta: Meta, children: list[Any]) -> d.PromptsStatement:
         name, base, *items = children
-        return d.Prompts(name, base, items=tuple(items), span=span_of(meta))
+        return d.PromptsStatement(name, base, items=tuple(items), span=span_of(meta))
 
-    def prompts_file(self, meta: Meta, children: list[Any]) -> d.Prompts:
+    def prompts_file(self, meta: Meta, children: list[Any]) -> d.PromptsStatement:
         name, file = children
-        return d.Prompts(name, file=file, span=span_of(meta))
+        return d.PromptsStatement(name, file=file, span=span_of(meta))
 
-    def draw(self, meta: Meta, children: list[Any]) -> d.Draw:
+    def draw(self, meta: Meta, children: list[Any]) -> d.DrawItem:
         *slots, vocab, distinct = children
-        return d.Draw(tuple(slots), vocab, distinct=distinct is not None, span=span_of(meta))
+        return d.DrawItem(tuple(slots), vocab, distinct=distinct is not None, span=span_of(meta))
 
-    def draw_tokens(self, meta: Meta, children: list[Any]) -> d.Draw:
+    def draw_tokens(self, meta: Meta, children: list[Any]) -> d.DrawItem:
         *slots, count, distinct = children
-        return d.Draw(tuple(slots), None, self.integer(count), distinct is not None, span=span_of(meta))
+        return d.DrawItem(tuple(slots), None, self.integer(count), distinct is not None, span=span_of(meta))
 
-    def assign(self, meta: Meta, children: list[Any]) -> d.Assign:
-        return d.Assign(*children, span=span_of(meta))
+    def assign(self, meta: Meta, children: list[Any]) -> d.AssignItem:
+        return d.AssignItem(*children, span=span_of(meta))
 
-    def redraw(self, meta: Meta, children: list[Any]) -> d.Redraw:
+    def redraw(self, meta: Meta, children: list[Any]) -> d.RedrawItem:
         *slots, distinct = children
-        return d.Redraw(tuple(slots), distinct is not None, span=span_of(meta))
+        return d.RedrawItem(tuple(slots), distinct is not None, span=span_of(meta))
 
-    def answer(self, meta: Meta, children: list[Any]) -> d.Answer:
+    def answer(self, meta: Meta, children: list[Any]) -> d.AnswerItem:
         answer, *wrong = children
-        return d.Answer(answer, tuple(w for w in wrong if w is not None), span=span_of(meta))
+        return d.AnswerItem(answer, tuple(w for w in wrong if w is not None), span=span_of(meta))
 
     # ------------------------------------------------------------ settings, claims
 
-    def settings(self, meta: Meta, children: list[Any]) -> d.Settings:
-        return d.Settings(tuple(children), span=span_of(meta))
+    def settings(self, meta: Meta, children: list[Any]) -> d.SettingsStatement:
+        return d.SettingsStatement(tuple(children), span=span_of(meta))
 
     def option(self, meta: Meta, children: list[Any]) -> d.Option:
         return d.Option(*children, span=span_of(meta))
@@ -105,7 +105,7 @@ class Builder(Circuits):
                 return d.Endpoint(slot.name, slot.field.text, span=span_of(meta))
         return d.PositionRef(slot, index, shift or 0, span=span_of(meta))
 
-    option_word = Circuits.name
+    option_word = CircuitBuilder.name
 
     def apply(self, meta: Meta, children: list[Any]) -> d.Apply:
         function, *arguments = children
@@ -123,15 +123,15 @@ class Builder(Circuits):
     def each(self, meta: Meta, children: list[Token]) -> Token:
         return children[0]
 
-    def bound(self, meta: Meta, children: list[Any]) -> d.Comparison:
+    def bound(self, meta: Meta, children: list[Any]) -> d.ComparisonExpr:
         operator, value, *margin = children
         if operator.type == "EQUAL" and margin == [None]:
             self.error("C013", "`=` needs a margin", span_of(meta), f"write `= {value.text} +- 0.05`, or `>=` or `<=`")
-        return d.Comparison(str(operator), value, margin[0] if margin else None, span=span_of(meta))
+        return d.ComparisonExpr(str(operator), value, margin[0] if margin else None, span=span_of(meta))
 
-    def claim(self, meta: Meta, children: list[Any]) -> d.Claim:
+    def claim(self, meta: Meta, children: list[Any]) -> d.ClaimLine:
         label, warn, measure, *arguments, bound = children
-        paths: list[d.Path] = []
+        paths: list[d.PathExpr] = []
         options: list[d.Option] = []
         each: Token | None = None
         for argument in arguments:
@@ -152,7 +152,7 @@ class Builder(Circuits):
                     "C019", "`each` comes too late", span_of(argument), "first paths, nodes and metrics, then `each …`, then options"
                 )
         which = None if each is None else str(each)
-        return d.Claim(label, measure, tuple(paths), which, tuple(options), bound, warn is not None, span=span_of(meta))
+        return d.ClaimLine(label, measure, tuple(paths), which, tuple(options), bound, warn is not None, span=span_of(meta))
 
-    def claims(self, meta: Meta, children: list[Any]) -> d.Claims:
-        return d.Claims(tuple(children), span=span_of(meta))
+    def claims(self, meta: Meta, children: list[Any]) -> d.ClaimsStatement:
+        return d.ClaimsStatement(tuple(children), span=span_of(meta))
