@@ -5,10 +5,10 @@ Positions are roles; the planner resolves them on each layout. No tensor appears
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Literal
+from functools import cached_property, partial
+from typing import Any, Literal, TypeVar, cast
 
 from circuitdsl.borders.units import LOGITS, Port, Roles, Unit, WriteGroup
 
@@ -145,17 +145,19 @@ def _digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
+Kept = TypeVar("Kept")
+
+
 @dataclass(slots=True)
 class Algebra:
     """Makes values and keeps each once. One algebra serves one plan; it is passed along, never global."""
 
-    _kept: dict[tuple, object] = field(default_factory=dict)
+    _kept: dict[tuple[object, ...], Any] = field(default_factory=dict)
 
-    def _keep(self, key: tuple, make):
-        found = self._kept.get(key)
-        if found is None:
-            found = self._kept[key] = make()
-        return found
+    def _keep(self, key: tuple[object, ...], make: Callable[[], Kept]) -> Kept:
+        if key not in self._kept:
+            self._kept[key] = make()
+        return cast(Kept, self._kept[key])
 
     def base(self, world: World, unit: Unit) -> Base:
         return self._keep(("base", world, unit), lambda: Base(world, unit))
@@ -171,7 +173,7 @@ class Algebra:
                 raise ValueError(f"mix out of order: {group} after {mix.group}")
             members = sorted(groups[group], key=lambda o: (o.unit.key, repr(o.roles), o.value.digest))
             key = ("mix", id(mix), group, tuple((o.unit, o.roles, id(o.value), o.on) for o in members))
-            mix = self._keep(key, lambda mix=mix, group=group, members=members: Mix(mix, group, tuple(members)))
+            mix = self._keep(key, partial(Mix, mix, group, tuple(members)))
         return mix
 
     def recomputed(self, unit: Unit, background: World, mixes: dict[Port, Mix | None], frozen: World | None = None) -> Recomputed:

@@ -32,8 +32,9 @@ class CircuitBuilder(WordBuilder):
         return d.UnitRef("", (low, high), index, last.type == "ALL_OF_LAYER", span=span_of(meta))
 
     def unit(self, meta: Meta, children: list[Any]) -> d.UnitRef:
+        whole: d.UnitRef = children[-1]
         if len(children) == 1:
-            return children[0]
+            return whole
         kind, which = children
         if isinstance(which, Token):
             which = d.UnitRef("", None, None, kind.type != "MLPS")
@@ -133,8 +134,8 @@ class CircuitBuilder(WordBuilder):
         return d.EdgesStatement(all=True, span=span_of(meta))
 
     def step(self, meta: Meta, children: list[Any]) -> d.Endpoint:
-        each, place = children
-        return replace(place, each=True, span=span_of(meta)) if each else place
+        place: d.Endpoint = children[1]
+        return replace(place, each=True, span=span_of(meta)) if children[0] else place
 
     def arrow(self, meta: Meta, children: list[Any]) -> d.PathArrow:
         head, *members = children

@@ -14,7 +14,7 @@ from circuitdsl.language.build_words import around, span_of
 class DocumentBuilder(CircuitBuilder):
     """The statements; `build` takes a whole tree."""
 
-    def build(self, tree: Tree) -> Any:
+    def build(self, tree: Tree[Token]) -> Any:
         """The node that a tree stands for: the method named like its rule makes it from its children's nodes."""
         children = [self.build(child) if isinstance(child, Tree) else child for child in tree.children]
         return getattr(self, tree.data)(tree.meta, children)
@@ -97,7 +97,8 @@ class DocumentBuilder(CircuitBuilder):
         return d.Option(*children, span=span_of(meta))
 
     def option_slot(self, meta: Meta, children: list[Any]) -> d.Name | d.Endpoint | d.PositionRef:
-        slot, index, shift = children
+        slot: d.SlotRef = children[0]
+        index, shift = children[1:]
         if index is None and shift is None and slot.occurrence is None:
             if slot.field is None:
                 return slot.name
@@ -114,7 +115,7 @@ class DocumentBuilder(CircuitBuilder):
     def option_units(self, meta: Meta, children: list[Any]) -> d.Endpoint:
         return d.Endpoint(self.units(meta, children), span=span_of(meta))
 
-    def option_places(self, meta: Meta, children: list[Any]) -> tuple[d.Endpoint, ...]:
+    def option_places(self, meta: Meta, children: list[tuple[d.Endpoint, ...]]) -> tuple[d.Endpoint, ...]:
         return children[0]
 
     def measure(self, meta: Meta, children: list[d.Name]) -> d.Name:

@@ -8,6 +8,7 @@ from itertools import pairwise
 from circuitdsl.borders import document as d
 from circuitdsl.borders.source import Span
 from circuitdsl.language import printing
+from circuitdsl.language.strings import encode
 
 WIDTH = 120
 INDENT = "  "
@@ -59,7 +60,7 @@ def _rows(node: d.Statement, source: str) -> Iterator[FormattedRow]:
         case d.CircuitStatement():
             yield FormattedRow([f"circuit {printing.text(node.title)}"], Span(node.span.start, node.title.span.end))
             if node.description is not None:
-                yield FormattedRow([printing.encode(node.description.value, triple=True)], node.description.span)
+                yield FormattedRow([encode(node.description.value, triple=True)], node.description.span)
         case d.PromptsStatement(file=file) if file is not None:
             yield FormattedRow([f"prompts {node.name.text}", f"from {printing.text(file)}"], node.span, group="prompts")
         case d.PromptsStatement():

@@ -4,6 +4,7 @@ Lark's tables drive the parse token by token. A token that does not fit is expla
 meant, replaced; else the line is left out and the parse goes on behind it.
 """
 
+from collections.abc import Sequence
 from copy import copy
 
 from lark import Lark, Token, Tree
@@ -52,7 +53,7 @@ class Recovery:
         self.weight = 0
         self.statement = ""
 
-    def run(self) -> Tree:
+    def run(self) -> Tree[Token]:
         """Lark's tree of all lines that could be read, or an empty one if there were too many errors."""
         at = 0
         while at < len(self.tokens) and not self.problems.full:
@@ -75,7 +76,8 @@ class Recovery:
                 self.depth += {"LBRACE": 1, "RBRACE": -1}.get(token.type, 0)
                 self.new_line(at)
         if "$END" in self.machine.accepts():
-            return self.machine.feed_eof()
+            whole: Tree[Token] = self.machine.feed_eof()
+            return whole
         if not self.problems.found:
             end = len(self.problems.source.text)
             self.problems.add("C001", "the file ends within a statement", Span(end, end))
@@ -110,7 +112,7 @@ class Recovery:
 
     def replayed(self, at: int) -> InteractiveParser:
         """The machine before the token at `at`: a misfit may have led it into reductions that it should not have made."""
-        machine = self.before_line.copy(deepcopy_values=False)
+        machine: InteractiveParser = self.before_line.copy(deepcopy_values=False)
         for token in self.tokens[self.first : at]:
             machine.feed_token(token)
         return machine
@@ -140,7 +142,7 @@ class Recovery:
         return len(self.tokens)
 
 
-def _takes(machine: InteractiveParser, tokens) -> bool:
+def _takes(machine: InteractiveParser, tokens: Sequence[Token]) -> bool:
     """Whether the machine would take these tokens. The probe builds no tree: the two share their lists, and rules add to them."""
     probe = machine.copy(deepcopy_values=False)
     probe.parser_state.parse_conf = copy(probe.parser_state.parse_conf)

@@ -284,7 +284,7 @@ class _Binder:
 
         from circuitdsl.prompts.conditions import Conditions
 
-        mask = np.ones((len(self.rows), self.lookup.width), dtype=bool)
+        mask: np.ndarray = np.ones((len(self.rows), self.lookup.width), dtype=bool)
         if items.wrong:
             mask = np.arange(self.lookup.width)[None] < np.array([len(row.wrong) for row in self.rows])[:, None]
         if node.condition is None:
@@ -293,7 +293,8 @@ class _Binder:
         found = conditions.evaluate(node.condition)
         if found.kind != "truth":
             raise Mistake("C235", node.condition.span, "this is no condition", f"compare: `if {items.variable} > SLOT`")
-        return mask & np.broadcast_to(found.data, mask.shape)
+        mask = mask & np.broadcast_to(found.data, mask.shape)
+        return mask
 
 
 def _indices(numbers: "Sequence[int] | np.ndarray") -> "Callable[[], np.ndarray]":
@@ -311,12 +312,13 @@ def _present(body: Expression, shape: tuple[int, ...]) -> "np.ndarray":
     """Items that have a token [N, W]."""
     import numpy as np
 
+    there: np.ndarray = np.ones(shape, dtype=bool)
     match body:
         case Pick():
-            return body.ids >= 0
+            there = body.ids >= 0
         case Arithmetic():
-            return _present(body.left, shape) & _present(body.right, shape)
-    return np.ones(shape, dtype=bool)
+            there = _present(body.left, shape) & _present(body.right, shape)
+    return there
 
 
 def _signs(node: doc.Expr, sign: int = 1) -> set[int]:

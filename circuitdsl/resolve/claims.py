@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from circuitdsl.borders import document as doc
 from circuitdsl.borders.hypothesis import Claim, Comparison, Path
@@ -59,7 +60,7 @@ class ClaimResolver:
         metric: str | None = None
         paths: tuple[Path, ...] = ()
         slots: tuple[str, ...] = ()
-        options: dict = {}
+        options: dict[str, Any] = {}
         comparison = None
         try:
             metric, paths, slots = self._arguments(claim, measure, measured)

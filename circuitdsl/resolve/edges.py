@@ -137,13 +137,13 @@ class EdgeResolver:
 
     def _without_repeats(self) -> list[Edge]:
         """Each edge once: one that `*` repeats is left out, one that is written twice is reported, and one that overlaps warned of."""
-        kept: dict[tuple, Edge] = {}
+        kept: dict[tuple[object, ...], Edge] = {}
         links: dict[Link, Edge] = {}
         for edge, _ in sorted(self._made, key=lambda made: made[1]):
             key = (edge.sender, edge.receiver, edge.port, edge.roles)
             if key not in kept:
                 kept[key] = edge
-        written: dict[tuple, Edge] = {}
+        written: dict[tuple[object, ...], Edge] = {}
         for edge, star in self._made:
             key = (edge.sender, edge.receiver, edge.port, edge.roles)
             if not star and (first := written.setdefault(key, edge)) is not edge:

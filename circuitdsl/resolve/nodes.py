@@ -1,6 +1,6 @@
 """Named nodes: units at positions, and groups of nodes."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from circuitdsl.borders import document as doc
 from circuitdsl.borders.hypothesis import Node, Place
@@ -48,7 +48,7 @@ class NodeResolver:
         """Nodes that are no groups."""
         return [node for node in self.found.values() if not node.members]
 
-    def _guarded(self, definition: doc.NodeDef, resolve) -> None:
+    def _guarded(self, definition: doc.NodeDef, resolve: Callable[[doc.NodeDef], object]) -> None:
         try:
             resolve(definition)
         except Reported:
