@@ -33,7 +33,7 @@ from circuitdsl.borders.values import Algebra, Readout
 from circuitdsl.engine.captures import Captures
 from circuitdsl.engine.executor import execute
 from circuitdsl.measures import measures
-from circuitdsl.measures.scrubbing import draw_groups, tree_size
+from circuitdsl.measures.scrub_runs import draw_groups, tree_size
 from circuitdsl.models.adapter import TransformerAdapter, adapt
 from circuitdsl.planning import plan
 

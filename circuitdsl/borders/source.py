@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from typing import NamedTuple
 
 LARGEST = 1_000_000
 """Bytes of a `.circ` file. Vocabularies and prompts of more than that belong in files of their own."""
@@ -60,6 +61,16 @@ class Diagnostic:
     source: Source | None = None
     labels: tuple[tuple[Span, str], ...] = field(default=())
     note: str = ""
+
+
+class CodedWarning(NamedTuple):
+    """Something about an answer that a careful reader should know; `explain CODE` says more. `str()` is how evidence keeps it."""
+
+    code: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"
 
 
 class CircError(Exception):

@@ -14,8 +14,8 @@ from circuitdsl.borders.hypothesis import Hypothesis, Place
 from circuitdsl.borders.measure import Lowered, Search
 from circuitdsl.borders.source import CircError, Diagnostic
 from circuitdsl.borders.units import EMBED, Unit
-from circuitdsl.measures.columns import Columns
-from circuitdsl.measures.scrubbing import Apart, DrawGroup, delivered, permutation
+from circuitdsl.measures.redrawn_columns import Columns
+from circuitdsl.measures.scrub_runs import Apart, DrawGroup, delivered, permutation
 
 if TYPE_CHECKING:
     import numpy as np

@@ -28,7 +28,7 @@ from typing import Any
 
 from circuitdsl.borders.hypothesis import Claim
 from circuitdsl.borders.source import CircError, Diagnostic, Source
-from circuitdsl.measures.scrubbing import Scrubbing, TooLarge
+from circuitdsl.measures.scrub_runs import Scrubbing, TooLarge
 
 LARGEST_TREE = 4000
 """Recomputations a prompt and draw: more take hours on a real model."""

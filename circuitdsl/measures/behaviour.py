@@ -5,7 +5,7 @@ from typing import Literal
 from circuitdsl.borders.hypothesis import Claim, Hypothesis
 from circuitdsl.borders.measure import Lowered, MeanOf, Measure, Member, OptionSpec, ProportionOf, Signature, column
 from circuitdsl.borders.values import Algebra, Readout, Recomputed, Run
-from circuitdsl.measures.circuit import circuit_logits, with_live, within
+from circuitdsl.measures.circuit_runs import circuit_logits, with_live, within
 from circuitdsl.measures.worlds import ablation, background, labels
 
 ON = OptionSpec("distribution", help="the prompts; default: the file's first")

@@ -19,10 +19,10 @@ from circuitdsl.borders.measure import (
 )
 from circuitdsl.borders.values import Algebra, Readout, Recomputed
 from circuitdsl.borders.watches import Backup, Watch
-from circuitdsl.measures.circuits import NEEDED, OPTIONS, SECOND, CircuitRuns
-from circuitdsl.measures.knockouts import FAMILIES, GREEDY_ROUNDS, NOTHING, PATIENCE, Knockout, classes, largest, random_sets, units
-from circuitdsl.measures.routes import knocked_out
-from circuitdsl.measures.second import second_ablation
+from circuitdsl.measures.faithfulness import NEEDED, OPTIONS, SECOND, CircuitRuns
+from circuitdsl.measures.knockout_sets import FAMILIES, GREEDY_ROUNDS, NOTHING, PATIENCE, Knockout, classes, largest, random_sets, units
+from circuitdsl.measures.patched_runs import knocked_out
+from circuitdsl.measures.second_ablation import second_ablation
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,7 +7,7 @@ from circuitdsl.measures.behaviour import ON
 
 
 def _lower(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> Search:
-    from circuitdsl.measures.decoding import decode  # numpy is slow to load, and `check` needs none
+    from circuitdsl.measures.probe_task import decode  # numpy is slow to load, and `check` needs none
 
     return decode(claim, hypothesis, algebra)
 

@@ -7,9 +7,9 @@ from circuitdsl.borders.measure import Lowered, MeanOf, Measure, Member, OptionS
 from circuitdsl.borders.source import CircError, Diagnostic
 from circuitdsl.borders.units import LOGITS, Port
 from circuitdsl.borders.values import Algebra, Mix, Override, Readout, Recomputed, World
-from circuitdsl.measures.aligned import check_source
-from circuitdsl.measures.circuit import OUTPUT
-from circuitdsl.measures.routes import Reads, Routes
+from circuitdsl.measures.circuit_runs import OUTPUT
+from circuitdsl.measures.patched_runs import Reads, Routes
+from circuitdsl.measures.scrub_donors import check_source
 from circuitdsl.measures.worlds import labels, rows_of
 
 _TO_LOGITS = Step("all", (OUTPUT,))

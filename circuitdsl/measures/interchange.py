@@ -10,7 +10,7 @@ from circuitdsl.borders.source import CircError, Diagnostic
 from circuitdsl.borders.units import Unit
 from circuitdsl.borders.values import Algebra, Override, Readout, Recomputed, Run
 from circuitdsl.measures.behaviour import ON
-from circuitdsl.measures.routes import Routes
+from circuitdsl.measures.patched_runs import Routes
 from circuitdsl.measures.worlds import labels
 
 RANDOM = 4

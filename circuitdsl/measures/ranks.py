@@ -20,7 +20,7 @@ from circuitdsl.borders.source import CircError, Diagnostic
 from circuitdsl.borders.units import Unit
 from circuitdsl.borders.values import Algebra
 from circuitdsl.borders.watches import Rival, Rivals
-from circuitdsl.measures.circuits import OPTIONS, CircuitRuns
+from circuitdsl.measures.faithfulness import OPTIONS, CircuitRuns
 from circuitdsl.measures.nulls import NULLS, NoSuchCircuit, heads_of, random_circuits
 
 RIVALS = 5

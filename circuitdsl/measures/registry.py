@@ -6,10 +6,10 @@ from functools import cached_property
 from circuitdsl.borders.measure import Measure
 from circuitdsl.measures.attention import ATTENTION
 from circuitdsl.measures.behaviour import ACCURACY, TOP1, VALUE
-from circuitdsl.measures.circuits import FAITHFULNESS, MINIMALITY_SINGLE
 from circuitdsl.measures.completeness import COMPLEMENT, COMPLETENESS, MINIMALITY
 from circuitdsl.measures.decodable import DECODABLE, DECODABLE_SELECTIVITY
 from circuitdsl.measures.effects import EFFECT
+from circuitdsl.measures.faithfulness import FAITHFULNESS, MINIMALITY_SINGLE
 from circuitdsl.measures.interchange import INTERCHANGE
 from circuitdsl.measures.ranks import RANK_AMONG_RANDOM
 from circuitdsl.measures.scrub import SCRUB

@@ -22,13 +22,13 @@ from circuitdsl.borders.source import CircError, Diagnostic
 from circuitdsl.borders.values import Algebra, Draw, Gather, Recomputed, Run
 from circuitdsl.borders.watches import Watch
 from circuitdsl.measures.adversary import Grouping, against
-from circuitdsl.measures.aligned import Donors
 from circuitdsl.measures.banks import FEWEST_BANKS, LARGEST_TREE, counted, sampling_of, size_of, sizes
 from circuitdsl.measures.behaviour import ABLATE, ON, PART
-from circuitdsl.measures.circuit import circuit_logits, within
-from circuitdsl.measures.columns import Columns
-from circuitdsl.measures.protections import adversary_found, bounded, mechanism_kept, together_or_apart
-from circuitdsl.measures.scrubbing import Apart, Sampling, Scrubbing, tree_size
+from circuitdsl.measures.circuit_runs import circuit_logits, within
+from circuitdsl.measures.redrawn_columns import Columns
+from circuitdsl.measures.scrub_checks import adversary_found, bounded, mechanism_kept, together_or_apart
+from circuitdsl.measures.scrub_donors import Donors
+from circuitdsl.measures.scrub_runs import Apart, Sampling, Scrubbing, tree_size
 from circuitdsl.measures.worlds import ablation, background, labels
 
 FEWEST_DONORS = 20

@@ -27,7 +27,7 @@ def tree_of(path: Path, flags: Flags, label: str, row: int | None = None) -> "Tr
 
     Its donors are those that `verify` takes; no weights are loaded. Raises CircError C384 where there is no such claim or row.
     """
-    from circuitdsl.measures.trees import tree
+    from circuitdsl.measures.scrub_tree import tree
     from circuitdsl.planning.draws import Tape
     from circuitdsl.reports.tree import tree_record
 

@@ -59,7 +59,7 @@ def on_its_rows(hypothesis: Hypothesis, claim: Claim, lowered: Lowered | Search,
 
 def lower_figure(hypothesis: Hypothesis, algebra: Algebra, edges: bool) -> "tuple[Asked, ...]":
     """The effect on the circuit of each node and each edge as written; nothing without a circuit, a metric, or an ablation."""
-    from circuitdsl.measures.circuits import lower_graph
+    from circuitdsl.measures.faithfulness import lower_graph
     from circuitdsl.reports.record import Asked
 
     named = [claim.metric for claim in hypothesis.claims if claim.metric]

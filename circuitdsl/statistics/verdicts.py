@@ -10,9 +10,8 @@ from circuitdsl.borders.measure import AucOf, BoundedOf, Estimand, MeanOf, Permu
 from circuitdsl.borders.verdict import ClaimVerdict, Estimate, MemberVerdict, Outcome, Question
 from circuitdsl.statistics.analyses import Analysis, untestable
 from circuitdsl.statistics.bounded import analyse_bounded, what_would_decide_bounded
-from circuitdsl.statistics.cautions import few_draws, of_member
+from circuitdsl.statistics.classification import analyse_auc, analyse_permuted
 from circuitdsl.statistics.deciding import prompts_to_decide, why_undecided
-from circuitdsl.statistics.decoding import analyse_auc, analyse_permuted
 from circuitdsl.statistics.families import all_hold, holm, multipliers, some_fails
 from circuitdsl.statistics.fieller import analyse_ratio, analyse_spread
 from circuitdsl.statistics.intervals import analyse_mean
@@ -20,7 +19,7 @@ from circuitdsl.statistics.proportions import analyse_proportion
 from circuitdsl.statistics.ranks import count_as_good, rank_analysis, what_would_decide_rank
 from circuitdsl.statistics.samples import Sample, bootstrap_weights, sample
 from circuitdsl.statistics.tails import exact_p_values, p_values
-from circuitdsl.statistics.watching import Again, watched
+from circuitdsl.statistics.watches import Again, few_draws, of_member, watched
 
 RESAMPLES = 999
 MOST_WEIGHTS = 20_000_000

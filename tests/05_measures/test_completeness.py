@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 
 from circuitdsl.borders.hypothesis import Ablation, Place
-from circuitdsl.measures.knockouts import Knockout, random_sets, units
+from circuitdsl.measures.knockout_sets import Knockout, random_sets, units
 from circuitdsl.models import toys
 
 ZERO = Ablation("zero")

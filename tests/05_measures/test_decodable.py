@@ -186,7 +186,7 @@ def test_what_cannot_be_probed_is_refused(file, copying, changes, words):
 
 
 def test_without_scikit_learn_it_says_what_to_install(file, copying, monkeypatch):
-    monkeypatch.setattr("circuitdsl.measures.decoding.available", lambda: False)
+    monkeypatch.setattr("circuitdsl.measures.probe_task.available", lambda: False)
     with pytest.raises(CircError, match=r"C398.*scikit-learn"):
         settled(claim("X"), file, copying)
 

@@ -12,9 +12,9 @@ from circuitdsl.borders.prompts import Distribution, Metric, Pick, Prompt
 from circuitdsl.borders.source import Source
 from circuitdsl.borders.units import EMBED, LOGITS, Layout, Role, Unit
 from circuitdsl.borders.values import Algebra, Override, Readout, Run
-from circuitdsl.measures.circuit import EMBEDDING, OUTPUT, circuit_logits
+from circuitdsl.measures.circuit_runs import EMBEDDING, OUTPUT, circuit_logits
 from circuitdsl.measures.effects import path_logits
-from circuitdsl.measures.routes import knocked_out
+from circuitdsl.measures.patched_runs import knocked_out
 from circuitdsl.oracle import evaluate
 
 FAMILIES = ("gpt2", "llama", "neox", "olmo2")

@@ -10,7 +10,7 @@ from circuitdsl.borders.hypothesis import Place
 from circuitdsl.borders.plan import Request
 from circuitdsl.borders.units import Role, Unit
 from circuitdsl.borders.values import Algebra, Gather, Override, Readout, Run, Zero
-from circuitdsl.measures.routes import Routes, knocked_out
+from circuitdsl.measures.patched_runs import Routes, knocked_out
 from circuitdsl.models.exact import exact
 from circuitdsl.oracle import evaluate
 

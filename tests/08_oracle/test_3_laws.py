@@ -10,7 +10,7 @@ import torch
 from circuitdsl.borders.hypothesis import Link, Place
 from circuitdsl.borders.units import LOGITS, Role, Unit
 from circuitdsl.borders.values import Algebra, Gather, Mean, Run, Zero
-from circuitdsl.measures.circuit import circuit_logits
+from circuitdsl.measures.circuit_runs import circuit_logits
 from circuitdsl.models.exact import exact
 
 BACKGROUNDS = [Run("abc"), Gather("pool", "donor/pool"), Mean("pool"), Zero()]

@@ -11,10 +11,10 @@ from circuitdsl.borders.hypothesis import Ablation, Link, Place
 from circuitdsl.borders.plan import Request
 from circuitdsl.borders.units import Role, Unit
 from circuitdsl.borders.values import Algebra, Readout, Run, Zero
-from circuitdsl.measures.circuit import circuit_logits
-from circuitdsl.measures.routes import knocked_out
+from circuitdsl.measures.circuit_runs import circuit_logits
+from circuitdsl.measures.patched_runs import knocked_out
 from circuitdsl.models import toys
-from circuitdsl.statistics.cautions import shared_mechanism
+from circuitdsl.statistics.watches import shared_mechanism
 
 ZERO = Ablation("zero")
 

@@ -11,7 +11,7 @@ from circuitdsl.borders.plan import Request
 from circuitdsl.borders.units import Layout, Role, Unit
 from circuitdsl.borders.values import Draw
 from circuitdsl.engine.executor import execute
-from circuitdsl.measures.scrubbing import permutation
+from circuitdsl.measures.scrub_runs import permutation
 from circuitdsl.models.adapter import adapt
 from circuitdsl.models.toy import build_toy
 from circuitdsl.oracle import evaluate
@@ -325,7 +325,7 @@ def test_everything_carried_is_the_model(scrub):
 def test_all_but_one_head_is_that_head_resampled(scrub):
     """Shared draws have one `rest` a prompt: a head that is left out everywhere is ablated by one donor."""
     from circuitdsl.borders.values import Algebra, Gather, Readout, Run
-    from circuitdsl.measures.routes import knocked_out
+    from circuitdsl.measures.patched_runs import knocked_out
 
     model = Model(2)
     left = ("head", 1, 0)

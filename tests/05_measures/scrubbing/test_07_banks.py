@@ -14,7 +14,7 @@ from circuitdsl.borders.units import Unit
 from circuitdsl.borders.values import Algebra, Draw, Readout
 from circuitdsl.engine.executor import execute
 from circuitdsl.measures.scrub import Scrubs
-from circuitdsl.measures.scrubbing import permutation
+from circuitdsl.measures.scrub_runs import permutation
 from circuitdsl.models.toys import Draft
 from circuitdsl.planning import plan
 from circuitdsl.planning.draws import Tape, order

@@ -9,7 +9,7 @@ import pytest
 from circuitdsl.borders.hypothesis import Place
 from circuitdsl.borders.units import Role, Unit
 from circuitdsl.measures.adversary import Grouping, left_out, splits
-from circuitdsl.measures.scrubbing import Apart, draw_groups
+from circuitdsl.measures.scrub_runs import Apart, draw_groups
 from circuitdsl.models.toys import induction
 
 A, B, C = (Unit("head", 0, index) for index in range(3))

@@ -8,7 +8,7 @@ import pytest
 from circuitdsl.borders.hypothesis import Claim, Settings
 from circuitdsl.borders.units import Unit
 from circuitdsl.borders.values import Draw
-from circuitdsl.measures.trees import tree
+from circuitdsl.measures.scrub_tree import tree
 from circuitdsl.models.toys import Draft, induction
 from circuitdsl.planning.reach import reach
 

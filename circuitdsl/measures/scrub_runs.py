@@ -13,7 +13,7 @@ from typing import Literal
 from circuitdsl.borders.hypothesis import Hypothesis, Link, Place
 from circuitdsl.borders.units import EMBED, Port, Roles, Unit
 from circuitdsl.borders.values import Algebra, Draw, Gather, Override, Recomputed, Run, Value, World
-from circuitdsl.measures.circuit import OUTPUT
+from circuitdsl.measures.circuit_runs import OUTPUT
 
 Joint = Literal["as stated", "together", "apart"]
 

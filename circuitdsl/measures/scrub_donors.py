@@ -13,7 +13,7 @@ from circuitdsl.borders.hypothesis import Claim, Hypothesis, Link, Place
 from circuitdsl.borders.source import CircError, Diagnostic
 from circuitdsl.borders.units import Layout, Port, Roles, Unit
 from circuitdsl.borders.values import Gather, World
-from circuitdsl.measures.scrubbing import DrawGroup, Sampling, delivered
+from circuitdsl.measures.scrub_runs import DrawGroup, Sampling, delivered
 
 LOCAL: tuple[Port, ...] = ("q", "in")
 """Ports that read each position for what is done there; keys and values are found wherever they stand."""

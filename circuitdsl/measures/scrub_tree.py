@@ -9,9 +9,9 @@ from circuitdsl.borders.hypothesis import Claim, Hypothesis, Place
 from circuitdsl.borders.tree import Call, CallTree
 from circuitdsl.borders.units import EMBED, Port
 from circuitdsl.borders.values import Algebra, Base, Draw, Gather, Mix, Override, Recomputed, Value, World
-from circuitdsl.measures.circuit import EMBEDDING
+from circuitdsl.measures.circuit_runs import EMBEDDING
 from circuitdsl.measures.scrub import Scrubs
-from circuitdsl.measures.scrubbing import DrawGroup, Scrubbing
+from circuitdsl.measures.scrub_runs import DrawGroup, Scrubbing
 
 MOST_CALLS = 16
 """Boxes of recomputations that are drawn: more are no picture."""

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from circuitdsl.borders.measure import MeanOf, RatioOf, difference
+from circuitdsl.borders.source import CodedWarning
 from circuitdsl.borders.verdict import Estimate
-from circuitdsl.statistics import cautions
+from circuitdsl.statistics import watches
 from circuitdsl.statistics.codes import CODES
 from circuitdsl.statistics.intervals import mean_interval
 from circuitdsl.statistics.samples import bootstrap_weights, sample
@@ -24,23 +25,23 @@ def _columns(ratio: float = 0.9, spread: float = 0.3) -> dict[str, np.ndarray]:
 
 
 def test_empty_circuit_off_chance():
-    caution = cautions.empty_not_chance(_normal(1.0), _normal(3.0), THESE)
+    caution = watches.empty_not_chance(_normal(1.0), _normal(3.0), THESE)
     assert caution.code == "W050"
-    assert cautions.empty_not_chance(_normal(0.8, 0.1), _normal(0.9, 0.1), THESE, chance=0.5).code == "W050"
+    assert watches.empty_not_chance(_normal(0.8, 0.1), _normal(0.9, 0.1), THESE, chance=0.5).code == "W050"
 
 
 def test_empty_circuit_near_chance():
-    assert cautions.empty_not_chance(_normal(0.1), _normal(3.0), THESE) is None
-    assert cautions.empty_not_chance(_normal(0.2, 0.01), _normal(3.0), THESE) is None, "surely off, but by little"
+    assert watches.empty_not_chance(_normal(0.1), _normal(3.0), THESE) is None
+    assert watches.empty_not_chance(_normal(0.2, 0.01), _normal(3.0), THESE) is None, "surely off, but by little"
 
 
 def test_donors_that_share_the_mechanism():
-    assert cautions.shared_mechanism({"1.0": np.full(60, 0.01), "0.1": np.zeros(60)}).code == "W051"
+    assert watches.shared_mechanism({"1.0": np.full(60, 0.01), "0.1": np.zeros(60)}).code == "W051"
 
 
 def test_donors_that_break_the_mechanism():
-    assert cautions.shared_mechanism({"1.0": np.full(60, 0.8), "0.1": np.zeros(60)}) is None
-    assert cautions.shared_mechanism({}) is None
+    assert watches.shared_mechanism({"1.0": np.full(60, 0.8), "0.1": np.zeros(60)}) is None
+    assert watches.shared_mechanism({}) is None
 
 
 def test_faithfulness_above_one(ask):
@@ -50,7 +51,7 @@ def test_faithfulness_above_one(ask):
 
 def test_faithfulness_not_surely_above_one(ask):
     assert ask(FAITHFUL, _columns(1.01, 0.5), ">=", 0.8).warnings == ()
-    assert cautions.above_one(Estimate(value=1.0, low=1.0, high=1.0)) is None
+    assert watches.above_one(Estimate(value=1.0, low=1.0, high=1.0)) is None
 
 
 def test_changes_that_cancel_in_the_mean(ask):
@@ -68,28 +69,28 @@ def test_changes_that_cancel_in_the_mean(ask):
 def test_changes_that_do_not_cancel(ask):
     assert ask(FAITHFUL, _columns(0.5), "<=", 1.0).warnings == ()
     assert ask(MeanOf(difference("C", "M")), _columns(0.5), "<=", 1.0).warnings == ()
-    assert cautions.changes_cancel(_normal(0.0, 0.01), 3.0) is None, "small changes"
+    assert watches.changes_cancel(_normal(0.0, 0.01), 3.0) is None, "small changes"
 
 
 def test_a_smaller_or_disjoint_random_circuit_scores_as_well():
     random, sizes, none = np.array([0.1, 0.97]), np.array([20, 12]), np.zeros(2, dtype=bool)
-    smaller = cautions.random_as_good(0.9, random, 20, sizes, none)
+    smaller = watches.random_as_good(0.9, random, 20, sizes, none)
     assert smaller.code == "W054" and "smaller" in smaller.message and "0.97" in smaller.message
-    assert "disjoint" in cautions.random_as_good(0.9, random, 10, sizes, np.array([False, True])).message
+    assert "disjoint" in watches.random_as_good(0.9, random, 10, sizes, np.array([False, True])).message
 
 
 def test_a_random_circuit_that_is_large_or_worse_is_no_rival():
     sizes, none = np.array([20, 30]), np.zeros(2, dtype=bool)
-    assert cautions.random_as_good(0.9, np.array([0.1, 0.97]), 20, sizes, none) is None
-    assert cautions.random_as_good(0.9, np.array([0.1, 1.3]), 40, sizes, none) is None
+    assert watches.random_as_good(0.9, np.array([0.1, 0.97]), 20, sizes, none) is None
+    assert watches.random_as_good(0.9, np.array([0.1, 1.3]), 40, sizes, none) is None
 
 
-def _backup(alone: float, without: float) -> cautions.Caution | None:
+def _backup(alone: float, without: float) -> CodedWarning | None:
     whole = _normal(3, 0.5, 2)
     columns = {"whole": whole, "alone": alone * whole, "without": without * whole, "zero": np.zeros(60)}
     columns = {name: values + 0.01 * _normal(0, 1, len(name)) for name, values in columns.items()}
     first, second = (RatioOf(difference(name, "zero"), difference("whole", "zero"), True) for name in ("alone", "without"))
-    return cautions.backed_up("head 1.0", first, second, columns, THESE, 0.1, 0.95)
+    return watches.backed_up("head 1.0", first, second, columns, THESE, 0.1, 0.95)
 
 
 def test_a_node_that_is_needed_once_its_backup_is_gone():
@@ -102,28 +103,28 @@ def test_a_node_that_is_needed_anyway_or_never():
 
 
 def test_a_verdict_that_flips():
-    assert cautions.verdict_flips({"zero": "supported", "mean(abc)": "refuted"}).code == "W056"
+    assert watches.verdict_flips({"zero": "supported", "mean(abc)": "refuted"}).code == "W056"
 
 
 def test_a_verdict_that_is_only_less_sure():
-    assert cautions.verdict_flips({"zero": "supported", "mean(abc)": "inconclusive"}) is None
+    assert watches.verdict_flips({"zero": "supported", "mean(abc)": "inconclusive"}) is None
 
 
 def test_few_donors():
-    caution = cautions.few_donors({"layout 1": 40, "layout 2": 3})
+    caution = watches.few_donors({"layout 1": 40, "layout 2": 3})
     assert caution.code == "W057" and "layout 2 has 3" in caution.message
 
 
 def test_enough_donors():
-    assert cautions.few_donors({"layout 1": 40, "layout 2": 20}) is None
+    assert watches.few_donors({"layout 1": 40, "layout 2": 20}) is None
 
 
 def test_few_random_circuits():
-    assert cautions.few_draws(71, 0.05, 0.95).code == "W058"
+    assert watches.few_draws(71, 0.05, 0.95).code == "W058"
 
 
 def test_enough_random_circuits():
-    assert cautions.few_draws(72, 0.05, 0.95) is None
+    assert watches.few_draws(72, 0.05, 0.95) is None
 
 
 def test_a_bootstrap_that_disagrees(ask):
@@ -140,7 +141,7 @@ def test_a_bootstrap_that_agrees(labels):
         values = _normal(1.0, seed=seed, n=len(labels))
         mean, error, half = mean_interval(values, these, 0.95)
         estimate = Estimate(value=float(mean), low=float(mean - half), high=float(mean + half), standard_error=float(error))
-        assert cautions.bootstrap_disagrees(estimate, weights, values, None, 0.95) is None
+        assert watches.bootstrap_disagrees(estimate, weights, values, None, 0.95) is None
 
 
 def test_every_warning_of_this_stage_is_explained():
@@ -150,4 +151,4 @@ def test_every_warning_of_this_stage_is_explained():
 
 @pytest.mark.parametrize("value", ["W052", "W053"])
 def test_a_warning_reads_with_its_code(value):
-    assert str(cautions.Caution(value, "why")) == f"{value}: why"
+    assert str(CodedWarning(value, "why")) == f"{value}: why"

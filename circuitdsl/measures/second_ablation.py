@@ -8,7 +8,7 @@ from circuitdsl.borders.hypothesis import Ablation, Claim, Hypothesis
 from circuitdsl.borders.measure import Combination, Estimand, RatioOf, SpreadOf
 from circuitdsl.borders.values import Algebra, Readout, Recomputed
 from circuitdsl.borders.watches import SecondAblation, Watch
-from circuitdsl.measures.watching import donors
+from circuitdsl.measures.circuit_watches import donors
 from circuitdsl.measures.worlds import ablation, background, labels
 
 

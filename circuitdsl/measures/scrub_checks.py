@@ -11,9 +11,9 @@ from circuitdsl.borders.measure import BoundedOf, Combination, Estimand, RatioOf
 from circuitdsl.borders.values import Draw, Gather
 from circuitdsl.borders.watches import BankBias, Joined, Regrouped, Watch
 from circuitdsl.measures.adversary import Grouping
-from circuitdsl.measures.columns import Columns
-from circuitdsl.measures.scrubbing import DrawGroup
-from circuitdsl.measures.watching import attention_moved
+from circuitdsl.measures.circuit_watches import attention_moved
+from circuitdsl.measures.redrawn_columns import Columns
+from circuitdsl.measures.scrub_runs import DrawGroup
 
 if TYPE_CHECKING:
     from circuitdsl.measures.scrub import Scrubs

@@ -20,10 +20,10 @@ from circuitdsl.borders.units import EMBED, LOGITS
 from circuitdsl.borders.values import Algebra, Readout, Recomputed, Run
 from circuitdsl.borders.watches import Backup, Watch
 from circuitdsl.measures.behaviour import ABLATE, KEEP, ON, PART
-from circuitdsl.measures.circuit import circuit_logits, with_live, within, without_links, without_senders
-from circuitdsl.measures.routes import knocked_out
-from circuitdsl.measures.second import second_ablation
-from circuitdsl.measures.watching import donors, empty_circuit, mechanism
+from circuitdsl.measures.circuit_runs import circuit_logits, with_live, within, without_links, without_senders
+from circuitdsl.measures.circuit_watches import donors, empty_circuit, mechanism
+from circuitdsl.measures.patched_runs import knocked_out
+from circuitdsl.measures.second_ablation import second_ablation
 from circuitdsl.measures.worlds import ablation, background, labels
 
 NEEDED = 0.05

@@ -7,7 +7,7 @@ from circuitdsl.borders.measure import AucOf, MeanOf, Member, PermutedOf, Propor
 from circuitdsl.borders.verdict import Question
 from circuitdsl.borders.watches import Guesses
 from circuitdsl.statistics import judge
-from circuitdsl.statistics.decoding import PERMUTATIONS, analyse_auc, analyse_permuted, auc
+from circuitdsl.statistics.classification import PERMUTATIONS, analyse_auc, analyse_permuted, auc
 from circuitdsl.statistics.samples import sample
 
 AREA, SHARE = AucOf("score", "positive"), PermutedOf("found", "label")
