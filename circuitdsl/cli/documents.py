@@ -106,9 +106,10 @@ def fmt(
     check: Annotated[bool, typer.Option("--check", help="Change nothing; exit status 1 if a file is laid out otherwise.")] = False,
 ) -> int:
     """Lay files out canonically, comments kept."""
+    from circuitdsl.borders.source import LARGEST
     from circuitdsl.language.formatter import format_document
     from circuitdsl.language.parser import parse
-    from circuitdsl.language.reading import LARGEST, read_source, source_of
+    from circuitdsl.language.reading import read_source, source_of
 
     status = 0
     for path in files:

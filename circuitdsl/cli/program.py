@@ -28,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run(arguments: Sequence[str] | None) -> int | None:
     """The command's exit status. Raises BrokenPipeError where nobody reads what is printed."""
+    status: int | None
     try:
         status = app(args=arguments, standalone_mode=False)
         sys.stdout.flush()

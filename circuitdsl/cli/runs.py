@@ -228,7 +228,7 @@ def _draw(
 
     if not graph.nodes:
         return []
-    chosen, note = (layout, "") if layout else default_layout()
+    chosen, note = (layout, "") if layout else default_layout(graph)
     if note:
         print(note, file=sys.stderr)
     draw(graph, path, format=format, layout=chosen, width_in=width, numbers=numbers)

@@ -65,10 +65,10 @@ def source(found: FigureContent, sizes: Mapping[str, tuple[float, float]], *, ra
             **({"xlabel": arrow.label} if arrow.label else {}),
             **{key: graphviz.escape(value) for key, value in ends.items()},
         )
-    return graph.source
+    return str(graph.source)
 
 
-def _node(graph, found: FigureContent, name: str, sizes: Mapping[str, tuple[float, float]]) -> None:
+def _node(graph: graphviz.Digraph, found: FigureContent, name: str, sizes: Mapping[str, tuple[float, float]]) -> None:
     item = found.items[name]
     if item.kind == "group":
         with graph.subgraph(name=f"cluster_{item.id}") as cluster:
@@ -158,7 +158,7 @@ def _run(text: str) -> dict[str, Any]:
         raise _problem("C601", "the layout `graph` needs Graphviz, which is not here", "`--layout grid` needs no other program")
     try:
         done = subprocess.run([command, "-Tjson"], input=text, capture_output=True, text=True, timeout=60, encoding="utf-8", check=True)
-        answer = json.loads(done.stdout)
+        answer: dict[str, Any] = json.loads(done.stdout)
         answer["bb"]
     except subprocess.CalledProcessError as error:
         raise _problem("C604", f"Graphviz failed: {_first(error.stderr)}", "try `--layout grid`") from error

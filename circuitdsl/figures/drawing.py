@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Literal, cast, get_args
 
 from circuitdsl.borders.evidence import GraphRecord
+from circuitdsl.borders.flags import Progress, quiet
 from circuitdsl.borders.source import CircError, Diagnostic, Span
 from circuitdsl.borders.tree import TreeRecord
 from circuitdsl.borders.writing import write_bytes
 from circuitdsl.figures import dot
 from circuitdsl.figures.blocks import compact
-from circuitdsl.figures.compose import LayoutName, compose
+from circuitdsl.figures.compose import MANY, LayoutName, compose
 from circuitdsl.figures.content import UnitLabels, content
 from circuitdsl.figures.positions import Figure
 from circuitdsl.figures.raster import pdf, png
@@ -21,8 +22,10 @@ Format = Literal["svg", "pdf", "png", "dot"]
 FORMATS: tuple[str, ...] = get_args(Format)
 
 
-def default_layout() -> tuple[LayoutName, str]:
-    """`graph` where a Graphviz program is, else `grid` with a note that says so."""
+def default_layout(graph: GraphRecord) -> tuple[LayoutName, str]:
+    """`graph` where a Graphviz program is and edges are not very many, else `grid` with a note that says why."""
+    if len(graph.edges) > MANY:
+        return "grid", f"drawn in the layout grid: with {len(graph.edges):,} edges Graphviz's own would be too wide to read"
     if dot.program():
         return "graph", ""
     return "grid", "drawn in the layout grid: Graphviz is not here; `pip install 'circuitdsl[figures]'` brings it"
@@ -38,6 +41,7 @@ def draw(
     labels: UnitLabels = "9.6",
     numbers: bool = False,
     about: Mapping[str, str] | None = None,
+    progress: Progress = quiet,
 ) -> bytes:
     """Draws a graph and returns the file's bytes; with `path` they are also written there, in one step.
 
@@ -45,10 +49,12 @@ def draw(
     this machine can. `width_in` is the column's width in inches (5.5 and 3.25 are papers' usual ones). With `numbers` effects and their
     intervals stand on arrows and boxes. `about` goes into the metadata. Equal arguments give equal bytes (SVG, DOT).
 
+    `progress` is told how far it is: a thousand arrows take seconds.
+
     Raises CircError C601 to C606: a program, library or font is missing, or the file cannot be written.
     """
     kind = _format(path, format, "; `circuitdsl render` also writes graphml, for other programs")
-    chosen = layout or default_layout()[0]
+    chosen = layout or default_layout(graph)[0]
     if chosen not in get_args(LayoutName):
         raise _problem("C605", f"{chosen!r} is not a layout", f"layouts are {', '.join(get_args(LayoutName))}")
     if kind == "dot":
@@ -56,7 +62,9 @@ def draw(
         sizes = {name: compact(item, 3) for name, item in found.items.items()}
         body = dot.source(found, sizes).encode()
     else:
-        figure = compose(graph, layout=cast(LayoutName, chosen), width_in=width_in, units=labels, numbers=numbers, about=about)
+        figure = compose(
+            graph, layout=cast(LayoutName, chosen), width_in=width_in, units=labels, numbers=numbers, about=about, progress=progress
+        )
         body = _bytes(figure, kind)
     if path is not None:
         _write(path, body)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 
+from circuitdsl.borders.flags import Progress, quiet
 from circuitdsl.figures import style
 from circuitdsl.figures.blocks import Parts, ancestors, block, line, row_width, rows_of
 from circuitdsl.figures.content import CELL, GAP, NAME, PAD, BoxItem, Cell, FigureContent, dissolved
@@ -69,7 +70,7 @@ class Grid:
     def ends(self) -> dict[str, BoxItem]:
         return {item.kind: item for item in self.found.items.values() if item.kind in ("embed", "logits")}
 
-    def draw(self) -> tuple[Parts, Rect, list[str]]:
+    def draw(self, progress: Progress = quiet) -> tuple[Parts, Rect, list[str]]:
         """The drawing, the rectangle it takes, and the ids of arrows that share a track."""
         parts = self._bands()
         for column in self.columns:
@@ -78,7 +79,7 @@ class Grid:
         floor = max((rect.bottom for rect in self.rects.values()), default=0.0) + self.spacing.rows + 4
         roof = min((rect.top for rect in self.rects.values()), default=0.0) - self.spacing.rows - 4
         self._put_ends(parts, floor, roof)
-        crowded = self._route(parts, Rect(AXIS, roof - 4, self.width - 2, floor + 4))
+        crowded = self._route(parts, Rect(AXIS, roof - 4, self.width - 2, floor + 4), progress)
         bottom = self._put_roles(parts, floor + (BAR if "embed" in self.ends else 0.0) + 4)
         return parts, Rect(0.0, min(box.rect.top for box in parts.boxes) if parts.boxes else 0.0, self.width, bottom), crowded
 
@@ -152,7 +153,7 @@ class Grid:
         parts.extend(block(replace(item, title=(), notes=(), marked=False), rect, (), None))
         parts.labels.append(Label(item.name, rect.middle[0], rect.middle[1] + 2.7, "name", NAME, bold=True, within=item.id))
 
-    def _route(self, parts: Parts, area: Rect) -> list[str]:
+    def _route(self, parts: Parts, area: Rect, progress: Progress) -> list[str]:
         items = self.found.items
         frames = {name: rect for name, rect in self.rects.items() if items[name].kind == "group"}
         solid = [rect for name, rect in self.rects.items() if name not in frames]
@@ -161,7 +162,7 @@ class Grid:
         for arrow in self.found.arrows:
             around = frozenset([*ancestors(self.found, arrow.sender), *ancestors(self.found, arrow.receiver)])
             wanted.append(Ends(arrow.id, self.rects[arrow.sender], self.rects[arrow.receiver], around))
-        ways, crowded = Board(area, solid, frames).route(wanted)
+        ways, crowded = Board(area, solid, frames).route(wanted, progress)
         parts.lines += [line(arrow, ways[arrow.id], curved=False) for arrow in self.found.arrows]
         return crowded
 

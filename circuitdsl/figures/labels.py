@@ -4,50 +4,57 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 
+from circuitdsl.borders.flags import Progress, quiet
 from circuitdsl.figures import style
 from circuitdsl.figures.content import FigureArrow
 from circuitdsl.figures.fonts import SMALLEST, measure
+from circuitdsl.figures.nearby import Points, Rects
 from circuitdsl.figures.positions import Box, Label, Line, Mark, Point, Rect
 
 MARK = 7.5
 """Size of a verdict's glyph on an arrow."""
+MANY = 300
+"""Above this number of arrows a label is tried at fewer places along its arrow."""
+PLACES = 24
+"""Places along an arrow that are tried then."""
 
 
 def place(
-    lines: Sequence[Line], arrows: dict[str, FigureArrow], boxes: Sequence[Box], taken: Sequence[Rect]
+    lines: Sequence[Line], arrows: dict[str, FigureArrow], boxes: Sequence[Box], taken: Sequence[Rect], progress: Progress = quiet
 ) -> tuple[list[Line], list[Label], list[Mark], list[str]]:
     """Lines with their plates, labels and marks, and the ids of arrows whose label found no room.
 
     `taken` are rectangles of other texts. Groups' boxes may hold a label but their outline may not cross it.
     """
-    solid = [box.rect.grown(1.0) for box in boxes if box.kind not in ("group", "band")] + [rect.grown(0.5) for rect in taken]
-    frames = [box.rect for box in boxes if box.kind == "group"]
-    samples = {line.id: line.samples(2.0) for line in lines}
-    heads = [_head(line) for line in lines]
+    solid = Rects([box.rect.grown(1.0) for box in boxes if box.kind not in ("group", "band")] + [rect.grown(0.5) for rect in taken])
+    said = any(arrow.label or arrow.outcome is not None for arrow in arrows.values())
+    samples = {line.id: line.samples(2.0) for line in lines} if said else {}
+    every = Points(point for way in samples.values() for point in way)
+    outlines = Rects([_head(line) for line in lines] + [box.rect for box in boxes if box.kind == "group"])
+    most = None if len(lines) <= MANY else PLACES
     placed: list[Line] = []
     labels: list[Label] = []
     marks: list[Mark] = []
     without = []
-    for line in lines:
+    for number, line in enumerate(lines):
+        progress("drawing the figure: placing labels", number / len(lines))
         arrow = arrows[line.id]
         text, mark = arrow.label, arrow.outcome is not None
         if not text and not mark:
             placed.append(line)
             continue
-        others = [point for other, points in samples.items() if other != line.id for point in points]
-        rects = heads + frames
         full, height = _size(text, mark)
-        spot = _spot(samples[line.id], full + 2, height, solid, rects, others)
+        spot = _spot(samples[line.id], full + 2, height, solid, outlines, every, most)
         if spot is None:
             without.append(line.id)
             if text and mark:  # the verdict counts for more than the number
                 text, (full, height) = "", _size("", mark)
-                spot = _spot(samples[line.id], full + 2, height, solid, rects, others)
+                spot = _spot(samples[line.id], full + 2, height, solid, outlines, every, most)
         if spot is None:
             placed.append(line)
             continue
         rect = Rect(spot[0] - full / 2 - 1, spot[1] - height / 2, spot[0] + full / 2 + 1, spot[1] + height / 2)
-        solid.append(rect.grown(0.5))
+        solid.add(rect.grown(0.5))
         left = rect.left + 1
         if mark:
             marks.append(Mark(arrow.outcome, left + MARK / 2, spot[1], MARK))
@@ -67,16 +74,17 @@ def _size(text: str, mark: bool) -> tuple[float, float]:
 
 def uncover(marks: Sequence[Mark], lines: Sequence[Line], boxes: Sequence[Box], texts: Sequence[Rect]) -> list[Mark]:
     """Boxes' verdicts, each moved to the corner where it hides the least: arrow heads above all, then texts, then lines."""
-    rects, heads = {box.id: box.rect for box in boxes}, [_head(line) for line in lines]
-    points = [point for line in lines for point in line.samples(2.0)]
+    rects, heads, written = {box.id: box.rect for box in boxes}, Rects([_head(line) for line in lines]), Rects(texts)
+    hiding = [mark for mark in marks if mark.corner_of is not None and heads.overlapping(mark.rect)]
+    points = Points(point for line in lines for point in line.samples(2.0)) if hiding else Points(())
 
     def hides(mark: Mark) -> tuple[int, int, int]:
-        covered = sum(mark.rect.left < x < mark.rect.right and mark.rect.top < y < mark.rect.bottom for x, y in points)
-        return sum(mark.rect.overlaps(head) for head in heads), sum(mark.rect.overlaps(text) for text in texts), covered
+        return len(heads.overlapping(mark.rect)), len(written.overlapping(mark.rect)), points.within(mark.rect)
 
     found = []
     for mark in marks:
-        if mark.corner_of is not None and hides(mark)[0]:
+        if mark in hiding:
+            assert mark.corner_of is not None
             rect = rects[mark.corner_of]
             rows, columns = (mark.y, rect.bottom - 0.5), (mark.x, rect.left + 1.5)
             mark = min((replace(mark, x=x, y=y) for y in rows for x in columns), key=hides)
@@ -84,29 +92,37 @@ def uncover(marks: Sequence[Mark], lines: Sequence[Line], boxes: Sequence[Box], 
     return found
 
 
-def _spot(way: Sequence[Point], width: float, height: float, solid, outlines, others: Sequence[Point]) -> Point | None:
-    """The clear place on the way that is nearest to its middle, or else beside it.
+def _spot(
+    way: Sequence[Point], width: float, height: float, solid: Rects, outlines: Rects, every: Points, most: int | None = None
+) -> Point | None:
+    """The clear place on the way that is nearest to its middle, or else beside it; of `most` places along the way, or of all.
 
-    Other lines may run beneath if nothing else is free.
+    Other lines may run beneath if nothing else is free. `every` are the points of all lines, the way's own among them.
     """
-    half = len(way) / 2
-    best: tuple[float, Point] | None = None
+    half, own = len(way) / 2, Points(way)
     aside = (0.0, 0.0), (0.0, -height / 2 - 3.6), (0.0, height / 2 + 3.6), (width / 2 + 3, 0.0), (-width / 2 - 3, 0.0)
-    for (index, (a, b)), (dx, dy) in product(enumerate(way), aside):
-        x, y, on = a + dx, b + dy, not dx and not dy
-        cost = abs(index - half) / max(half, 1.0) + (0.0 if on else 8.0)
-        if best is not None and cost >= best[0]:
-            continue
+    step = 1 if most is None else max(1, len(way) // most)
+    tried = [
+        (abs(index - half) / max(half, 1.0) + (8.0 if any(off) else 0.0), index, number)
+        for index, (number, off) in product(range(0, len(way), step), enumerate(aside))
+    ]
+    best: tuple[float, int, int] | None = None
+    for cost, index, number in sorted(tried):
+        if best is not None and (cost, index, number) >= best:  # what follows costs no less, whatever it hides
+            break
+        (a, b), (dx, dy) = way[index], aside[number]
+        x, y, on = a + dx, b + dy, not number
         rect = Rect(x - width / 2, y - height / 2, x + width / 2, y + height / 2)
-        if any(rect.overlaps(other) for other in solid):
-            continue
-        if any(rect.overlaps(other) and not other.contains(rect.grown(1)) for other in outlines):
+        if solid.overlapping(rect) or any(not other.contains(rect.grown(1)) for other in outlines.overlapping(rect)):
             continue
         near = rect.grown(1.2 if on else 0.0)
-        hidden = sum(near.left < p < near.right and near.top < q < near.bottom for p, q in (others if on else [*others, *way]))
-        if best is None or cost + 3.0 * hidden < best[0]:
-            best = (cost + 3.0 * hidden, (x, y))
-    return best[1] if best else None
+        hidden = every.within(near) - (own.within(near) if on else 0)
+        if best is None or (cost + 3.0 * hidden, index, number) < best:
+            best = cost + 3.0 * hidden, index, number
+    if best is None:
+        return None
+    (a, b), (dx, dy) = way[best[1]], aside[best[2]]
+    return a + dx, b + dy
 
 
 def _head(line: Line) -> Rect:

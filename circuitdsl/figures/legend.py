@@ -111,7 +111,7 @@ def _entries(found: FigureContent) -> list[LegendEntry]:
     return entries
 
 
-def _shape(kind) -> Callable[[float, float], Parts]:
+def _shape(kind: str) -> Callable[[float, float], Parts]:
     return lambda x, y: Parts(boxes=[Box("", "sample", Rect(x, y - 4.5, x + 16, y + 4.5), text=kind)])
 
 

@@ -159,12 +159,17 @@ class Figure:
 
 
 def _distance(a: Point, b: Point) -> float:
-    return ((a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2) ** 0.5
+    return float(((a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2) ** 0.5)
 
 
 def _along(piece: tuple[Point, ...], t: float) -> Point:
-    """De Casteljau's construction at `t` of a Bézier piece of any degree."""
-    points = list(piece)
-    while len(points) > 1:
-        points = [(a[0] + t * (b[0] - a[0]), a[1] + t * (b[1] - a[1])) for a, b in itertools.pairwise(points)]
-    return points[0]
+    """De Casteljau's construction at `t` of a straight or a cubic piece."""
+    if len(piece) == 2:
+        return _between(*piece, t)
+    a, b, c, d = piece
+    middle = _between(b, c, t)
+    return _between(_between(_between(a, b, t), middle, t), _between(middle, _between(c, d, t), t), t)
+
+
+def _between(a: Point, b: Point, t: float) -> Point:
+    return a[0] + t * (b[0] - a[0]), a[1] + t * (b[1] - a[1])

@@ -2,6 +2,8 @@
 
 import re
 import zlib
+from importlib import import_module
+from types import ModuleType
 
 from circuitdsl.borders.source import CircError, Diagnostic, Span
 from circuitdsl.figures.fonts import FONT_FAMILY
@@ -12,18 +14,20 @@ _PROBE = b"<svg xmlns='http://www.w3.org/2000/svg' width='99' height='20'><text 
 
 def pdf(svg: bytes) -> bytes:
     """A PDF of the figure's own size with embedded TrueType fonts. Raises CircError C602 or C603."""
-    return _cairo().svg2pdf(bytestring=svg)
+    body: bytes = _cairo().svg2pdf(bytestring=svg)
+    return body
 
 
 def png(svg: bytes) -> bytes:
     """A PNG with 300 pixels an inch. Raises CircError C602 or C603."""
-    return _cairo().svg2png(bytestring=svg, scale=DPI / 96, dpi=96)
+    body: bytes = _cairo().svg2png(bytestring=svg, scale=DPI / 96, dpi=96)
+    return body
 
 
-def _cairo():
+def _cairo() -> ModuleType:
     """CairoSVG, once it is known to have the font: it would replace a missing one silently."""
     try:
-        import cairosvg
+        cairosvg = import_module("cairosvg")
     except (ImportError, OSError) as error:
         raise _problem("C602", "PDF and PNG need CairoSVG and the cairo library", "`pip install 'circuitdsl[figures]'`") from error
     for weight in (b"normal", b"bold"):

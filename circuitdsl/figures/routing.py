@@ -1,6 +1,7 @@
 """Arrows with right angles between boxes: shortest ways on a grid of tracks, one arrow a track, with few turns and crossings.
 
-A* over (track point, direction); the arrows that are nearest to straight are laid first.
+A* over (track point, direction); the arrows that are nearest to straight are laid first. Where there are so many arrows that this would
+take minutes, the last of them run over tracks that are taken as if they were free.
 """
 
 import heapq
@@ -9,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from circuitdsl.borders.flags import Progress, quiet
 from circuitdsl.figures.positions import Point, Rect
 
 STEP = 5.0
@@ -21,6 +23,10 @@ BESIDE = (0.5, 0.35, 0.2)
 """Costs of a step one, two, three tracks from another arrow: labels need room."""
 OUTLINE = 8.0
 """Cost of a step along a group's outline, which would hide it."""
+PATIENCE = 2_000_000
+"""States that are looked at in search of tracks, for all arrows together: some seconds."""
+HASTE = 1.5
+"""Weight of the way ahead where arrows run over each other: a longer way is taken for one that is found at once."""
 MOVES = ((0, -1), (1, 0), (0, 1), (-1, 0))
 """Up, right, down, left. The axis of a move is its number modulo 2."""
 
@@ -58,13 +64,18 @@ class Board:
             for axis, sides in ((1, level), (0, upright)):
                 for point in (point for side in sides for point in self._points(side.grown(STEP - 0.5))):
                     self._near[axis][point] = OUTLINE
+        self._looked = 0
+        """States looked at so far."""
+        self._steps: dict[frozenset[str], list[float]] = {}
+        self._left: dict[tuple[Rect, float], list[float]] = {}
 
-    def route(self, wanted: Sequence[Ends]) -> tuple[dict[str, tuple[Point, ...]], list[str]]:
+    def route(self, wanted: Sequence[Ends], progress: Progress = quiet) -> tuple[dict[str, tuple[Point, ...]], list[str]]:
         """Ways by id, and the ids of arrows that had to share a track with another."""
         ways: dict[str, tuple[Point, ...]] = {}
         crowded = []
-        for ends in sorted(wanted, key=_difficulty):
-            found = self._search(ends, share=False)
+        for number, ends in enumerate(sorted(wanted, key=_difficulty)):
+            progress("drawing the figure: laying arrows", number / len(wanted))
+            found = self._search(ends, share=False) if self._looked < PATIENCE else None
             if found is None:
                 crowded.append(ends.id)
                 found = self._search(ends, share=True)
@@ -73,15 +84,12 @@ class Board:
 
     def _search(self, ends: Ends, share: bool) -> list[tuple[int, int]] | None:
         """Track points with the direction in which each is reached. `share` permits tracks that are taken, at a price."""
+        hasty = share and self._looked >= PATIENCE
         loop = ends.sender == ends.receiver
         out, into = ((None, 0.0, None, 1.0), (0.0, None, 0.5, None)) if loop else ((0.0, 1.0, SIDE, 1.0), (SIDE, 1.0, 0.0, 1.0))
         goals = {4 * point + (move + 2) % 4: cost for point, move, cost in self._doors(ends.receiver, into, share)}
-        steps = [1.0] * len(self._free)
-        for name, points in self._frames.items():
-            if name not in ends.around:
-                for point in points:
-                    steps[point] += FOREIGN
-        ahead = self._ahead(ends.receiver.grown(CLEAR + STEP))
+        steps = self._steps_round(ends.around)
+        ahead = self._ahead(ends.receiver.grown(CLEAR + STEP), HASTE if hasty else 1.0)
         free, laid, near, across, down = self._free, self._laid, self._near, self._across, self._down
         goal = 4 * len(free)
         best: dict[int, float] = {}
@@ -100,6 +108,7 @@ class Board:
             _, state, cost = heapq.heappop(queue)
             if cost > best[state]:
                 continue
+            self._looked += 1
             if state == goal:
                 return self._states(came, goal)
             if state in goals:
@@ -118,10 +127,21 @@ class Board:
                 clash = laid[axis][point] or (onward != move and here) or laid[axis][beyond]
                 if clash and not share:
                     continue
-                price = steps[beyond] + near[axis][beyond] + (TURN if onward != move else 0.0)
-                price += SHARED if clash else CROSSING if here else 0.0
+                price = steps[beyond] + (0.0 if hasty else near[axis][beyond]) + (TURN if onward != move else 0.0)
+                price += 0.0 if hasty else SHARED if clash else CROSSING if here else 0.0
                 offer(4 * beyond + onward, state, cost + price, ahead[beyond])
         return None
+
+    def _steps_round(self, around: frozenset[str]) -> list[float]:
+        """What a step to each point costs an arrow whose ends stand in these groups."""
+        if around not in self._steps:
+            steps = [1.0] * len(self._free)
+            for name, points in self._frames.items():
+                if name not in around:
+                    for point in points:
+                        steps[point] += FOREIGN
+            self._steps[around] = steps
+        return self._steps[around]
 
     @staticmethod
     def _states(came: dict[int, int], goal: int) -> list[tuple[int, int]]:
@@ -180,12 +200,14 @@ class Board:
         rows = span(rect.top - self._area.top, rect.bottom - self._area.top, self._down)
         return [j * self._across + i for j in rows for i in columns]
 
-    def _ahead(self, target: Rect) -> list[float]:
-        """Steps that are left at least, for every point."""
-        xs = [self._area.left + i * STEP for i in range(self._across)]
-        ys = [self._area.top + j * STEP for j in range(self._down)]
-        across = [max(target.left - x, 0.0, x - target.right) / STEP for x in xs]
-        return [i + max(target.top - y, 0.0, y - target.bottom) / STEP for y in ys for i in across]
+    def _ahead(self, target: Rect, weight: float) -> list[float]:
+        """Steps that are left at least, for every point, times the weight."""
+        if (target, weight) not in self._left:
+            xs = [self._area.left + i * STEP for i in range(self._across)]
+            ys = [self._area.top + j * STEP for j in range(self._down)]
+            across = [max(target.left - x, 0.0, x - target.right) / STEP for x in xs]
+            self._left[target, weight] = [weight * (i + max(target.top - y, 0.0, y - target.bottom) / STEP) for y in ys for i in across]
+        return self._left[target, weight]
 
 
 def _foot(point: Point, rect: Rect, side: int) -> Point:

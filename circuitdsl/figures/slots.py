@@ -82,7 +82,7 @@ def columns_of(found: FigureContent) -> list[GridColumn]:
     seen = dict.fromkeys(item.positions for item in found.items.values() if item.kind == "node")
     order = {role: index for index, role in enumerate(dict.fromkeys(role for column in seen for role in column or ()))}
 
-    def key(column: GridColumn) -> tuple:
+    def key(column: GridColumn) -> tuple[int, ...]:
         if column is None:
             return (-1,)
         places = [min(found.graph.roles.get(role) or (10**6 + order[role],)) for role in column]

@@ -50,7 +50,8 @@ def svg(figure: Figure) -> bytes:
     for label in figure.labels:
         _label(root, label)
     ET.indent(root, " ")
-    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="utf-8", short_empty_elements=True) + b"\n"
+    body: bytes = ET.tostring(root, encoding="utf-8", short_empty_elements=True)
+    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + body + b"\n"
 
 
 def _clean(text: str) -> str:

@@ -78,7 +78,7 @@ def tree_source(tree: TreeRecord) -> str:
         graph.node(f"call_{number}", graphviz.escape(text).replace("\n", r"\n"), color=look.fill, fillcolor=look.ground, **dashes)
         if call.reader is not None:
             graph.edge(f"call_{number}", f"call_{call.reader}", graphviz.escape("\n".join(_said(call))).replace("\n", r"\n"))
-    return graph.source
+    return str(graph.source)
 
 
 def _inputs(tree: TreeRecord) -> list[list[int]]:

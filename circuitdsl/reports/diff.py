@@ -1,6 +1,6 @@
 """Two evidences side by side: which verdicts changed, and what else did that could be why. Unlike numbers are never compared."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -64,7 +64,7 @@ def render(found: Differences, names: tuple[str, str] = ("before", "after")) -> 
     return "\n".join(lines).strip("\n") + "\n"
 
 
-def _section(title: str, lines, mark: str = "  ") -> list[str]:
+def _section(title: str, lines: Sequence[str], mark: str = "  ") -> list[str]:
     return ["", title, *(f"{mark}{line}" for line in lines)] if lines else []
 
 

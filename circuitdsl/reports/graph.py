@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from circuitdsl.borders.evidence import ClaimRecord, EdgeRecord, EffectRecord, GraphRecord, NodeRecord
-from circuitdsl.borders.hypothesis import Edge, Hypothesis, Node
+from circuitdsl.borders.hypothesis import Claim, Edge, Hypothesis, Node
 from circuitdsl.borders.units import EMBED, LOGITS, Roles
 from circuitdsl.borders.verdict import Estimate
 
@@ -93,7 +93,7 @@ def _outcomes(hypothesis: Hypothesis, claims: Sequence[ClaimRecord]) -> dict[str
     return {name: mark for name, marks in found.items() if (mark := worst(marks))}
 
 
-def _edges_on(hypothesis: Hypothesis, claims: Mapping, label: str, about: str) -> list[str]:
+def _edges_on(hypothesis: Hypothesis, claims: Mapping[str, Claim], label: str, about: str) -> list[str]:
     """Labels of the edges as written that a claim's path runs along, if the member speaks of a path."""
     claim = claims.get(label)
     if claim is None or not claim.paths or about != claim.paths[0].text or not claim.paths[0].steps:

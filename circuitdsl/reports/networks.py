@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import networkx as nx
 
 
-def network(graph: GraphRecord) -> "nx.MultiDiGraph":
+def network(graph: GraphRecord) -> "nx.MultiDiGraph[str]":
     """Nodes by name, edges as written; attributes are texts and numbers: units, positions, verdicts, effects with their intervals."""
     import networkx as nx
 

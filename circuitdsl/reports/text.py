@@ -12,7 +12,7 @@ from circuitdsl.reports import sweeps
 from circuitdsl.reports.numbers import estimate, interval
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
     from rich.text import Text
 
 MARKS = {"supported": "✓", "refuted": "✗", "inconclusive": "?", "not testable": "–", "measured": "·"}
@@ -275,7 +275,7 @@ def _wrapped(console: "Console", text: "Text", hang: int) -> None:
         console.print(line if number_ == 0 else _styled(" " * hang, "") + line, no_wrap=True, overflow="ignore", crop=False)
 
 
-def _indented(console: "Console", renderable) -> None:
+def _indented(console: "Console", renderable: "RenderableType") -> None:
     from rich.padding import Padding
 
     console.print(Padding(renderable, (0, 0, 0, 4), expand=False))

@@ -233,5 +233,15 @@ def check_clean(figure: Figure) -> None:
 
 
 @pytest.fixture
+def thicket() -> GraphRecord:
+    """Every head of twelve layers of four into every head above."""
+    names = [f"h{layer}_{head}" for layer in range(12) for head in range(4)]
+    nodes = tuple(node(name, heads(name[1:].replace("_", "."))) for name in names)
+    pairs = [(a, b) for number, a in enumerate(names) for b in names[number + 4 - number % 4 :]]
+    edges = tuple(edge(a, b, links=2, value=-1.0, outcome="refuted") for a, b in pairs)
+    return GraphRecord(title="many", layers=12, nodes=nodes, edges=edges)
+
+
+@pytest.fixture
 def assert_clean() -> Callable[[Figure], None]:
     return check_clean

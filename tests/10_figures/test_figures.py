@@ -1,8 +1,10 @@
 """Nothing overlaps, nothing is cut, everything has an id, and every format opens."""
 
 import io
+import random
 import re
 import sys
+import time
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -10,10 +12,11 @@ from PIL import Image
 
 from circuitdsl import figures
 from circuitdsl.borders.source import CircError
-from circuitdsl.figures import dot, labels, raster
+from circuitdsl.figures import dot, labels, raster, routing
 from circuitdsl.figures.compose import compose
 from circuitdsl.figures.content import FigureArrow
 from circuitdsl.figures.fonts import measure
+from circuitdsl.figures.nearby import Points, Rects
 from circuitdsl.figures.positions import Box, Line, Mark, Rect
 from circuitdsl.figures.svg import svg
 
@@ -229,7 +232,7 @@ def code(error) -> str:
 def test_without_graphviz_the_grid_is_drawn_and_graph_says_what_to_install(graphs, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(dot.sys, "executable", str(tmp_path / "python"))
-    assert figures.default_layout()[0] == "grid" and "circuitdsl[figures]" in figures.default_layout()[1]
+    assert figures.default_layout(graphs["ioi"])[0] == "grid" and "circuitdsl[figures]" in figures.default_layout(graphs["ioi"])[1]
     assert figures.draw(graphs["tiny"]).startswith(b"<?xml")
     with pytest.raises(CircError) as error:
         figures.draw(graphs["tiny"], layout="graph")
@@ -278,3 +281,34 @@ def test_degenerate_graphs(layout, graphs):
     bare = graphs["tiny"].model_copy(update={"nodes": (graphs["tiny"].nodes[1].model_copy(update={"units": ()}),), "edges": ()})
     for graph in (empty, ends, bare):
         ET.fromstring(figures.draw(graph, layout=layout))
+
+
+def test_a_figure_of_a_thousand_arrows_takes_seconds_and_says_what_it_lacks(thicket, monkeypatch):
+    """In the search for free tracks and for room for labels, time does not grow with the square of the arrows."""
+    monkeypatch.setattr(routing, "PATIENCE", 50_000)
+    told = []
+    started = time.process_time()
+    figure = compose(thicket, layout="grid", progress=lambda what, share: told.append((what, share)))
+    assert time.process_time() - started < 30
+    assert sum(bool(line.sender) for line in figure.lines) == 1056
+    (said,) = [label.text for label in figure.labels if "run over others" in label.text]
+    assert re.fullmatch(r"[\d,]+ of 1,056 arrows run over others in part", said)
+    for step in ("laying arrows", "placing labels"):
+        shares = [share for what, share in told if what.endswith(step)]
+        assert shares == sorted(shares) and shares[0] == 0 and 0.9 < shares[-1] <= 1
+    assert figures.default_layout(thicket)[0] == "grid"
+
+
+def test_what_lies_near_is_what_a_look_at_everything_finds():
+    drawn = random.Random(0)
+
+    def rect():
+        left, top = drawn.uniform(-50, 50), drawn.uniform(-50, 50)
+        return Rect(left, top, left + drawn.uniform(0, 40), top + drawn.choice([0.5, 4.0, 30.0]))
+
+    rects = [rect() for _ in range(60)] * 2
+    points = [(drawn.choice([drawn.uniform(-60, 60), drawn.randint(-30, 30)]), float(drawn.randint(-60, 60))) for _ in range(500)]
+    near, lying = Rects(rects), Points(points)
+    for asked in [rect() for _ in range(200)] + [Rect(-10.0, -4.0, 10.0, 8.0)]:
+        assert sorted(map(str, near.overlapping(asked))) == sorted(str(other) for other in rects if asked.overlaps(other))
+        assert lying.within(asked) == sum(asked.left < x < asked.right and asked.top < y < asked.bottom for x, y in points)
