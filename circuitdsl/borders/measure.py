@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from circuitdsl.borders.hypothesis import Claim, Hypothesis
-    from circuitdsl.borders.values import Algebra, Readout
+    from circuitdsl.borders.readouts import Readout
+    from circuitdsl.borders.values import Algebra
     from circuitdsl.borders.watches import Watch
 
 OptionKind = Literal["ablation", "distribution", "metric", "role", "node", "nodes", "word", "number", "slot", "feature"]

@@ -10,8 +10,9 @@ from typing import Literal
 
 import numpy as np
 
+from circuitdsl.borders.readouts import AttentionReadout, LogitsReadout, Readout, VectorReadout
 from circuitdsl.borders.units import Port, WriteGroup
-from circuitdsl.borders.values import Draw, Readout, World
+from circuitdsl.borders.values import Draw, World
 
 LOGITS_AT_ONCE = 1 << 25
 """Logits of the whole vocabulary that are held at once."""
@@ -128,16 +129,16 @@ class Attend:
 
 @dataclass(frozen=True, slots=True)
 class PatternReadout:
-    """Of one variant and head: weights summed over `keys`, averaged over `queries` (places along the step's positions).
+    """The attention pattern of one variant and head, for a readout that has it as the value number `place` of its values."""
 
-    Without `keys` a readout has two of these, and its number is how much of the one's attention is elsewhere in the other's.
-    """
-
-    readout: str
+    readout: AttentionReadout
+    place: int
     variant: int
     head: int
     queries: tuple[int, ...]
-    keys: tuple[int, ...] | None
+    """Places along the step's positions."""
+    keys: tuple[int, ...]
+    """Token positions that the readout names; all where it names none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,16 +185,13 @@ class Sum:
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
-    """Readouts of one kind, metric and labels: one for each of `variants` of a `Normalise` for the logits.
+class ReadLogits:
+    """Readouts of logits that ask the same question: one for each of `variants` of a `Normalise` for the logits.
 
-    `reference` is (register, variant) of what `kl` and `agrees`, or a divergence in the metric, compare with.
+    `reference` is (register, variant) of what they compare with, where they compare.
     """
 
-    readouts: tuple[str, ...]
-    kind: Literal["metric", "beats", "top1", "kl", "agrees"]
-    labels: str
-    metric: str | None
+    readouts: tuple[LogitsReadout, ...]
     read: int
     variants: tuple[int, ...]
     positions: tuple[int, ...]
@@ -204,21 +202,15 @@ class Measure:
 
 
 @dataclass(frozen=True, slots=True)
-class Collect:
-    """A vector for each prompt [B, d], averaged over `positions`: what a member of the group writes in a plain run of the model.
+class ReadVector:
+    """A vector for each prompt [B, d], averaged over `positions`: what a unit writes, or the stream that it reads."""
 
-    Without `member`, the stream that the group reads.
-    """
-
-    readout: str
+    readout: VectorReadout
     world: World
-    group: WriteGroup
-    kind: str
-    member: int | None
     positions: tuple[int, ...]
 
 
-Step = Normalise | Project | Attend | Transform | Write | Sum | Measure | Collect
+Step = Normalise | Project | Attend | Transform | Write | Sum | ReadLogits | ReadVector
 
 
 @dataclass(frozen=True, slots=True)

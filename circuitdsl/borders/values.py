@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from circuitdsl.borders.units import LOGITS, Port, Roles, Unit, WriteGroup
 
@@ -81,7 +81,7 @@ class Base:
 
     @cached_property
     def digest(self) -> str:
-        return _digest("base", repr(self.world), repr(self.unit))
+        return hashed("base", repr(self.world), repr(self.unit))
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +113,7 @@ class Mix:
     @cached_property
     def digest(self) -> str:
         parts = [f"{o.unit!r}{o.roles!r}{o.value.digest}{o.on or ''}" for o in self.overrides]
-        return _digest("mix", self.before.digest if self.before else "", *parts)
+        return hashed("mix", self.before.digest if self.before else "", *parts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,13 +135,14 @@ class Recomputed:
     @cached_property
     def digest(self) -> str:
         mixes = [f"{port}{mix.digest if mix else ''}" for port, mix in self.mixes]
-        return _digest("recomputed", repr(self.unit), repr(self.background), repr(self.frozen), *mixes)
+        return hashed("recomputed", repr(self.unit), repr(self.background), repr(self.frozen), *mixes)
 
 
 Value = Base | Recomputed
 
 
-def _digest(*parts: str) -> str:
+def hashed(*parts: str) -> str:
+    """A digest of content: 32 hexadecimal digits."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
@@ -185,39 +186,3 @@ class Algebra:
     def logits(self, background: World, mix: Mix | None = None, frozen: World | None = None) -> Recomputed:
         """The logits of a mix; with no mix, the background's own."""
         return self.recomputed(LOGITS, background, {"in": mix}, frozen)
-
-
-# ---------------------------------------------------------------- readouts: a column of per-prompt numbers, or of vectors
-
-
-@dataclass(frozen=True, eq=False)
-class Readout:
-    """One number a row of `rows`' distribution, from one value; of the last two kinds a vector [d].
-
-    - `metric`: the named metric of logits `value`, with the labels of distribution `labels`;
-    - `beats`: 1 if the answer's logit exceeds every wrong answer's at the metric's position; `top1`: 1 if it is the argmax;
-    - `kl`: KL(`reference` ‖ `value`) at the metric's position, in nats; `agrees`: 1 if their argmax is the same;
-    - `attention`: the weight that head `value` (a value of a head) gives from `query` to `key`, summed over the key's
-      positions and averaged over the query's;
-    - `moved`: how much of head `value`'s attention from `query` goes elsewhere in `reference`, another value of it: half the sum of
-      absolute differences over the keys (0 to 1), averaged over the query's positions;
-    - `written`: what the unit of `value`, a base world's, adds to the stream, averaged over the positions `query`;
-    - `read`: the stream that the unit reads there.
-    """
-
-    kind: Literal["metric", "beats", "top1", "kl", "agrees", "attention", "moved", "written", "read"]
-    value: Value
-    labels: str
-    metric: str | None = None
-    reference: Value | None = None
-    query: Roles = None
-    key: Roles = None
-
-    @property
-    def vector(self) -> bool:
-        return self.kind in ("written", "read")
-
-    @cached_property
-    def digest(self) -> str:
-        reference = self.reference.digest if self.reference else ""
-        return _digest(self.kind, self.value.digest, self.labels, str(self.metric), reference, repr(self.query), repr(self.key))

@@ -10,12 +10,13 @@ from circuitdsl.borders.hypothesis import Hypothesis
 from circuitdsl.borders.plan import (
     Attend,
     Change,
-    Collect,
-    Measure,
     Normalise,
     Part,
+    PatternReadout,
     Placement,
     Project,
+    ReadLogits,
+    ReadVector,
     Source,
     Step,
     Sum,
@@ -23,7 +24,7 @@ from circuitdsl.borders.plan import (
     Write,
 )
 from circuitdsl.borders.units import WriteGroup
-from circuitdsl.engine import attention, metrics
+from circuitdsl.engine import attention, readouts
 from circuitdsl.engine.places import Places
 from circuitdsl.engine.worlds import Views
 
@@ -40,8 +41,8 @@ class Chunk:
     registers: dict[int, Tensor] = field(default_factory=dict)
     numbers: dict[str, Tensor] = field(default_factory=dict)
     vectors: dict[str, Tensor] = field(default_factory=dict)
-    patterns: dict[str, Tensor] = field(default_factory=dict)
-    """The first of two patterns that are compared, [B, queries, keys], until the second is there."""
+    patterns: dict[str, dict[int, Tensor]] = field(default_factory=dict)
+    """Patterns [B, queries, keys] of a readout of several heads, by their places, until all are there."""
 
     def run(self, step: Step) -> None:
         match step:
@@ -57,10 +58,10 @@ class Chunk:
                 self.registers[step.out] = self.write(step)
             case Sum():
                 self.registers[step.out] = self.sum(step.parts, step.variants, None, len(step.positions))
-            case Measure():
-                self.measure(step)
-            case Collect():
-                self.vectors[step.readout] = self.collect(step)
+            case ReadLogits():
+                self.read_logits(step)
+            case ReadVector():
+                self.vectors[step.readout.digest] = self.read_vector(step)
 
     # --- reads
 
@@ -111,24 +112,17 @@ class Chunk:
         q = self.source(step.q)
         k, v = self.keys(step, step.k, "k"), self.keys(step, step.v, "v")
         weighted, pattern = attention.attend(self.adapter, self.places, step.layer, q, k, v, self.places.tensor(step.positions))
-        for readout in step.patterns:
-            weights = pattern[readout.variant, :, readout.head][:, list(readout.queries)].double()
-            if readout.keys is None:
-                self.compare(readout.readout, weights)
-                continue
-            keys = [key for key in readout.keys if key < weights.shape[-1]]
-            self.numbers[readout.readout] = weights[..., keys].sum(-1).mean(-1)
+        for one in step.patterns:
+            self.read_attention(one, pattern[one.variant, :, one.head][:, list(one.queries)].double())
         return weighted
 
-    def compare(self, readout: str, weights: Tensor) -> None:
-        """Half the sum of absolute differences of two patterns; keys that one of the steps does not reach have no weight in it."""
-        first = self.patterns.pop(readout, None)
-        if first is None:
-            self.patterns[readout] = weights
-            return
-        few, many = sorted((first, weights), key=lambda one: one.shape[-1])
-        apart = (many[..., : few.shape[-1]] - few).abs().sum(-1) + many[..., few.shape[-1] :].sum(-1)
-        self.numbers[readout] = apart.mean(-1) / 2
+    def read_attention(self, asked: PatternReadout, weights: Tensor) -> None:
+        digest = asked.readout.digest
+        kept = self.patterns.setdefault(digest, {})
+        kept[asked.place] = weights
+        if len(kept) == len(asked.readout.values):
+            del self.patterns[digest]
+            self.numbers[digest] = readouts.of_attention(asked.readout, [kept[place] for place in sorted(kept)], asked.keys)
 
     def source(self, source: Source) -> Tensor:
         return self.places.take(self.registers[source.register], source.variants, None, source.positions, source.heads)
@@ -201,35 +195,27 @@ class Chunk:
 
     # --- readouts
 
-    def collect(self, step: Collect) -> Tensor:
+    def read_vector(self, step: ReadVector) -> Tensor:
         """[B, d]"""
-        world = self.worlds.of((step.world,))
-        if step.member is None:
-            found = world.read(step.group, step.positions)
+        world, unit = self.worlds.of((step.world,)), step.readout.value.unit
+        if step.readout.output:
+            written = world.contribution(unit.group, unit.kind, (unit.index,), step.positions)
+            found = self.to_stream(unit.group, unit.kind, (unit.index,), written)
         else:
-            written = world.contribution(step.group, step.kind, (step.member,), step.positions)
-            found = self.to_stream(step.group, step.kind, (step.member,), written)
+            found = world.read(unit.group, step.positions)
         return found[0].double().mean(1)
 
-    def measure(self, step: Measure) -> None:
-        labels = self.hypothesis.distributions[step.labels]
-        metric = self.hypothesis.metrics[step.metric] if step.metric else None
-        named = None if step.whole else metrics.named_tokens(step.kind, metric, labels, self.rows)
+    def read_logits(self, step: ReadLogits) -> None:
+        readout, hypothesis = step.readouts[0], self.hypothesis
+        named = None if step.whole else readout.tokens(hypothesis.metrics, hypothesis.distributions[readout.labels], self.rows)
         read = self.places.take(self.registers[step.read], step.variants)
-        reads = metrics.Reads(self.adapter, read, step.positions, self.rows, named)
+        reads = readouts.Reads(self.adapter, read, step.positions, self.rows, named)
         reference = None
         if step.reference is not None:
             register, variant = step.reference
             other = self.registers[register][variant : variant + 1]
-            reference = metrics.Reads(self.adapter, other, step.reference_positions, self.rows)
-
-        def numbers(some: metrics.Reads) -> Tensor:
-            if step.kind == "metric":
-                assert metric is not None
-                return metrics.of_metric(metric.bound[step.labels], some, reference)
-            where = metric.looks_at(step.labels) if metric else None
-            positions = np.full(len(self.rows), max(step.positions)) if where is None else where[self.rows]
-            return metrics.of_answers(step.kind, some, labels, positions, reference)
-
-        found = metrics.in_slices(numbers, reads, self.adapter.shape.vocabulary if named is None else len(named))
-        self.numbers.update(zip(step.readouts, found.expand(len(step.readouts), -1), strict=True))
+            reference = readouts.Reads(self.adapter, other, step.reference_positions, self.rows)
+        vocabulary = self.adapter.shape.vocabulary if named is None else len(named)
+        found = readouts.in_slices(lambda some: readouts.of_logits(readout, some, reference, hypothesis), reads, vocabulary)
+        digests = (one.digest for one in step.readouts)
+        self.numbers.update(zip(digests, found.expand(len(step.readouts), -1), strict=True))

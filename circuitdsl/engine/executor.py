@@ -99,11 +99,12 @@ def _check(plan: Plan, columns: dict[str, np.ndarray], adapter: Adapter, hypothe
         bad = np.flatnonzero(~np.isfinite(column.reshape(len(column), -1)).all(axis=1))
         if len(bad):
             row = request.rows[bad[0]]
-            name = f"`{readout.metric}`" if readout.kind == "metric" else f"`{readout.kind}`"
             text = hypothesis.distributions[readout.labels].prompts[row].text
             low = adapter.dtype in (torch.float16, torch.bfloat16)
-            hint = "compute in float32" if low else "is there a division by zero in the metric?" if readout.kind == "metric" else ""
-            message = f"{name} of {readout.value.unit} is not finite on {len(bad)} of {len(request.rows)} prompts, first on “{text}”"
+            hint = "compute in float32" if low else readout.not_finite
+            message = (
+                f"`{readout.name}` of {readout.value.unit} is not finite on {len(bad)} of {len(request.rows)} prompts, first on “{text}”"
+            )
             found.append(Diagnostic("C510", message, Span(), hint=hint))
     if found:
         raise CircError(list(dict.fromkeys(found)))  # replicates of one readout say the same

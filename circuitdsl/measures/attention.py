@@ -2,7 +2,8 @@
 
 from circuitdsl.borders.hypothesis import Claim, Hypothesis
 from circuitdsl.borders.measure import Combination, Lowered, MeanOf, Measure, Member, OptionSpec, Signature, column
-from circuitdsl.borders.values import Algebra, Readout, Run
+from circuitdsl.borders.readouts import AttentionWeight
+from circuitdsl.borders.values import Algebra, Run
 from circuitdsl.measures.worlds import labels
 
 
@@ -11,7 +12,7 @@ def _lower_attention(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> 
     query, key = claim.options["query"], claim.options["key"]
     heads = [place.unit for place in claim.paths[0].start]
     readouts = {
-        str(head): Readout("attention", algebra.base(Run(measured), head), measured, query=query, key=key) for head in dict.fromkeys(heads)
+        str(head): AttentionWeight(algebra.base(Run(measured), head), measured, query=query, key=key) for head in dict.fromkeys(heads)
     }
     if claim.paths[0].each is not None:
         members = tuple(Member(name, MeanOf(column(name)), about=name) for name in readouts)

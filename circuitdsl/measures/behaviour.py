@@ -1,10 +1,11 @@
 """`value`, `accuracy`, `top1`: how the model, or the circuit alone, behaves."""
 
-from typing import Literal
+from collections.abc import Callable
 
 from circuitdsl.borders.hypothesis import Claim, Hypothesis
 from circuitdsl.borders.measure import Lowered, MeanOf, Measure, Member, OptionSpec, ProportionOf, Signature, column
-from circuitdsl.borders.values import Algebra, Readout, Recomputed, Run
+from circuitdsl.borders.readouts import AnswerBeats, LogitsReadout, MetricValue, Top1
+from circuitdsl.borders.values import Algebra, Recomputed, Run
 from circuitdsl.measures.circuit_runs import circuit_logits, with_live, within
 from circuitdsl.measures.worlds import ablation, background, labels
 
@@ -27,12 +28,11 @@ def subject_logits(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> tu
     return logits, {"of": "circuit", "on": measured, "ablate": str(chosen)}
 
 
-def _lower(kind: Literal["metric", "beats", "top1"]):
+def _lower(readout: type[LogitsReadout]) -> Callable[[Claim, Hypothesis, Algebra], Lowered]:
     def lower(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> Lowered:
         logits, conditions = subject_logits(claim, hypothesis, algebra)
-        readout = Readout(kind, logits, labels(claim, hypothesis), claim.metric)
-        estimand = MeanOf(column("F")) if kind == "metric" else ProportionOf("F")
-        return Lowered({"F": readout}, (Member(claim.label, estimand),), conditions)
+        estimand = ProportionOf("F") if readout.bounds == (0.0, 1.0) else MeanOf(column("F"))
+        return Lowered({"F": readout(logits, labels(claim, hypothesis), claim.metric)}, (Member(claim.label, estimand),), conditions)
 
     return lower
 
@@ -47,7 +47,7 @@ VALUE = Measure(
     range="any number",
     source="semantics: measures of a circuit",
     signature=Signature(subject="metric", options=_OPTIONS),
-    lower=_lower("metric"),
+    lower=_lower(MetricValue),
 )
 
 ACCURACY = Measure(
@@ -58,7 +58,7 @@ ACCURACY = Measure(
     range="0 to 1",
     source='Wang et al. 2022 (arXiv 2211.00593), section 2 ("IO above S")',
     signature=Signature(subject="metric", options=_OPTIONS, needs_answers=True),
-    lower=_lower("beats"),
+    lower=_lower(AnswerBeats),
 )
 
 TOP1 = Measure(
@@ -69,5 +69,5 @@ TOP1 = Measure(
     range="0 to 1",
     source="semantics: measures of a circuit",
     signature=Signature(subject="metric", options=_OPTIONS, needs_answers=True),
-    lower=_lower("top1"),
+    lower=_lower(Top1),
 )

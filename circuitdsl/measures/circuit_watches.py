@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 
 from circuitdsl.borders.hypothesis import Ablation, Hypothesis, Link, Place
 from circuitdsl.borders.prompts import Arithmetic
-from circuitdsl.borders.values import Algebra, Gather, Mean, Readout, Run, World
+from circuitdsl.borders.readouts import AttentionMoved, Readout
+from circuitdsl.borders.values import Algebra, Gather, Mean, Run, World
 from circuitdsl.borders.watches import Donors, EmptyCircuit, Mechanism, Watch
 from circuitdsl.measures.worlds import rows_of
 
@@ -32,8 +33,8 @@ def attention_moved(
     """A readout for each head of the places, of how far it attends elsewhere on the donors, and what is watched of them."""
     heads = {place for place in places if place.unit.kind == "head"}
     readouts = {
-        f"attention of {place.unit} moved": Readout(
-            "moved", algebra.base(Run(measured), place.unit), measured, reference=algebra.base(donor, place.unit), query=place.roles
+        f"attention of {place.unit} moved": AttentionMoved(
+            algebra.base(Run(measured), place.unit), measured, algebra.base(donor, place.unit), query=place.roles
         )
         for place in sorted(heads, key=lambda place: (place.unit.key, place.node))
     }

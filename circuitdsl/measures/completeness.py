@@ -17,7 +17,8 @@ from circuitdsl.borders.measure import (
     column,
     difference,
 )
-from circuitdsl.borders.values import Algebra, Readout, Recomputed
+from circuitdsl.borders.readouts import Readout
+from circuitdsl.borders.values import Algebra, Recomputed
 from circuitdsl.borders.watches import Backup, Watch
 from circuitdsl.measures.faithfulness import NEEDED, OPTIONS, SECOND, CircuitRuns
 from circuitdsl.measures.knockout_sets import FAMILIES, GREEDY_ROUNDS, NOTHING, PATIENCE, Knockout, classes, largest, random_sets, units

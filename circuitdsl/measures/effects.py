@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from circuitdsl.borders.hypothesis import Claim, Hypothesis, Path, Place, Step
 from circuitdsl.borders.measure import Lowered, MeanOf, Measure, Member, OptionSpec, Signature, column, difference
+from circuitdsl.borders.readouts import MetricValue, Readout
 from circuitdsl.borders.source import CircError, Diagnostic
 from circuitdsl.borders.units import LOGITS, Port
-from circuitdsl.borders.values import Algebra, Mix, Override, Readout, Recomputed, World
+from circuitdsl.borders.values import Algebra, Mix, Override, Recomputed, World
 from circuitdsl.measures.circuit_runs import OUTPUT
 from circuitdsl.measures.patched_runs import Reads, Routes
 from circuitdsl.measures.scrub_donors import check_source
@@ -116,11 +117,11 @@ def _lower_effect(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> Low
     metric = claim.options.get("metric") or next(iter(hypothesis.metrics))
     frozen = clean if claim.options.get("norm") == "frozen" else None
     path = claim.paths[0]
-    readouts = {"background": Readout("metric", algebra.logits(clean), measured, metric)}
+    readouts: dict[str, Readout] = {"background": MetricValue(algebra.logits(clean), measured, metric)}
     members = []
     for label, one in members_of(path, hypothesis):
         name = f"patched {label}" if path.each is not None else "patched"
-        readouts[name] = Readout("metric", path_logits(algebra, hypothesis, one, source, clean, frozen), measured, metric)
+        readouts[name] = MetricValue(path_logits(algebra, hypothesis, one, source, clean, frozen), measured, metric)
         beside = {"patched": MeanOf(column(name)), "background": MeanOf(column("background"))}
         members.append(Member(label, MeanOf(difference(name, "background")), beside, about=label if path.each is not None else path.text))
     ends = bool(path.steps) and path.steps[-1].places[0].unit == LOGITS

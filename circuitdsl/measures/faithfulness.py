@@ -16,8 +16,9 @@ from circuitdsl.borders.measure import (
     column,
     difference,
 )
+from circuitdsl.borders.readouts import KLDivergence, MetricValue, SameArgmax
 from circuitdsl.borders.units import EMBED, LOGITS
-from circuitdsl.borders.values import Algebra, Readout, Recomputed, Run
+from circuitdsl.borders.values import Algebra, Recomputed, Run
 from circuitdsl.borders.watches import Backup, Watch
 from circuitdsl.measures.behaviour import ABLATE, KEEP, ON, PART
 from circuitdsl.measures.circuit_runs import circuit_logits, with_live, within, without_links, without_senders
@@ -97,8 +98,8 @@ class CircuitRuns:
         """What every measure against F(∅) watches: that it is near chance, and that there are donors enough."""
         return (*empty_circuit(self.hypothesis, self.metric, self.measured), *donors(self.hypothesis, self.background, self.measured))
 
-    def readout(self, logits: Recomputed) -> Readout:
-        return Readout("metric", logits, self.measured, self.metric)
+    def readout(self, logits: Recomputed) -> MetricValue:
+        return MetricValue(logits, self.measured, self.metric)
 
     def parts(self, each: str) -> Iterator[tuple[str, Recomputed]]:
         """Label of each unit, node or edge as written, and the circuit's run without it. What is kept live is no part."""
@@ -141,8 +142,8 @@ def _lower_faithfulness(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) 
         "F(C)": runs.readout(runs.circuit),
         "F(M)": runs.readout(runs.model),
         "F(∅)": runs.readout(runs.empty),
-        "KL(M‖C)": Readout("kl", runs.circuit, runs.measured, claim.metric, runs.model),
-        "same argmax": Readout("agrees", runs.circuit, runs.measured, claim.metric, runs.model),
+        "KL(M‖C)": KLDivergence(runs.circuit, runs.measured, claim.metric, runs.model),
+        "same argmax": SameArgmax(runs.circuit, runs.measured, claim.metric, runs.model),
     }
     beside: dict[str, Estimand] = {
         "F(C)": MeanOf(column("F(C)")),

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 
 from circuitdsl.borders.hypothesis import Claim, Hypothesis, Place
 from circuitdsl.borders.measure import Combination, Estimand, Lowered, MeanOf, Measure, Member, OptionSpec, ProportionOf, Signature
+from circuitdsl.borders.readouts import AnswerBeats
 from circuitdsl.borders.source import CircError, Diagnostic
 from circuitdsl.borders.units import Unit
-from circuitdsl.borders.values import Algebra, Override, Readout, Recomputed, Run
+from circuitdsl.borders.values import Algebra, Override, Recomputed, Run
 from circuitdsl.measures.behaviour import ON
 from circuitdsl.measures.patched_runs import Routes
 from circuitdsl.measures.worlds import labels
@@ -44,8 +45,8 @@ def _lower_interchange(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -
     return Lowered(readouts, tuple(members), conditions)
 
 
-def _prefers(logits: Recomputed, source: str, claim: Claim) -> Readout:
-    return Readout("beats", logits, source, claim.metric)
+def _prefers(logits: Recomputed, source: str, claim: Claim) -> AnswerBeats:
+    return AnswerBeats(logits, source, claim.metric)
 
 
 def _swapped(algebra: Algebra, hypothesis: Hypothesis, places: Iterable[Place], clean: str, source: str) -> Recomputed:

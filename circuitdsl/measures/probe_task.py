@@ -20,9 +20,10 @@ from circuitdsl.borders.measure import (
     column,
     difference,
 )
+from circuitdsl.borders.readouts import InputVector, OutputVector, VectorReadout
 from circuitdsl.borders.source import CircError, Diagnostic
 from circuitdsl.borders.units import EMBED, LOGITS
-from circuitdsl.borders.values import Algebra, Readout, Run
+from circuitdsl.borders.values import Algebra, Run
 from circuitdsl.borders.watches import Guesses, Watch
 from circuitdsl.measures.probes import CONTROLS, Probe, available, commonest, control_labels, fit
 from circuitdsl.measures.worlds import labels
@@ -102,10 +103,10 @@ class _Task:
         """Each member's readouts: of an input, which its units share, one for each set of positions."""
         return {member: tuple(dict.fromkeys(map(self._name, places))) for member, places in self.places.items()}
 
-    def readouts(self) -> dict[str, Readout]:
-        kind = "written" if self.of == "output" else "read"
+    def readouts(self) -> dict[str, VectorReadout]:
+        vector = OutputVector if self.of == "output" else InputVector
         return {
-            self._name(place): Readout(kind, self.algebra.base(Run(self.measured), place.unit), self.measured, query=place.roles)  # type: ignore[arg-type]
+            self._name(place): vector(self.algebra.base(Run(self.measured), place.unit), self.measured, at=place.roles)
             for places in self.places.values()
             for place in places
         }

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
-from circuitdsl.borders.values import Readout, Recomputed
+from circuitdsl.borders.readouts import KLDivergence, LogitsReadout, MetricValue, Readout
+from circuitdsl.borders.values import Recomputed
 
 
 @dataclass
@@ -16,12 +16,16 @@ class Columns:
     readouts: dict[str, Readout] = field(default_factory=dict)
     replicates: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def add(
-        self, name: str, logits: Sequence[Recomputed], kind: Literal["metric", "kl"] = "metric", reference: Recomputed | None = None
-    ) -> None:
-        """A column [N], or [R, N] of as many logits."""
-        names = [name] if len(logits) == 1 else [f"{name} {number}" for number in range(1, len(logits) + 1)]
-        for one, value in zip(names, logits, strict=True):
-            self.readouts[one] = Readout(kind, value, self.measured, self.metric, reference)
+    def add(self, name: str, logits: Sequence[Recomputed]) -> None:
+        """The metric: a column [N], or [R, N] of as many logits."""
+        self._put(name, [MetricValue(value, self.measured, self.metric) for value in logits])
+
+    def add_divergence(self, name: str, logits: Sequence[Recomputed], reference: Recomputed) -> None:
+        """KL(`reference` ‖ each of the logits): a column [N] or [R, N]."""
+        self._put(name, [KLDivergence(value, self.measured, self.metric, reference) for value in logits])
+
+    def _put(self, name: str, readouts: Sequence[LogitsReadout]) -> None:
+        names = [name] if len(readouts) == 1 else [f"{name} {number}" for number in range(1, len(readouts) + 1)]
+        self.readouts.update(zip(names, readouts, strict=True))
         if len(names) > 1:
             self.replicates[name] = tuple(names)

@@ -152,7 +152,7 @@ def _scored(runs: Scrubs, grouping: Grouping | None = None, tried: str = "") -> 
     columns.add("F(M)", [runs.model])
     columns.add("F(scrub)", runs.draws())
     columns.add("F(base)", [runs.base(number) for number in range(1 if runs.baseline == "pair" else runs.replicates)])
-    columns.add("KL(M‖scrub)", runs.draws(), kind="kl", reference=runs.model)
+    columns.add_divergence("KL(M‖scrub)", runs.draws(), runs.model)
     score, bias = bounded(runs, columns)
     beside: dict[str, Estimand] = {
         "F(scrub)": MeanOf(column("F(scrub)"), banks=runs.banks),

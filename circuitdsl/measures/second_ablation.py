@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from circuitdsl.borders.hypothesis import Ablation, Claim, Hypothesis
 from circuitdsl.borders.measure import Combination, Estimand, RatioOf, SpreadOf
-from circuitdsl.borders.values import Algebra, Readout, Recomputed
+from circuitdsl.borders.readouts import MetricValue, Readout
+from circuitdsl.borders.values import Algebra, Recomputed
 from circuitdsl.borders.watches import SecondAblation, Watch
 from circuitdsl.measures.circuit_watches import donors
 from circuitdsl.measures.worlds import ablation, background, labels
@@ -33,7 +34,7 @@ def second_ablation(
     measured = labels(claim, hypothesis)
     here, there = runs(claim), runs(replace(claim, options={**claim.options, "ablate": other}))
     names = {name: name if logits is here[name] else f"{name} under {other}" for name, logits in there.items()}
-    readouts = {names[name]: Readout("metric", logits, measured, claim.metric) for name, logits in there.items() if names[name] != name}
+    readouts = {names[name]: MetricValue(logits, measured, claim.metric) for name, logits in there.items() if names[name] != name}
 
     def renamed(of: Combination) -> Combination:
         return Combination(tuple((names[name], weight) for name, weight in of.terms))

@@ -1,10 +1,28 @@
 """A readout's number for one row, plainly in numpy. Logits are [T, V] in float64."""
 
+from functools import singledispatch
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
-from circuitdsl.borders.prompts import Arithmetic, Constant, Divergence, Expression, FoldOver, Pick, Prompt, SpanLoss
+from circuitdsl.borders.prompts import Arithmetic, Constant, Divergence, Expression, FoldOver, Pick, SpanLoss
+from circuitdsl.borders.readouts import (
+    AnswerBeats,
+    AttentionMoved,
+    AttentionWeight,
+    InputVector,
+    KLDivergence,
+    LogitsReadout,
+    MetricValue,
+    OutputVector,
+    Readout,
+    SameArgmax,
+    Top1,
+)
+from circuitdsl.borders.units import LOGITS
+from circuitdsl.borders.values import Recomputed, Run, Value
+from circuitdsl.oracle.worlds import Measured, Worlds
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
@@ -55,16 +73,87 @@ def metric(expression: Expression, row: int, logits: np.ndarray, model: np.ndarr
             return kl(model[positions[row]], logits[positions[row]])
 
 
-def beats(prompt: Prompt, at: np.ndarray) -> float:
-    """1 if the answer's logit exceeds every wrong answer's."""
-    return float(all(at[prompt.answer] > at[wrong] for wrong in prompt.wrong))
+# ---------------------------------------------------------------- one function a readout
 
 
-def top1(prompt: Prompt, at: np.ndarray) -> float:
-    """1 if the answer is the argmax."""
-    return float(int(at.argmax()) == prompt.answer)
+@singledispatch
+def number(readout: Readout, at: Measured, worlds: Worlds) -> float | np.ndarray:
+    """A readout's number, or vector [d], for the prompt."""
+    raise TypeError(f"not a readout: {readout!r}")
 
 
-def agrees(reference: np.ndarray, other: np.ndarray) -> float:
-    """1 if the argmax is the same."""
-    return float(int(reference.argmax()) == int(other.argmax()))
+@number.register
+def _(readout: MetricValue, at: Measured, worlds: Worlds) -> float:
+    expression = worlds.hypothesis.metrics[readout.metric].bound[readout.labels]
+    logits = _array(worlds.value(readout.value, at))
+    own = Recomputed(LOGITS, Run(readout.labels), (("in", None),))
+    model = _array(worlds.value(own, at)) if _needs_model(expression) else logits
+    return float(metric(expression, at.row, logits, model))
+
+
+@number.register
+def _(readout: AnswerBeats, at: Measured, worlds: Worlds) -> float:
+    logits = _next_token(readout, readout.value, at, worlds)
+    return float(all(logits[at.prompt.answer] > logits[wrong] for wrong in at.prompt.wrong))
+
+
+@number.register
+def _(readout: Top1, at: Measured, worlds: Worlds) -> float:
+    return float(int(_next_token(readout, readout.value, at, worlds).argmax()) == at.prompt.answer)
+
+
+@number.register
+def _(readout: KLDivergence, at: Measured, worlds: Worlds) -> float:
+    return kl(*(_next_token(readout, value, at, worlds) for value in (readout.reference, readout.value)))
+
+
+@number.register
+def _(readout: SameArgmax, at: Measured, worlds: Worlds) -> float:
+    here, there = (_next_token(readout, value, at, worlds) for value in (readout.value, readout.reference))
+    return float(int(here.argmax()) == int(there.argmax()))
+
+
+@number.register
+def _(readout: AttentionWeight, at: Measured, worlds: Worlds) -> float:
+    queries, keys = (at.prompt.layout.positions(roles) for roles in (readout.query, readout.key))
+    pattern = _array(worlds.pattern(readout.value, at))
+    weights = [sum(pattern[q, k] for k in keys) for q in queries]
+    return float(sum(weights) / len(weights))
+
+
+@number.register
+def _(readout: AttentionMoved, at: Measured, worlds: Worlds) -> float:
+    here, there = (_array(worlds.pattern(value, at)) for value in (readout.value, readout.reference))
+    return float(np.mean([np.abs(here[q] - there[q]).sum() / 2 for q in at.prompt.layout.positions(readout.query)]))
+
+
+@number.register
+def _(readout: OutputVector, at: Measured, worlds: Worlds) -> np.ndarray:
+    written = _array(worlds.value(readout.value, at)[0])
+    return written[list(at.prompt.layout.positions(readout.at))].mean(0)
+
+
+@number.register
+def _(readout: InputVector, at: Measured, worlds: Worlds) -> np.ndarray:
+    stream = _array(worlds.read(readout.value.unit, readout.value.world, None, at)[0])
+    return stream[list(at.prompt.layout.positions(readout.at))].mean(0)
+
+
+def _next_token(readout: LogitsReadout, value: Value, at: Measured, worlds: Worlds) -> np.ndarray:
+    """Logits [V] of a value where the readout's metric looks."""
+    assert readout.metric is not None
+    position = worlds.hypothesis.metrics[readout.metric].positions[readout.labels][at.row]
+    return _array(worlds.value(value, at))[position]
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return tensor.double().cpu().numpy()
+
+
+def _needs_model(expression: Expression) -> bool:
+    match expression:
+        case Arithmetic(_, left, right):
+            return _needs_model(left) or _needs_model(right)
+        case FoldOver(_, body, _):
+            return _needs_model(body)
+    return isinstance(expression, Divergence)

@@ -40,9 +40,8 @@ class Stopped:
 
 
 def bounds(lowered: Lowered) -> dict[str, tuple[float, float]]:
-    """Bounds of the columns that have them whatever the model: those of 0 and 1, and attention."""
-    bounded = ("beats", "top1", "agrees", "attention", "moved")
-    return {name: (0.0, 1.0) for name, readout in lowered.readouts.items() if readout.kind in bounded}
+    """Bounds of the columns that have them whatever the model, as their readouts say."""
+    return {name: readout.bounds for name, readout in lowered.readouts.items() if readout.bounds is not None}
 
 
 def bounded(one: "Asked") -> bool:

@@ -8,14 +8,14 @@ from typing import NamedTuple
 
 from circuitdsl.borders.plan import (
     Attend,
-    Collect,
     Depth,
     Machine,
-    Measure,
     Normalise,
     Part,
     Placement,
     Project,
+    ReadLogits,
+    ReadVector,
     Source,
     Step,
     Sum,
@@ -27,7 +27,7 @@ from circuitdsl.borders.units import ModelShape
 from circuitdsl.borders.values import Draw, Gather, Mean, Run, World
 from circuitdsl.planning.bench import Register
 
-CALLS: dict[type[Step], float] = {Sum: 4, Normalise: 11, Project: 8, Transform: 16, Write: 4, Attend: 22, Measure: 65, Collect: 11}
+CALLS: dict[type[Step], float] = {Sum: 4, Normalise: 11, Project: 8, Transform: 16, Write: 4, Attend: 22, ReadLogits: 65, ReadVector: 11}
 PLACE = {Sum: 1.5, Normalise: 2.2, Write: 9.5, Attend: 12}
 READOUT, LAYER = 1, 120
 """Small tensor operations in a step, for each part or placement of it (of keys: where some are read anew), for each readout, and in a
@@ -162,8 +162,8 @@ def calls(step: Step) -> float:
             return CALLS[Write] + PLACE[Write] * sum(len(change.placements) + len(change.instead) for change in changes)
         case Attend(k=k, v=v, length=length):
             return CALLS[Attend] + PLACE[Attend] * sum(port is not None and len(port.at) < length for port in (k, v))
-        case Measure(readouts=readouts):
-            return CALLS[Measure] + READOUT * len(readouts)
+        case ReadLogits(readouts=readouts):
+            return CALLS[ReadLogits] + READOUT * len(readouts)
     return CALLS[type(step)]
 
 
@@ -198,11 +198,11 @@ def step_work(step: Step, registers: Sequence[Register], shape: ModelShape, colu
                     if change.members != tuple(range(change.members[0], change.members[0] + len(change.members))):
                         work += Work(0, 0, 2 * inner * d)  # weights that do not lie together are copied
             return work
-        case Measure(variants=variants):
+        case ReadLogits(variants=variants):
             looked = product(len(variants) * (2 if step.reference else 1), d, columns)
             return looked + Work(0, 4 * len(variants) * columns)
-        case Collect(kind=kind, positions=at):
-            return product(len(at), h, d) if kind == "head" else Work(0, 2 * len(at) * d)
+        case ReadVector(readout=readout, positions=at):
+            return product(len(at), h, d) if readout.value.unit.kind == "head" else Work(0, 2 * len(at) * d)
 
 
 def captured(shape: ModelShape, length: int, depths: Iterable[int]) -> int:

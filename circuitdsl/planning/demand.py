@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from circuitdsl.borders.values import Base, Readout, Value
+from circuitdsl.borders.readouts import AttentionReadout
+from circuitdsl.borders.values import Base, Value
 from circuitdsl.planning.graph import Graph, Node, State, bits
 from circuitdsl.planning.reach import Spot
 
@@ -42,7 +43,7 @@ def needed(graph: Graph, node: Node, port: str) -> int:
     return queries
 
 
-def attention_node(graph: Graph, readout: Readout, value: Value, positions: Mapping[Spot, int]) -> Node:
+def attention_node(graph: Graph, readout: AttentionReadout, value: Value, positions: Mapping[Spot, int]) -> Node:
     """A head whose attention a readout reads, marked with the query positions. A base world's is that of its own reads."""
     if value.unit.kind != "head":
         raise ValueError(f"attention is read of a head, not of {value.unit}")

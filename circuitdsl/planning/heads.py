@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple, TypeVar
 
 from circuitdsl.borders.plan import Attend, PatternReadout, Project, Source
+from circuitdsl.borders.readouts import AttentionReadout
 from circuitdsl.borders.units import Port, WriteGroup
 from circuitdsl.borders.values import World
 from circuitdsl.planning.bench import Bench, Found, Register, Stream, along_one_axis, index, meet, together
@@ -37,8 +38,16 @@ class Variant(NamedTuple):
         return self.q, self.k, self.v
 
 
-Patterns = dict[Node, list[tuple[str, tuple[int, ...], tuple[int, ...] | None]]]
-"""Readouts of a head's attention: their name, query positions, key positions (None: the whole of it is compared)."""
+class Looked(NamedTuple):
+    """That a readout takes a head's attention, as which of its values, at which query and key positions."""
+
+    readout: AttentionReadout
+    place: int
+    queries: tuple[int, ...]
+    keys: tuple[int, ...]
+
+
+Patterns = dict[Node, list[Looked]]
 
 
 def lay_heads(bench: Bench, group: WriteGroup, frozen: World | None, nodes: Iterable[Node], patterns: Patterns) -> None:
@@ -63,8 +72,9 @@ def lay_heads(bench: Bench, group: WriteGroup, frozen: World | None, nodes: Iter
         for number, (_, members) in enumerate(batch):
             for place, node in enumerate(members):
                 bench.values[node] = Found(out, number)
-                for name, from_, to in patterns.get(node, ()):
-                    weights.append(PatternReadout(name, number, place, tuple(at.index(position) for position in from_), to))
+                for one in patterns.get(node, ()):
+                    asked = tuple(at.index(position) for position in one.queries)
+                    weights.append(PatternReadout(one.readout, one.place, number, place, asked, one.keys))
         q, k, v = (_source(projected, [variant.ports[port] for variant, _ in batch], heads) for port in range(3))
         assert q is not None
         length = bench.graph.seen_by(queries).bit_length()

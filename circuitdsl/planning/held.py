@@ -14,13 +14,13 @@ from circuitdsl.borders.plan import (
     MLP_ROWS_AT_ONCE,
     Attend,
     Change,
-    Collect,
     Index,
-    Measure,
     Normalise,
     Part,
     Placement,
     Project,
+    ReadLogits,
+    ReadVector,
     Source,
     Step,
     Sum,
@@ -32,7 +32,7 @@ from circuitdsl.borders.units import ModelShape
 from circuitdsl.borders.values import World
 from circuitdsl.planning import cost
 from circuitdsl.planning.bench import Register, source
-from circuitdsl.planning.columns import Looked
+from circuitdsl.planning.columns import Columns
 
 
 class Held(NamedTuple):
@@ -63,7 +63,7 @@ class Room:
     prompts: int
 
     def peaks(
-        self, steps: Sequence[Step], frees: Sequence[Sequence[int]], looked: Iterable[Looked], captured: int, running: Held
+        self, steps: Sequence[Step], frees: Sequence[Sequence[int]], looked: Iterable[Columns], captured: int, running: Held
     ) -> tuple[Held, ...]:
         """What no other step exceeds in both numbers. `captured` is there all the time; `running` while the plain runs are made.
 
@@ -72,8 +72,8 @@ class Room:
         looks, told = iter(looked), 0
         live, found = captured, {Held(captured + running.each, running.fixed)}
         for step, freed in zip(steps, frees, strict=True):
-            beside = self.measure(step, next(looks)) if isinstance(step, Measure) else self.beside(step)
-            if not isinstance(step, Measure | Collect):
+            beside = self.measure(step, next(looks)) if isinstance(step, ReadLogits) else self.beside(step)
+            if not isinstance(step, ReadLogits | ReadVector):
                 live += self.registers[step.out].elements
             found.add(Held(live + beside.each, beside.fixed))
             said = 2 * _told(step, self.shape.width)
@@ -87,7 +87,7 @@ class Room:
         return tuple(most)
 
     def beside(self, step: Step) -> Held:
-        """Beside the step's register, of every step but `Measure`."""
+        """Beside the step's register, of every step but `ReadLogits`."""
         match step:
             case Normalise(frozen=frozen, backgrounds=backgrounds, positions=at, variants=m, parts=parts):
                 out, read = m * len(at) * self.shape.width, self.picked(backgrounds, len(at) * self.shape.width)
@@ -110,7 +110,7 @@ class Room:
                     self.weights(change.members, self.wide(change.kind)) for change in changes if change.kind in ("head", "neuron")
                 )
                 return Held(self.write(step), weights)
-            case Collect(positions=at):
+            case ReadVector(positions=at):
                 return Held(4 * len(at) * self.shape.width)
         raise TypeError(f"not a step that has a register: {step!r}")
 
@@ -196,18 +196,18 @@ class Room:
         (new, making_new), (old, making_old) = side(change.placements), side(change.instead)
         return max(making_new, new + making_old, new + old + every * (change.kind in ("head", "neuron")))
 
-    def measure(self, step: Measure, looked: Looked) -> Held:
+    def measure(self, step: ReadLogits, looked: Columns) -> Held:
         """Reads as they are taken, and logits of so many variants at once as the limit allows."""
         m, reference = len(step.variants), step.reference is not None
         reads = 3 * m * max(1, len(step.positions)) * self.shape.width
         copies = looked.places * (2 + 2 * looked.probabilities) + 2 * reference
-        if looked.columns == self.shape.vocabulary:
-            reads += 2 * reference * looked.places * looked.columns
-            alone = self.prompts * looked.columns
+        if looked.count == self.shape.vocabulary:
+            reads += 2 * reference * looked.places * looked.count
+            alone = self.prompts * looked.count
             if alone > LOGITS_AT_ONCE:  # one variant after another
-                return Held(reads + copies * looked.columns)
+                return Held(reads + copies * looked.count)
             return Held(reads, copies * alone * min(m, LOGITS_AT_ONCE // alone))
-        return Held(reads + (copies + 6) * m * looked.columns, looked.columns * self.shape.width)
+        return Held(reads + (copies + 6) * m * looked.count, looked.count * self.shape.width)
 
 
 def plain_run(shape: ModelShape, length: int) -> Held:
@@ -234,9 +234,9 @@ def _count(index: Index, every: int) -> int:
 def _told(step: Step, width: int) -> int:
     """Numbers, and those of vectors, that a step leaves for readouts."""
     match step:
-        case Collect():
+        case ReadVector():
             return width
-        case Measure(readouts=readouts):
+        case ReadLogits(readouts=readouts):
             return len(readouts)
         case Attend(patterns=patterns):
             return len(patterns)

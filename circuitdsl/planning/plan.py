@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 
 from circuitdsl.borders.hypothesis import Hypothesis
-from circuitdsl.borders.plan import Cost, Machine, Measure, Panel, Plan, Request
-from circuitdsl.borders.values import Draw, Gather, Readout, Recomputed
+from circuitdsl.borders.plan import Cost, Machine, Panel, Plan, ReadLogits, Request
+from circuitdsl.borders.readouts import Readout
+from circuitdsl.borders.values import Draw, Gather, Recomputed
 from circuitdsl.planning import cost
 from circuitdsl.planning.bench import Bench, source
-from circuitdsl.planning.columns import looked
+from circuitdsl.planning.columns import columns
 from circuitdsl.planning.draws import Tape, donors
 from circuitdsl.planning.held import Room, plain_run
 from circuitdsl.planning.panels import Rows, check_rows, group_rows, space
@@ -120,10 +121,9 @@ class _Tally:
         steps, freed = tuple(bench.steps), frees(bench.steps)
         worlds = depths(steps, self.shape.layers)
         work = cost.Work(0, 0)
-        measured = [step for step in steps if isinstance(step, Measure)]
-        looks = [looked(step, rows.rows, self.hypothesis.metrics, self.shape.vocabulary) for step in measured]
-        columns = iter([look.columns for look in looks])
-        each = [cost.step_work(step, bench.registers, self.shape, next(columns) if isinstance(step, Measure) else 0) for step in steps]
+        taken = [columns(step, rows.rows, self.hypothesis) for step in steps if isinstance(step, ReadLogits)]
+        counts = iter([one.count for one in taken])
+        each = [cost.step_work(step, bench.registers, self.shape, next(counts) if isinstance(step, ReadLogits) else 0) for step in steps]
         for one in each:
             work += one
         n = len(rows.rows)
@@ -136,7 +136,7 @@ class _Tally:
         self.computed = max(self.computed, len(alive))
         captured = cost.captured(self.shape, rows.length, (depth for depth, _ in runs))
         room = Room(self.shape, bench.registers, Counter(map(source, worlds)), n)
-        peaks = room.peaks(steps, freed, looks, captured, plain_run(self.shape, rows.length))
+        peaks = room.peaks(steps, freed, taken, captured, plain_run(self.shape, rows.length))
         largest = max((register.elements for register in bench.registers), default=0)
         panel = Panel(labels, rows.rows, rows.length, worlds, steps, freed, peaks, captured, len(runs), largest)
         size = panel.prompts(self.memory, BYTES)
@@ -149,7 +149,7 @@ class _Tally:
             self.seconds += running + sum(
                 one.seconds(self.machine, n, chunks, cost.calls(step), BYTES, of) for step, one, of in zip(steps, each, made, strict=True)
             )
-        self.savings.panel(reached, rows, bench, [look.columns for look in looks], worlds, runs)
+        self.savings.panel(reached, rows, bench, [one.count for one in taken], worlds, runs)
         return panel
 
     def cost(self) -> Cost:

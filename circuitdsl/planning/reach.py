@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from circuitdsl.borders.prompts import Divergence, Metric, leaves
+from circuitdsl.borders.prompts import Metric
+from circuitdsl.borders.readouts import LogitsReadout, Readout
 from circuitdsl.borders.units import LOGITS, Role, WriteGroup
-from circuitdsl.borders.values import Base, Draw, Mix, Readout, Recomputed, Run, Value, World
+from circuitdsl.borders.values import Base, Draw, Mix, Recomputed, Run, Value, World
 
 Spot = tuple[Role, Draw | None]
 """A role where the measured row has it (None), or where a draw's row has it."""
@@ -35,11 +36,8 @@ def reach(readouts: Iterable[Readout], references: Iterable[Value] = ()) -> Reac
     found = Reached()
     stack: list[Value | tuple[World, Mix]] = list(references)
     for readout in readouts:
-        stack.append(readout.value)
-        if readout.reference is not None:
-            stack.append(readout.reference)
-        for roles in (readout.query, readout.key):
-            found.spots.update(((role, None), None) for role in roles or ())
+        stack += readout.values
+        found.spots.update(((role, None), None) for role in readout.roles)
     seen: set[int | tuple[World, int]] = set()
     while stack:
         item = stack.pop()
@@ -67,13 +65,15 @@ def reach(readouts: Iterable[Readout], references: Iterable[Value] = ()) -> Reac
 
 
 def reference(readout: Readout, metrics: Mapping[str, Metric], models: dict[str, Recomputed]) -> Value | None:
-    """What a readout is compared with: its own reference, or the model on the measured rows for a metric with a divergence.
+    """What a readout of logits is compared with: its own second value, or the model on the measured rows. None where it is not.
 
     `models` keeps one such value a distribution.
     """
-    if readout.reference is not None or readout.kind != "metric" or readout.metric is None:
-        return readout.reference
-    if not any(isinstance(leaf, Divergence) for leaf in leaves(metrics[readout.metric].bound[readout.labels])):
+    if not isinstance(readout, LogitsReadout):
+        return None
+    if len(readout.values) > 1:
+        return readout.values[1]
+    if not readout.compared(metrics):
         return None
     if readout.labels not in models:
         models[readout.labels] = Recomputed(LOGITS, Run(readout.labels), (("in", None),))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
-from circuitdsl.borders.plan import Attend, Measure, Normalise, Part, Project, Saving, Step, Sum, Transform, Write
+from circuitdsl.borders.plan import Attend, Normalise, Part, Project, ReadLogits, Saving, Step, Sum, Transform, Write
 from circuitdsl.borders.units import ModelShape
 from circuitdsl.borders.values import Gather, Mean, Run, World
 from circuitdsl.planning import cost
@@ -46,7 +46,7 @@ class Savings:
         self._panels = 0
 
     def panel(self, reached: Reached, rows: Rows, bench: Bench, columns: Sequence[int], worlds: Iterable[World], depths: Depths) -> None:
-        """`columns`: of each `Measure` of the bench, in order."""
+        """`columns`: of each `ReadLogits` of the bench, in order."""
         n = len(rows.rows)
         self._lengths[rows.length] += n
         self._panels += 1
@@ -214,7 +214,7 @@ def products(steps: Iterable[Step], registers: Sequence[Register], shape: ModelS
 def columns_of(steps: Iterable[Step], columns: Sequence[int], shape: ModelShape) -> list[Count]:
     """Columns of the unembedding for every read that is measured."""
     before = after = 0
-    for step, looked in zip((step for step in steps if isinstance(step, Measure)), columns, strict=True):
+    for step, looked in zip((step for step in steps if isinstance(step, ReadLogits)), columns, strict=True):
         reads = len(step.variants) + (step.reference is not None)
         before += reads * shape.vocabulary
         after += reads * looked

@@ -3,15 +3,17 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from circuitdsl.borders.plan import Attend, Collect, Depth, Measure, Normalise, Project, Request, Step, Sum, Transform, Worlds, Write
-from circuitdsl.borders.prompts import Constant, Metric, SpanLoss, leaves
+import numpy as np
+
+from circuitdsl.borders.plan import Attend, Depth, Normalise, Project, ReadLogits, ReadVector, Request, Step, Sum, Transform, Worlds, Write
+from circuitdsl.borders.prompts import Metric
+from circuitdsl.borders.readouts import AttentionReadout, LogitsReadout, VectorReadout
 from circuitdsl.borders.units import LOGITS, ModelShape, WriteGroup
-from circuitdsl.borders.values import Base, Readout, Recomputed, Run, Value, World
+from circuitdsl.borders.values import Base, Recomputed, Run, Value, World
 from circuitdsl.planning.bench import Bench, Found, Register, Stream, along_one_axis, source
-from circuitdsl.planning.columns import whole_vocabulary
 from circuitdsl.planning.demand import attention_node, demand, needed
 from circuitdsl.planning.graph import Graph, Node, State, bits, build
-from circuitdsl.planning.heads import Patterns, lay_heads
+from circuitdsl.planning.heads import Looked, Patterns, lay_heads
 from circuitdsl.planning.numbers import places
 from circuitdsl.planning.panels import Rows
 from circuitdsl.planning.reach import Reached
@@ -25,46 +27,25 @@ class Asked(NamedTuple):
     reference: Value | None
 
 
-def read_positions(readout: Readout, metrics: Mapping[str, Metric], rows: Sequence[int], length: int) -> int:
-    """Bits of the positions at which a readout of logits looks, on any of the rows."""
-    metric, chosen = metrics.get(readout.metric or ""), list(rows)
-    found: set[int] = set()
-    if readout.kind == "metric":
-        assert metric is not None
-        for leaf in leaves(metric.bound[readout.labels]):
-            if isinstance(leaf, SpanLoss):
-                found.update(leaf.positions[chosen][leaf.mask[chosen]].tolist())
-            elif not isinstance(leaf, Constant):
-                found.update(leaf.positions[chosen].tolist())
-    else:
-        where = metric.looks_at(readout.labels) if metric else None
-        found.update([length - 1] if where is None else where[chosen].tolist())
-    return sum(1 << position for position in found)
-
-
 def schedule(asked: Sequence[Asked], reached: Reached, rows: Rows, shape: ModelShape, metrics: Mapping[str, Metric]) -> Bench:
     """Steps for the requests on these rows."""
     graph = build(reached, rows.length, rows.positions, shape.causal)
     wanted: dict[Node, int] = {}
     patterns: Patterns = {}
+    chosen = np.array(rows.rows)
     for request, reference in asked:
         readout = request.readout
-        if readout.vector:
-            continue
-        if readout.kind in ("attention", "moved"):
-            at = bits(readout.query, rows.positions) if readout.query is not None else graph.everywhere
-            keys = bits(readout.key, rows.positions) if readout.key is not None else graph.everywhere
-            for head in (readout.value, reference):
-                if head is None:
-                    continue
+        if isinstance(readout, AttentionReadout):
+            queries, keys = (bits(r, rows.positions) if r is not None else graph.everywhere for r in (readout.query, readout.keys))
+            for place, head in enumerate(readout.values):
                 node = attention_node(graph, readout, head, rows.positions)
-                patterns.setdefault(node, []).append((readout.digest, places(at), None if readout.kind == "moved" else places(keys)))
-            continue
-        at = read_positions(readout, metrics, rows.rows, rows.length)
-        for value in (readout.value, reference):
-            if value is not None:
-                node = _logits(graph, value)
-                wanted[node] = wanted.get(node, 0) | at
+                patterns.setdefault(node, []).append(Looked(readout, place, places(queries), places(keys)))
+        elif isinstance(readout, LogitsReadout):
+            at = sum(1 << position for position in readout.positions(metrics, chosen, rows.length - 1))
+            for value in (readout.value, reference):
+                if value is not None:
+                    node = _logits(graph, value)
+                    wanted[node] = wanted.get(node, 0) | at
     demand(graph, wanted)
     bench = Bench(shape, graph)
     uses = _uses(graph)
@@ -73,17 +54,18 @@ def schedule(asked: Sequence[Asked], reached: Reached, rows: Rows, shape: ModelS
         states = graph.states.get(group, ())
         lay_changes(bench, group, states)
         lay_sums(bench, states, uses)
-    _lay_measures(bench, asked, rows, metrics)
-    bench.steps += [_collect(request.readout, graph, rows) for request, _ in asked if request.readout.vector]
+    _lay_logits(bench, asked, metrics)
+    vectors = (request.readout for request, _ in asked)
+    bench.steps += [_read_vector(readout, graph, rows) for readout in vectors if isinstance(readout, VectorReadout)]
     return bench
 
 
-def _collect(readout: Readout, graph: Graph, rows: Rows) -> Collect:
+def _read_vector(readout: VectorReadout, graph: Graph, rows: Rows) -> ReadVector:
     value = readout.value
     if not isinstance(value, Base) or not isinstance(value.world, Run):
         raise ValueError("vectors are taken from plain runs of the model")
-    unit, at = value.unit, graph.everywhere if readout.query is None else bits(readout.query, rows.positions)
-    return Collect(readout.digest, value.world, unit.group, unit.kind, unit.index if readout.kind == "written" else None, places(at))
+    at = graph.everywhere if readout.at is None else bits(readout.at, rows.positions)
+    return ReadVector(readout, value.world, places(at))
 
 
 def _logits(graph: Graph, value: Value) -> Node:
@@ -151,24 +133,24 @@ def _lay_neurons(bench: Bench, group: WriteGroup, frozen: World | None, nodes: l
             bench.values.update((node, Found(out, number)) for node in readers[one])
 
 
-def _lay_measures(bench: Bench, asked: Sequence[Asked], rows: Rows, metrics: Mapping[str, Metric]) -> None:
-    looks: list[tuple[Readout, Found, Found | None]] = []
+def _lay_logits(bench: Bench, asked: Sequence[Asked], metrics: Mapping[str, Metric]) -> None:
+    looks: list[tuple[LogitsReadout, Found, Found | None]] = []
     for request, reference in asked:
         readout = request.readout
-        if readout.kind not in ("attention", "moved") and not readout.vector:
+        if isinstance(readout, LogitsReadout):
             against = bench.values[_logits(bench.graph, reference)] if reference is not None else None
             looks.append((readout, bench.values[_logits(bench.graph, readout.value)], against))
 
-    def kind_of(look: tuple[Readout, Found, Found | None]) -> tuple:
+    def kind_of(look: tuple[LogitsReadout, Found, Found | None]) -> tuple[object, Register, Found | None]:
         readout, found, against = look
-        return readout.kind, readout.labels, readout.metric, found.register, against
+        return readout.question, found.register, against
 
-    for (kind, labels, metric, register, against), batch in along_one_axis(looks, kind_of):
-        names, variants = (tuple(column) for column in zip(*((readout.digest, found.variant) for readout, found, _ in batch), strict=True))
+    for (_, register, against), batch in along_one_axis(looks, kind_of):
+        readouts, variants = tuple(readout for readout, _, _ in batch), tuple(found.variant for _, found, _ in batch)
         other = (against.register.number, against.variant) if against else None
         at = against.register.at if against else ()
-        every = whole_vocabulary(kind, metrics[metric] if metric else None, labels)
-        bench.steps.append(Measure(names, kind, labels, metric, register.number, variants, register.at, every, other, at))
+        whole = readouts[0].whole(metrics)
+        bench.steps.append(ReadLogits(readouts, register.number, variants, register.at, whole, other, at))
 
 
 def inputs(step: Step) -> tuple[int, ...]:
@@ -182,9 +164,9 @@ def inputs(step: Step) -> tuple[int, ...]:
             return tuple(source.register for source in (step.q, step.k, step.v) if source is not None)
         case Write():
             return tuple(p.register for c in step.changes for p in (*c.placements, *c.instead) if p.register is not None)
-        case Measure():
+        case ReadLogits():
             return (step.read,) if step.reference is None else (step.read, step.reference[0])
-        case Collect():
+        case ReadVector():
             return ()
 
 
@@ -204,9 +186,10 @@ def depths(steps: Sequence[Step], layers: int) -> dict[World, Depth]:
                 need((step.frozen,) if step.frozen is not None else (), depth, step.positions)
             case Attend():
                 need(step.backgrounds, step.layer + 1)  # its keys and values
-            case Collect(world=world, group=group, member=member):
-                own = group.layer + (member is not None or group.kind == "mlp")
-                need((world,), layers if group.kind == "logits" else 0 if group.kind == "embed" else own, step.positions)
+            case ReadVector(readout=readout):
+                group = readout.value.unit.group
+                own = group.layer + (readout.output or group.kind == "mlp")
+                need((step.world,), layers if group.kind == "logits" else 0 if group.kind == "embed" else own, step.positions)
             case Write(group=group):
                 depth = 0 if group.kind == "embed" else group.layer + 1
                 need(step.backgrounds, depth, step.positions)
@@ -220,7 +203,7 @@ def frees(steps: Sequence[Step]) -> tuple[tuple[int, ...], ...]:
     """For each step, the registers that it reads or writes and no later step reads."""
     last: dict[int, int] = {}
     for number, step in enumerate(steps):
-        for register in (*inputs(step), *([] if isinstance(step, Measure | Collect) else [step.out])):
+        for register in (*inputs(step), *([] if isinstance(step, ReadLogits | ReadVector) else [step.out])):
             last[register] = number
     found: list[list[int]] = [[] for _ in steps]
     for register, number in last.items():

@@ -9,9 +9,10 @@ import pytest
 
 from circuitdsl.borders.hypothesis import Hypothesis, Link, ModelName, Path, Place, Settings, Step
 from circuitdsl.borders.prompts import Distribution, Metric, Pick, Prompt
+from circuitdsl.borders.readouts import MetricValue
 from circuitdsl.borders.source import Source
 from circuitdsl.borders.units import EMBED, LOGITS, Layout, Role, Unit
-from circuitdsl.borders.values import Algebra, Override, Readout, Run
+from circuitdsl.borders.values import Algebra, Override, Run
 from circuitdsl.measures.circuit_runs import EMBEDDING, OUTPUT, circuit_logits
 from circuitdsl.measures.effects import path_logits
 from circuitdsl.measures.patched_runs import knocked_out
@@ -44,7 +45,7 @@ def hypothesis(shape) -> Hypothesis:
 def numbers(adapter, file, *values):
     from circuitdsl.models.exact import exact
 
-    requests = [SimpleNamespace(readout=Readout("metric", value, "clean", "m"), rows=tuple(range(ROWS))) for value in values]
+    requests = [SimpleNamespace(readout=MetricValue(value, "clean", "m"), rows=tuple(range(ROWS))) for value in values]
     with exact():
         found = evaluate(requests, file, adapter, {})
     return [found[request.readout.digest] for request in requests]

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from circuitdsl.borders.plan import Request
+from circuitdsl.borders.readouts import MetricValue
 from circuitdsl.borders.source import CircError
-from circuitdsl.borders.values import Algebra, Gather, Readout
+from circuitdsl.borders.values import Algebra, Gather
 from circuitdsl.planning import plan
 from circuitdsl.planning.draws import donors, uniform
 
@@ -69,13 +70,13 @@ def test_known_numbers():
 
 def test_a_layout_without_a_donor_is_an_error(space):
     space = space(1)
-    requests = [Request(Readout("metric", Algebra().logits(Gather("clean", "donor")), "clean", "ld"), (0, 1))]
+    requests = [Request(MetricValue(Algebra().logits(Gather("clean", "donor")), "clean", "ld"), (0, 1))]
     with pytest.raises(CircError, match=r"C501.*no other prompt in the layout of row 0"):
         plan(requests, space)
 
 
 def test_a_name_that_stands_for_two_draws_is_refused(space):
     algebra = Algebra()
-    requests = [Request(Readout("metric", algebra.logits(Gather(name, "donor")), "clean", "ld"), (0, 1)) for name in ("clean", "pool")]
+    requests = [Request(MetricValue(algebra.logits(Gather(name, "donor")), "clean", "ld"), (0, 1)) for name in ("clean", "pool")]
     with pytest.raises(ValueError, match="stands for two things"):
         plan(requests, space())

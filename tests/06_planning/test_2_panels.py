@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from circuitdsl.borders.plan import Request
+from circuitdsl.borders.readouts import MetricValue
 from circuitdsl.borders.source import CircError
 from circuitdsl.borders.units import LOGITS, Role, Unit
-from circuitdsl.borders.values import Algebra, Mean, Override, Readout, Run
+from circuitdsl.borders.values import Algebra, Mean, Override, Run
 from circuitdsl.planning import plan
 
 HEAD = Unit("head", 1, 0)
@@ -16,7 +17,7 @@ HEAD = Unit("head", 1, 0)
 def readout(algebra, roles=None, background=None, labels="clean"):
     background = background or Run("abc")
     mix = algebra.mix([Override(HEAD, roles, algebra.base(Run("clean"), HEAD))])
-    return Readout("metric", algebra.logits(background, mix), labels, "ld")
+    return MetricValue(algebra.logits(background, mix), labels, "ld")
 
 
 def test_templates_with_the_same_positions_run_together(space):
@@ -29,7 +30,7 @@ def test_rows_are_computed_for_the_requests_that_ask_for_them_only(space):
     algebra = Algebra()
     first, second = readout(algebra), replace(readout(algebra), value=algebra.logits(Run("clean")))
     planned = plan([Request(first, (0, 1)), Request(second, (1, 3))], space())
-    measured = {panel.rows: {name for step in panel.steps for name in getattr(step, "readouts", ())} for panel in planned.panels}
+    measured = {panel.rows: {one.digest for step in panel.steps for one in getattr(step, "readouts", ())} for panel in planned.panels}
     assert measured == {(0,): {first.digest}, (1,): {first.digest, second.digest}, (3,): {second.digest}}
 
 
@@ -62,5 +63,5 @@ def test_a_value_that_is_no_logits_has_no_metric(space):
     algebra = Algebra()
     value = algebra.recomputed(HEAD, Run("abc"), {})
     with pytest.raises(ValueError, match="needs logits"):
-        plan([Request(Readout("metric", value, "clean", "ld"), (0,))], space())
+        plan([Request(MetricValue(value, "clean", "ld"), (0,))], space())
     assert value.unit != LOGITS

@@ -3,8 +3,9 @@
 import pytest
 
 from circuitdsl.borders.plan import Attend, Normalise, Project, Request, Transform, Write
+from circuitdsl.borders.readouts import MetricValue
 from circuitdsl.borders.units import EMBED, Role, Unit
-from circuitdsl.borders.values import Algebra, Mean, Override, Readout, Run
+from circuitdsl.borders.values import Algebra, Mean, Override, Run
 from circuitdsl.planning import plan
 
 CLEAN, ABC = Run("clean"), Run("abc")
@@ -17,7 +18,7 @@ def steps(space):
     """`steps(kind, *logits)`: the steps of that kind, for rows of six tokens with A at 1 and END at 5."""
 
     def make(kind, *values):
-        requests = [Request(Readout("metric", value, "clean", "ld"), (0, 3)) for value in values]
+        requests = [Request(MetricValue(value, "clean", "ld"), (0, 3)) for value in values]
         [panel] = plan(requests, space()).panels
         return [step for step in panel.steps if isinstance(step, kind)]
 
@@ -119,7 +120,7 @@ def test_registers_are_there_when_read_and_freed_once(space):
         value = algebra.recomputed(Unit("head", 1, head), ABC, {"q": mix, "v": mix})
         mlp = algebra.recomputed(MLP, ABC, {"in": algebra.mix([Override(value.unit, A, value)], mix)})
         logits.append(algebra.logits(ABC, algebra.mix([Override(value.unit, None, value), Override(MLP, None, mlp)])))
-    requests = [Request(Readout("metric", value, "clean", "ld"), tuple(range(12))) for value in logits]
+    requests = [Request(MetricValue(value, "clean", "ld"), tuple(range(12))) for value in logits]
     from circuitdsl.planning.schedule import inputs
 
     for panel in plan(requests, space()).panels:

@@ -6,8 +6,9 @@ from typing import get_args
 import pytest
 
 from circuitdsl.borders.plan import PROMPTS_AT_ONCE, REGISTER_AT_ONCE, Depth, Request, Step
+from circuitdsl.borders.readouts import MetricValue
 from circuitdsl.borders.units import EMBED
-from circuitdsl.borders.values import Algebra, Override, Readout, Run
+from circuitdsl.borders.values import Algebra, Override, Run
 from circuitdsl.planning import cost, plan
 
 CLEAN, ABC = Run("clean"), Run("abc")
@@ -34,7 +35,7 @@ def test_a_plain_pass(shape):
 
 def test_the_whole_circuit_costs_about_a_pass_and_its_base_runs(space, shape):
     value = whole_model(Algebra(), shape)
-    found = plan([Request(Readout("metric", value, "clean", "ld"), tuple(range(12)))], space()).cost
+    found = plan([Request(MetricValue(value, "clean", "ld"), tuple(range(12)))], space()).cost
     vocabulary = shape.width * shape.vocabulary / (shape.layers * 12 * shape.width**2 + shape.width * shape.vocabulary)
     last = 1 / 6 + 5 / 6 / 6.5  # of the last layer: keys and values, and the rest at one position of six or seven
     assert found.base_passes == pytest.approx((1 - vocabulary) * (shape.layers - 1 + last) / shape.layers, rel=0.03)  # one run
@@ -43,7 +44,7 @@ def test_the_whole_circuit_costs_about_a_pass_and_its_base_runs(space, shape):
 
 
 def test_chunks_are_planned_within_the_memory(space, shape):
-    request = Request(Readout("metric", whole_model(Algebra(), shape), "clean", "ld"), tuple(range(12)))
+    request = Request(MetricValue(whole_model(Algebra(), shape), "clean", "ld"), tuple(range(12)))
     [*panels] = plan([request], space()).panels
     one, three = (4 * max(panel.held(prompts) for panel in panels) for prompts in (1, 3))
     assert 4 * 6 * shape.layers * 2 * shape.width < one < three < 3 * one + 1
@@ -59,9 +60,9 @@ def layers(planned):
 def test_base_runs_stop_at_the_last_layer_that_is_read(space, shape):
     """The clean run gives the embedding alone; the model's logits take all of it."""
     algebra = Algebra()
-    first = plan([Request(Readout("metric", whole_model(algebra, shape), "clean", "ld"), (0,))], space())
+    first = plan([Request(MetricValue(whole_model(algebra, shape), "clean", "ld"), (0,))], space())
     assert layers(first) == {CLEAN: 0, ABC: shape.layers}
-    both = plan([first.requests[0], Request(Readout("metric", algebra.logits(CLEAN), "clean", "ld"), (0,))], space())
+    both = plan([first.requests[0], Request(MetricValue(algebra.logits(CLEAN), "clean", "ld"), (0,))], space())
     assert layers(both) == {CLEAN: shape.layers, ABC: shape.layers}
     assert both.cost.base_passes == pytest.approx(2 * first.cost.base_passes)
 
@@ -69,7 +70,7 @@ def test_base_runs_stop_at_the_last_layer_that_is_read(space, shape):
 def test_chunks_keep_registers_to_what_a_processor_is_fast_with(space, shape):
     """Whatever memory there is; a device of its own takes all that fits. The largest register is the logits' reads, or a stream."""
     value = whole_model(Algebra(), shape)
-    [panel, _] = plan([Request(Readout("metric", value, "clean", "ld"), tuple(range(12)))], space()).panels
+    [panel, _] = plan([Request(MetricValue(value, "clean", "ld"), tuple(range(12)))], space()).panels
     assert panel.largest == 6 * max(shape.width, shape.heads * shape.head_width)
     assert panel.prompts(1 << 40, 4) == len(panel.rows) == 8
     wide = replace(panel, rows=tuple(range(64)), largest=REGISTER_AT_ONCE // 4 // 12)

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from circuitdsl.borders.plan import Attend, Project, Request, Transform
+from circuitdsl.borders.readouts import MetricValue
 from circuitdsl.borders.units import EMBED, Role, Unit
-from circuitdsl.borders.values import Algebra, Mean, Override, Readout, Run
+from circuitdsl.borders.values import Algebra, Mean, Override, Run
 from circuitdsl.planning import plan
 from circuitdsl.planning.numbers import Numbers
 
@@ -33,7 +34,7 @@ def steps_of(planned, kind):
 
 
 def planned(space, *values):
-    return plan([Request(Readout("metric", value, "clean", "ld"), (0, 3)) for value in values], space)
+    return plan([Request(MetricValue(value, "clean", "ld"), (0, 3)) for value in values], space)
 
 
 def late(algebra, mix, background=ABC):

@@ -3,8 +3,9 @@
 import pytest
 
 from circuitdsl.borders.plan import Request
+from circuitdsl.borders.readouts import MetricValue
 from circuitdsl.borders.units import EMBED, Role, Unit
-from circuitdsl.borders.values import Algebra, Draw, Gather, Mean, Override, Readout, Run
+from circuitdsl.borders.values import Algebra, Draw, Gather, Mean, Override, Run
 from circuitdsl.planning import cost, plan
 
 CLEAN, ABC = Run("clean"), Run("abc")
@@ -38,7 +39,7 @@ def steps(space):
 
 
 def savings(space, *values, rows=(0, 3)):
-    return plan([Request(Readout("metric", value, "clean", "ld"), rows) for value in values], space()).savings
+    return plan([Request(MetricValue(value, "clean", "ld"), rows) for value in values], space()).savings
 
 
 def embed(algebra, roles=None):

@@ -3,8 +3,9 @@
 import pytest
 
 from circuitdsl.borders.plan import Attend, Normalise, Request, Transform, Write
+from circuitdsl.borders.readouts import MetricValue
 from circuitdsl.borders.units import EMBED, Unit
-from circuitdsl.borders.values import Algebra, Draw, Gather, Mean, Override, Readout, Run
+from circuitdsl.borders.values import Algebra, Draw, Gather, Mean, Override, Run
 from circuitdsl.planning import plan
 from circuitdsl.planning.bench import source, together
 
@@ -24,7 +25,7 @@ def steps(space):
             head = algebra.recomputed(HEAD, world, {"q": mix})
             mlp = algebra.recomputed(MLP, world, {"in": algebra.mix([Override(HEAD, None, head)])})
             logits = algebra.logits(ABC, algebra.mix([Override(MLP, None, mlp)]))
-            requests.append(Request(Readout("metric", logits, "clean", "ld"), (0, 3)))
+            requests.append(Request(MetricValue(logits, "clean", "ld"), (0, 3)))
         [panel] = plan(requests, space()).panels
         return panel.steps
 

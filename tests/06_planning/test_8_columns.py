@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from circuitdsl.borders.plan import Measure, Request
+from circuitdsl.borders.plan import ReadLogits, Request
 from circuitdsl.borders.prompts import Divergence, Metric, Pick
-from circuitdsl.borders.values import Algebra, Readout, Run
+from circuitdsl.borders.readouts import AnswerBeats, KLDivergence, MetricValue, SameArgmax, Top1
+from circuitdsl.borders.values import Algebra, Run
 from circuitdsl.planning import plan
-from circuitdsl.planning.columns import whole_vocabulary
 
 ENDS = np.full(12, 5)
+LOGITS = Algebra().logits(Run("clean"))
 
 
 def metric(expression) -> Metric:
@@ -17,28 +18,28 @@ def metric(expression) -> Metric:
 
 
 @pytest.mark.parametrize(
-    ("kind", "expression", "whole"),
+    ("readout", "expression", "whole"),
     [
-        ("metric", Pick("logit", ENDS, ENDS), False),
-        ("metric", Pick("logprob", ENDS, ENDS), True),
-        ("metric", Pick("prob", ENDS, ENDS), True),
-        ("metric", Divergence(ENDS), True),
-        ("beats", Pick("logprob", ENDS, ENDS), False),
-        ("top1", Pick("logit", ENDS, ENDS), True),
-        ("agrees", Pick("logit", ENDS, ENDS), True),
-        ("kl", Pick("logit", ENDS, ENDS), True),
+        (MetricValue(LOGITS, "clean", "m"), Pick("logit", ENDS, ENDS), False),
+        (MetricValue(LOGITS, "clean", "m"), Pick("logprob", ENDS, ENDS), True),
+        (MetricValue(LOGITS, "clean", "m"), Pick("prob", ENDS, ENDS), True),
+        (MetricValue(LOGITS, "clean", "m"), Divergence(ENDS), True),
+        (AnswerBeats(LOGITS, "clean", "m"), Pick("logprob", ENDS, ENDS), False),
+        (Top1(LOGITS, "clean", "m"), Pick("logit", ENDS, ENDS), True),
+        (SameArgmax(LOGITS, "clean", "m", LOGITS), Pick("logit", ENDS, ENDS), True),
+        (KLDivergence(LOGITS, "clean", "m", LOGITS), Pick("logit", ENDS, ENDS), True),
     ],
 )
-def test_what_needs_every_token(kind, expression, whole):
-    assert whole_vocabulary(kind, metric(expression), "clean") is whole
+def test_what_needs_every_token(readout, expression, whole):
+    assert readout.whole({"m": metric(expression)}) is whole
 
 
 def test_steps_say_it_and_savings_count_it(space, shape):
-    """Of `beats` an answer and a wrong one of each row; of `top1` all."""
+    """Of `beats` the answer and the wrong one, which are the same on both rows; of `top1` all."""
     value = Algebra().logits(Run("clean"))
-    for kind, whole, columns in (("beats", False, 2 * 2), ("top1", True, shape.vocabulary)):
-        planned = plan([Request(Readout(kind, value, "clean", "ld"), (0, 3))], space())
-        [measure] = [step for panel in planned.panels for step in panel.steps if isinstance(step, Measure)]
-        assert measure.whole is whole
+    for readout, whole, columns in ((AnswerBeats, False, 2), (Top1, True, shape.vocabulary)):
+        planned = plan([Request(readout(value, "clean", "ld"), (0, 3))], space())
+        [step] = [step for panel in planned.panels for step in panel.steps if isinstance(step, ReadLogits)]
+        assert step.whole is whole
         [saved] = [one for one in planned.savings if one.name == "named tokens only"]
         assert (saved.before, saved.after) == (2 * shape.vocabulary, 2 * columns)

@@ -9,9 +9,9 @@ import torch
 from circuitdsl.borders.hypothesis import Hypothesis, ModelName, Settings
 from circuitdsl.borders.plan import Request
 from circuitdsl.borders.prompts import Arithmetic, Distribution, Metric, Pick, Prompt
+from circuitdsl.borders.readouts import MetricValue
 from circuitdsl.borders.source import Source
 from circuitdsl.borders.units import Layout
-from circuitdsl.borders.values import Readout
 from circuitdsl.engine.executor import execute
 from circuitdsl.models.exact import exact
 from circuitdsl.planning import plan
@@ -56,7 +56,7 @@ def measure() -> Callable[..., list[np.ndarray]]:
     """`measure(adapter, space, *values, **plan_options)`: `ld` of each of the logits on every row."""
 
     def run(adapter, space, *values, **options) -> list[np.ndarray]:
-        readouts = [Readout("metric", value, "clean", "ld") for value in values]
+        readouts = [MetricValue(value, "clean", "ld") for value in values]
         with exact():
             found = execute(plan([Request(readout, ROWS) for readout in readouts], space, **options), adapter, space)
         return [found[readout.digest] for readout in readouts]

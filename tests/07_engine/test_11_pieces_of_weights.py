@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from circuitdsl.borders.plan import Measure, Request
-from circuitdsl.borders.values import Algebra, Readout, Run
+from circuitdsl.borders.plan import ReadLogits, Request
+from circuitdsl.borders.readouts import AnswerBeats, MetricValue
+from circuitdsl.borders.values import Algebra, Run
 from circuitdsl.engine.executor import execute
 from circuitdsl.planning import plan
 
@@ -32,12 +33,12 @@ def test_named_tokens_give_the_numbers_of_the_whole_vocabulary(tiny, space, monk
     original = adapter.logits
     monkeypatch.setattr(adapter, "logits", lambda reads, columns=None: taken.append(columns) or original(reads, columns))
     value = Algebra().logits(Run("clean"))
-    planned = plan([Request(Readout(kind, value, "clean", "ld"), ROWS) for kind in ("metric", "beats")], found)
+    planned = plan([Request(readout(value, "clean", "ld"), ROWS) for readout in (MetricValue, AnswerBeats)], found)
     named = execute(planned, adapter, found)
     assert len(taken) and all(columns is not None and len(columns) < adapter.shape.vocabulary for columns in taken)
     taken.clear()
     panels = tuple(
-        replace(panel, steps=tuple(replace(step, whole=True) if isinstance(step, Measure) else step for step in panel.steps))
+        replace(panel, steps=tuple(replace(step, whole=True) if isinstance(step, ReadLogits) else step for step in panel.steps))
         for panel in planned.panels
     )
     whole = execute(replace(planned, panels=panels), adapter, found)

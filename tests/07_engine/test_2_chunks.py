@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from circuitdsl.borders.plan import Request
+from circuitdsl.borders.readouts import MetricValue
 from circuitdsl.borders.source import CircError
 from circuitdsl.borders.units import EMBED, Role, Unit
-from circuitdsl.borders.values import Algebra, Gather, Mean, Override, Readout, Run
+from circuitdsl.borders.values import Algebra, Gather, Mean, Override, Run
 from circuitdsl.engine.captures import Captures
 from circuitdsl.engine.executor import execute
 from circuitdsl.models.exact import exact
@@ -86,7 +87,7 @@ def test_captures_are_kept_and_used(tiny, space):
     adapter = tiny("gpt2")
     counting = Small(adapter, 100)
     space, value = space(adapter.shape), some_logits(Algebra(), Run("abc"))
-    readout, captures = Readout("metric", value, "clean", "ld"), Captures()
+    readout, captures = MetricValue(value, "clean", "ld"), Captures()
     planned = plan([Request(readout, ROWS)], space)
     with exact():
         first = execute(planned, counting, space, captures=captures)
@@ -99,7 +100,7 @@ def test_captures_are_kept_and_used(tiny, space):
 def test_rows_are_answered_in_the_order_of_the_request(tiny, space):
     adapter = tiny("gpt2")
     space = space(adapter.shape)
-    first, second = (Readout("metric", Algebra().logits(Run(name)), "clean", "ld") for name in ("clean", "abc"))
+    first, second = (MetricValue(Algebra().logits(Run(name)), "clean", "ld") for name in ("clean", "abc"))
     with exact():
         found = execute(plan([Request(first, (6, 1, 3)), Request(second, ROWS), Request(first, (3, 0))], space), adapter, space)
         whole = execute(plan([Request(first, ROWS)], space), adapter, space)[first.digest]

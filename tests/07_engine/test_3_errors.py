@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from circuitdsl.borders.plan import Request
+from circuitdsl.borders.readouts import MetricValue
 from circuitdsl.borders.source import CircError
-from circuitdsl.borders.values import Algebra, Readout, Run
+from circuitdsl.borders.values import Algebra, Run
 from circuitdsl.engine.executor import execute
 from circuitdsl.planning import plan
 
@@ -14,7 +15,7 @@ ROWS = tuple(range(8))
 
 
 def planned(space, metric="ld"):
-    return plan([Request(Readout("metric", Algebra().logits(Run("clean")), "clean", metric), ROWS)], space)
+    return plan([Request(MetricValue(Algebra().logits(Run("clean")), "clean", metric), ROWS)], space)
 
 
 def test_a_number_that_is_not_finite_names_its_readout(tiny, space):

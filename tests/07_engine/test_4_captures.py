@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from circuitdsl.borders.plan import Request
+from circuitdsl.borders.readouts import MetricValue
 from circuitdsl.borders.units import WriteGroup
-from circuitdsl.borders.values import Algebra, Mean, Readout
+from circuitdsl.borders.values import Algebra, Mean
 from circuitdsl.engine.captures import Captures
 from circuitdsl.engine.executor import execute
 from circuitdsl.models.exact import exact
@@ -102,7 +103,7 @@ def test_a_mean_is_made_once_for_all_panels(tiny, space):
             return super().run(adapter, hypothesis, distribution, rows, layers, at)
 
     captures = Counting(budget=0)
-    planned = plan([Request(Readout("metric", algebra.logits(Mean("abc")), "clean", "ld"), (0, 2))], space)
+    planned = plan([Request(MetricValue(algebra.logits(Mean("abc")), "clean", "ld"), (0, 2))], space)
     first, second = (execute(planned, adapter, space, captures=captures) for _ in range(2))
     once = made["abc"]
     assert once and all((first[name] == second[name]).all() for name in first)

@@ -5,7 +5,8 @@ import time
 from dataclasses import asdict, replace
 
 from circuitdsl.borders.plan import Machine, Request
-from circuitdsl.borders.values import Algebra, Readout, Run
+from circuitdsl.borders.readouts import MetricValue
+from circuitdsl.borders.values import Algebra, Run
 from circuitdsl.engine.machine import known, machine
 from circuitdsl.planning import plan
 
@@ -32,7 +33,7 @@ def test_a_calibration_is_believed_for_a_day(tmp_path):
 
 def test_time_is_made_of_operations_bytes_and_calls(tiny, space):
     space = space(tiny("gpt2").shape)
-    requests = [Request(Readout("metric", Algebra().logits(Run("clean")), "clean", "ld"), tuple(range(8)))]
+    requests = [Request(MetricValue(Algebra().logits(Run("clean")), "clean", "ld"), tuple(range(8)))]
 
     def seconds(*numbers, **options):
         return plan(requests, space, machine=Machine(*numbers), **options).cost.seconds

@@ -9,8 +9,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from circuitdsl.borders.plan import Request
+from circuitdsl.borders.readouts import AnswerBeats, AttentionWeight, KLDivergence, MetricValue, Readout, SameArgmax, Top1
 from circuitdsl.borders.units import EMBED, Unit
-from circuitdsl.borders.values import Algebra, Gather, Mean, Override, Readout, Run
+from circuitdsl.borders.values import Algebra, Gather, Mean, Override, Run
 from circuitdsl.engine.captures import Captures, capture
 from circuitdsl.engine.chunk import Chunk
 from circuitdsl.engine.executor import execute
@@ -51,10 +52,10 @@ def readouts(shape) -> list[Readout]:
     for value in (*ports, neuron):
         for world in (ABC, Mean("abc"), Gather("abc", "other")):
             logits = algebra.logits(world, algebra.mix([Override(value.unit, None, value)], later))
-            found.append(Readout("metric", logits, "clean", "ld"))
-    found += [Readout(kind, logits, "clean") for kind in ("beats", "top1")]
-    found += [Readout(kind, logits, "clean", reference=algebra.logits(CLEAN)) for kind in ("kl", "agrees")]
-    found.append(Readout("attention", ports[0], "clean"))
+            found.append(MetricValue(logits, "clean", "ld"))
+    found += [readout(logits, "clean", None) for readout in (AnswerBeats, Top1)]
+    found += [readout(logits, "clean", None, algebra.logits(CLEAN)) for readout in (KLDivergence, SameArgmax)]
+    found.append(AttentionWeight(ports[0], "clean"))
     return found
 
 
@@ -85,7 +86,7 @@ def test_no_step_waits_for_the_device(tiny, family, numbers, monkeypatch):
     numbers(adapter)  # weights are gathered once, when a unit is first asked for, which may look at indices
     monkeypatch.setattr(Chunk, "run", run)
     numbers(adapter)
-    assert {"Normalise", "Project", "Attend", "Transform", "Write", "Measure"} <= set(steps)
+    assert {"Normalise", "Project", "Attend", "Transform", "Write", "ReadLogits"} <= set(steps)
 
 
 def test_waiting_would_be_noticed():
@@ -103,7 +104,8 @@ def test_types_agree_within_their_precision(tiny, family, numbers, dtype):
     exact.model.load_state_dict({name: value.double() for name, value in rounded.model.state_dict().items()})
     found, planned, *_ = numbers(rounded)
     wanted, *_ = numbers(exact)
-    compared = [number for number, request in enumerate(planned.requests) if request.readout.kind in ("metric", "kl", "attention")]
+    graded = MetricValue | KLDivergence | AttentionWeight
+    compared = [number for number, request in enumerate(planned.requests) if isinstance(request.readout, graded)]
     scale = np.abs(wanted[compared]).max()
     assert np.abs(found[compared] - wanted[compared]).max() <= BOUNDS[dtype] * scale
     assert found.dtype == np.float64

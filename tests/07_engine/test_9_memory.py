@@ -7,8 +7,9 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from circuitdsl.borders.plan import Request
+from circuitdsl.borders.readouts import AttentionWeight, KLDivergence, MetricValue, OutputVector, Top1
 from circuitdsl.borders.units import EMBED, LOGITS, Role, Unit
-from circuitdsl.borders.values import Algebra, Draw, Gather, Mean, Override, Readout, Run
+from circuitdsl.borders.values import Algebra, Draw, Gather, Mean, Override, Run
 from circuitdsl.engine.captures import Captures, Worlds
 from circuitdsl.engine.executor import _run
 from circuitdsl.engine.places import Places
@@ -47,8 +48,8 @@ def neurons(shape):
     return found
 
 
-def of(values, kind="metric", metric="ld"):
-    return [Request(Readout(kind, value, "clean", metric), ROWS) for value in values]
+def of(values, readout=MetricValue):
+    return [Request(readout(value, "clean", "ld"), ROWS) for value in values]
 
 
 def scrubbed(shape):
@@ -63,9 +64,7 @@ def cases(shape):
         for i in range(shape.heads)
     ]
     against = logits(shape, ABC)
-    vectors = [
-        Readout(kind, algebra.base(CLEAN, unit), "clean") for unit in shape.units() if unit.kind in ("head", "mlp") for kind in ("written",)
-    ]
+    vectors = [OutputVector(algebra.base(CLEAN, unit), "clean") for unit in shape.units() if unit.kind in ("head", "mlp")]
     return {
         "run": of(logits(shape, ABC)),
         "roles": of(logits(shape, ABC, roles=(Role("A"), Role("END")))),
@@ -73,9 +72,9 @@ def cases(shape):
         "donors": of(scrubbed(shape)),
         "mean": of(logits(shape, Mean("abc"))),
         "neurons": of(neurons(shape)),
-        "kl": [Request(Readout("kl", value, "clean", "ld", reference=against[0]), ROWS) for value in against[1:]],
-        "top1": of(against, "top1"),
-        "attention": [Request(Readout("attention", head, "clean", query=(Role("END"),), key=(Role("A"),)), ROWS) for head in heads],
+        "kl": [Request(KLDivergence(value, "clean", "ld", against[0]), ROWS) for value in against[1:]],
+        "top1": of(against, Top1),
+        "attention": [Request(AttentionWeight(head, "clean", query=(Role("END"),), key=(Role("A"),)), ROWS) for head in heads],
         "vectors": [Request(readout, ROWS) for readout in vectors],
     }
 

@@ -22,6 +22,18 @@ from circuitdsl.borders.prompts import (
     Prompt,
     SpanLoss,
 )
+from circuitdsl.borders.readouts import (
+    AnswerBeats,
+    AttentionMoved,
+    AttentionWeight,
+    InputVector,
+    KLDivergence,
+    MetricValue,
+    OutputVector,
+    Readout,
+    SameArgmax,
+    Top1,
+)
 from circuitdsl.borders.source import Source
 from circuitdsl.borders.units import EMBED, LOGITS, Layout, ModelShape, Port, Role, Roles, Unit
 from circuitdsl.borders.values import (
@@ -31,7 +43,6 @@ from circuitdsl.borders.values import (
     Mean,
     Mix,
     Override,
-    Readout,
     Recomputed,
     Run,
     Value,
@@ -217,19 +228,19 @@ class RandomValues:
         found = []
         logits = [self.recomputed(LOGITS) for _ in range(6)]
         for value in logits:
-            found += [Readout("metric", value, labels, self.pick(METRICS)) for _ in range(2)]
-            found.append(Readout(self.pick(("beats", "top1")), value, labels, self.pick(METRICS)))
+            found += [MetricValue(value, labels, self.pick(METRICS)) for _ in range(2)]
+            found.append(self.pick((AnswerBeats, Top1))(value, labels, self.pick(METRICS)))
             reference = self.pick([*logits, self.algebra.logits(Run(labels)), self.algebra.logits(self.pick(WORLDS))])
-            found.append(Readout(self.pick(("kl", "agrees")), value, labels, self.pick(METRICS), reference))
+            found.append(self.pick((KLDivergence, SameArgmax))(value, labels, self.pick(METRICS), reference))
         heads = [unit for unit in self.units if unit.kind == "head"]
         for _ in range(6):
             head = self.pick(heads)
             query, key = (self.pick([roles for entry in ROLES for roles in entry]) for _ in "qk")
-            found.append(Readout("attention", self.value(head), labels, query=query, key=key))
-            found.append(Readout("moved", self.value(head), labels, reference=self.value(head), query=query))
+            found.append(AttentionWeight(self.value(head), labels, query=query, key=key))
+            found.append(AttentionMoved(self.value(head), labels, reference=self.value(head), query=query))
             written = self.algebra.base(Run(self.pick(("clean", "abc"))), self.pick([unit for unit in self.units if unit != LOGITS]))
             read = self.algebra.base(Run(labels), self.pick([unit for unit in self.units if unit != EMBED]))
-            found += [Readout("written", written, labels, query=query), Readout("read", read, labels, query=key)]
+            found += [OutputVector(written, labels, at=query), InputVector(read, labels, at=key)]
         return found
 
 
@@ -267,7 +278,7 @@ def measured(executor) -> Callable[..., np.ndarray]:
     """`measured(value, space, adapter, rows=None)`: the space's first metric of these logits, on every row of the default distribution."""
 
     def measure(value: Value, space: Hypothesis, adapter: Any, rows: Sequence[int] | None = None) -> np.ndarray:
-        readout = Readout("metric", value, space.default, next(iter(space.metrics)))
+        readout = MetricValue(value, space.default, next(iter(space.metrics)))
         wanted = tuple(range(len(space.distributions[space.default])) if rows is None else rows)
         return executor([Request(readout, wanted)], space, adapter)[readout.digest]
 

@@ -8,8 +8,9 @@ import torch
 
 from circuitdsl.borders.hypothesis import Place
 from circuitdsl.borders.plan import Request
+from circuitdsl.borders.readouts import AttentionWeight, MetricValue
 from circuitdsl.borders.units import Role, Unit
-from circuitdsl.borders.values import Algebra, Gather, Override, Readout, Run, Zero
+from circuitdsl.borders.values import Algebra, Gather, Override, Run, Zero
 from circuitdsl.measures.patched_runs import Routes, knocked_out
 from circuitdsl.models.exact import exact
 from circuitdsl.oracle import evaluate
@@ -55,7 +56,7 @@ def logit_diff(space, row, logits):
 
 
 def oracle(space, adapter, value, draws=None):
-    readout = Readout("metric", value, "clean", "logit_diff")
+    readout = MetricValue(value, "clean", "logit_diff")
     return evaluate([Request(readout, ROWS)], space, adapter, draws)[readout.digest]
 
 
@@ -235,7 +236,7 @@ def test_a_path_through_one_port_of_one_head(space, adapter, port):
 
 def test_attention_is_what_the_model_reports(space, adapter):
     head = Unit("head", 2, 3)
-    readout = Readout("attention", Algebra().base(Run("clean"), head), "clean", query=(Role("END"),), key=(Role("A", part="all"),))
+    readout = AttentionWeight(Algebra().base(Run("clean"), head), "clean", query=(Role("END"),), key=(Role("A", part="all"),))
     found = evaluate([Request(readout, ROWS)], space, adapter)[readout.digest]
 
     def run(row):

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from circuitdsl.borders.plan import Request
+from circuitdsl.borders.readouts import AttentionWeight, KLDivergence, MetricValue
 from circuitdsl.borders.values import Draw
 from circuitdsl.engine.executor import execute
 from circuitdsl.models.exact import exact
@@ -25,7 +26,7 @@ def agree(requests, fast, slow, tolerance):
         readout = request.readout
         found, expected = fast[readout.digest], slow[readout.digest]
         scale = max(1.0, float(np.abs(expected).max()))
-        np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance * scale, err_msg=f"{readout.kind} {readout.metric}")
+        np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance * scale, err_msg=repr(readout.question))
 
 
 def test_random_values(tiny, family, hypothesis, random_values):
@@ -86,7 +87,7 @@ def test_float32_agrees_to_its_precision(tiny, family, hypothesis, random_values
     """Against the oracle on the same weights in float32, and in float64."""
     space = hypothesis(tiny(family).shape, 3)
     readouts = random_values(space.shape, 3).readouts(8)
-    requests = [Request(readout, EVERY) for readout in readouts if readout.kind in ("metric", "kl", "attention")]
+    requests = [Request(readout, EVERY) for readout in readouts if isinstance(readout, MetricValue | KLDivergence | AttentionWeight)]
     precise, rough = tiny(family, 3), tiny(family, 3, dtype="float32")
     agree(*both(requests, space, rough), 1e-5)
     with exact():

@@ -9,8 +9,9 @@ import torch
 
 from circuitdsl.borders.hypothesis import Ablation, Link, Place
 from circuitdsl.borders.plan import Request
+from circuitdsl.borders.readouts import AttentionWeight
 from circuitdsl.borders.units import Role, Unit
-from circuitdsl.borders.values import Algebra, Readout, Run, Zero
+from circuitdsl.borders.values import Algebra, Run, Zero
 from circuitdsl.measures.circuit_runs import circuit_logits
 from circuitdsl.measures.patched_runs import knocked_out
 from circuitdsl.models import toys
@@ -212,7 +213,7 @@ def test_the_warning_that_donors_share_the_mechanism(inductive, executor, donors
     keys = [(Role("END", shift=-back),) for back in range(5)]
 
     def attention(world):
-        asked = [Readout("attention", algebra.base(world, head), "clean", query=end, key=key) for key in keys]
+        asked = [AttentionWeight(algebra.base(world, head), "clean", query=end, key=key) for key in keys]
         found = executor([Request(readout, tuple(range(36))) for readout in asked], space, adapter)
         return np.stack([found[readout.digest] for readout in asked])
 

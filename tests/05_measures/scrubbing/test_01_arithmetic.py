@@ -103,9 +103,10 @@ class Gates:
         return scrub.expectation(found, lambda o: abs(o.value - model[o.row]), n)
 
     def model(self, file):
-        from circuitdsl.borders.values import Algebra, Readout, Run
+        from circuitdsl.borders.readouts import MetricValue
+        from circuitdsl.borders.values import Algebra, Run
 
-        readout = Readout("metric", Algebra().logits(Run("clean")), "clean", "m")
+        readout = MetricValue(Algebra().logits(Run("clean")), "clean", "m")
         return execute(plan([Request(readout, tuple(range(len(self.inputs))))], file), self.adapter, file)[readout.digest]
 
 

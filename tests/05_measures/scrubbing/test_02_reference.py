@@ -8,6 +8,7 @@ import pytest
 
 from circuitdsl.borders.hypothesis import Settings
 from circuitdsl.borders.plan import Request
+from circuitdsl.borders.readouts import MetricValue
 from circuitdsl.borders.units import Layout, Role, Unit
 from circuitdsl.borders.values import Draw
 from circuitdsl.engine.executor import execute
@@ -324,7 +325,7 @@ def test_everything_carried_is_the_model(scrub):
 
 def test_all_but_one_head_is_that_head_resampled(scrub):
     """Shared draws have one `rest` a prompt: a head that is left out everywhere is ablated by one donor."""
-    from circuitdsl.borders.values import Algebra, Gather, Readout, Run
+    from circuitdsl.borders.values import Algebra, Gather, Run
     from circuitdsl.measures.patched_runs import knocked_out
 
     model = Model(2)
@@ -340,7 +341,7 @@ def test_all_but_one_head_is_that_head_resampled(scrub):
     readout = scrub.lowered(file, sampling="shared").readouts["F(scrub)"]
     world = Gather("clean", Draw("clean", "clean", "0:rest"))
     places = nodes[written(left)].places
-    ablated = Readout("metric", knocked_out(Algebra(), file.shape, Run("clean"), world, nodes=places), "clean", "m")
+    ablated = MetricValue(knocked_out(Algebra(), file.shape, Run("clean"), world, nodes=places), "clean", "m")
     scrubbed, resampled = measured(model, file, readout)[1], measured(model, file, ablated)[1]
     np.testing.assert_allclose(scrubbed, resampled, rtol=1e-9)
     assert np.abs(scrubbed - measured(model, file, scrub.lowered(file).readouts["F(M)"])[1]).max() > 1e-3

@@ -9,6 +9,7 @@ import pytest
 from circuitdsl.borders.hypothesis import Ablation
 from circuitdsl.borders.measure import BoundedOf, RatioOf
 from circuitdsl.borders.plan import Request
+from circuitdsl.borders.readouts import MetricValue
 from circuitdsl.borders.units import Unit
 from circuitdsl.engine.executor import execute
 from circuitdsl.models.toys import Draft
@@ -58,7 +59,7 @@ def measured(scrub, toy, seed, **options):
     """The member of a claim with banks, and its columns."""
     file = chained(scrub, toy.shape, seed)
     lowered = scrub.lowered(file, **ALONE, **options)
-    readouts = {name: readout for name, readout in lowered.readouts.items() if readout.kind == "metric"}
+    readouts = {name: readout for name, readout in lowered.readouts.items() if isinstance(readout, MetricValue)}
     found = execute(plan([Request(readout, tuple(range(ROWS))) for readout in readouts.values()], file), toy, file)
     columns = {name: found[readout.digest] for name, readout in readouts.items()}
     several = {name: np.stack([columns[one] for one in names]) for name, names in lowered.replicates.items() if names[0] in columns}

@@ -1,24 +1,39 @@
-"""Numbers of readouts from normalised reads of the logits. M variants, B prompts, W items of a fold, V vocabulary.
+"""Numbers of readouts. M variants, B prompts, W items of a fold, V vocabulary. Results are float64.
 
-Only the tokens that a metric names are unembedded where it needs no more. Results are float64.
+`of_logits` and `of_attention` have a function for each type of readout. Only the tokens that a readout names are
+unembedded where it needs no more.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import singledispatch
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from circuitdsl.borders.adapter import Adapter
+from circuitdsl.borders.hypothesis import Hypothesis
 from circuitdsl.borders.plan import LOGITS_AT_ONCE
-from circuitdsl.borders.prompts import Arithmetic, Constant, Distribution, Divergence, Expression, FoldOver, Metric, Pick, SpanLoss, leaves
+from circuitdsl.borders.prompts import Arithmetic, Constant, Divergence, Expression, FoldOver, Pick, SpanLoss
+from circuitdsl.borders.readouts import (
+    AnswerBeats,
+    AttentionMoved,
+    AttentionReadout,
+    AttentionWeight,
+    KLDivergence,
+    LogitsReadout,
+    MetricValue,
+    SameArgmax,
+    Top1,
+    answer_ids,
+)
 
 
 class Reads:
     """Normalised reads [M, B, P, d] at token positions `at`, for the measured `rows`; logits are made at the positions asked for."""
 
     def __init__(self, adapter: Adapter, reads: Tensor, at: tuple[int, ...], rows: np.ndarray, named: np.ndarray | None = None):
-        self.adapter, self.reads, self.rows = adapter, reads, rows
+        self.adapter, self.reads, self.rows, self.end = adapter, reads, rows, max(at)
         self._place = np.zeros(max(at) + 1, dtype=np.int64)
         self._place[list(at)] = np.arange(len(at))
         self._named = named  # ids of the only tokens that are needed, in order; None: the whole vocabulary
@@ -63,6 +78,49 @@ class Reads:
         found = scores.gather(-1, wanted).double()
         found = found.exp() if kind == "prob" else found
         return found.squeeze(-1) if ids.ndim == 1 else found
+
+
+# ---------------------------------------------------------------- of logits
+
+
+@singledispatch
+def of_logits(readout: LogitsReadout, reads: Reads, reference: Reads | None, hypothesis: Hypothesis) -> Tensor:
+    """[M, B], or [1, B] where all variants have one number. `reference` [1, …] reads what the readout compares with."""
+    raise TypeError(f"not a readout of logits: {readout!r}")
+
+
+@of_logits.register
+def _(readout: MetricValue, reads: Reads, reference: Reads | None, hypothesis: Hypothesis) -> Tensor:
+    return of_metric(hypothesis.metrics[readout.metric].bound[readout.labels], reads, reference)
+
+
+@of_logits.register
+def _(readout: AnswerBeats, reads: Reads, reference: Reads | None, hypothesis: Hypothesis) -> Tensor:
+    at = readout.position(hypothesis.metrics, reads.rows, reads.end)
+    answers, wrong = answer_ids(hypothesis.distributions[readout.labels], reads.rows)
+    right = reads.pick("logit", answers, at)
+    others = reads.pick("logit", wrong, at).masked_fill(reads.tensor(wrong < 0), -torch.inf)
+    return (right.unsqueeze(-1) > others).all(-1).double()
+
+
+@of_logits.register
+def _(readout: Top1, reads: Reads, reference: Reads | None, hypothesis: Hypothesis) -> Tensor:
+    at = readout.position(hypothesis.metrics, reads.rows, reads.end)
+    answers, _ = answer_ids(hypothesis.distributions[readout.labels], reads.rows)
+    return (reads.logits(at).argmax(-1) == reads.tensor(answers)).double()
+
+
+@of_logits.register
+def _(readout: KLDivergence, reads: Reads, reference: Reads | None, hypothesis: Hypothesis) -> Tensor:
+    assert reference is not None
+    return kl(reference, reads, readout.position(hypothesis.metrics, reads.rows, reads.end))
+
+
+@of_logits.register
+def _(readout: SameArgmax, reads: Reads, reference: Reads | None, hypothesis: Hypothesis) -> Tensor:
+    assert reference is not None
+    at = readout.position(hypothesis.metrics, reads.rows, reads.end)
+    return (reads.logits(at).argmax(-1) == reference.logits(at).argmax(-1)).double()
 
 
 def of_metric(expression: Expression, reads: Reads, model: Reads | None) -> Tensor:
@@ -123,48 +181,34 @@ def kl(reference: Reads, reads: Reads, positions: np.ndarray) -> Tensor:
     return (p.exp() * (p - q)).sum(-1).double()
 
 
-def of_answers(kind: str, reads: Reads, labels: Distribution, positions: np.ndarray, reference: Reads | None) -> Tensor:
-    """[M, B] of `beats`, `top1`, `kl`, `agrees`."""
-    if kind == "kl":
-        assert reference is not None
-        return kl(reference, reads, positions)
-    if kind == "agrees":
-        assert reference is not None
-        return (reads.logits(positions).argmax(-1) == reference.logits(positions).argmax(-1)).double()
-    answers, wrong = answer_ids(labels, reads.rows)
-    if kind == "top1":
-        return (reads.logits(positions).argmax(-1) == reads.tensor(answers)).double()
-    right = reads.pick("logit", answers, positions)
-    others = reads.pick("logit", wrong, positions).masked_fill(reads.tensor(wrong < 0), -torch.inf)
-    return (right.unsqueeze(-1) > others).all(-1).double()
-
-
-def answer_ids(labels: Distribution, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Answers [B] and wrong answers [B, W], filled up with -1."""
-    prompts = [labels.prompts[row] for row in rows]
-    missing = [prompt.text for prompt in prompts if prompt.answer is None]
-    if missing:
-        raise ValueError(f"no answer is declared for “{missing[0]}”")
-    width = max([len(prompt.wrong) for prompt in prompts] + [1])
-    wrong = np.full((len(prompts), width), -1, dtype=np.int64)
-    for number, prompt in enumerate(prompts):
-        wrong[number, : len(prompt.wrong)] = prompt.wrong
-    return np.array([prompt.answer for prompt in prompts], dtype=np.int64), wrong
-
-
-def named_tokens(kind: str, metric: Metric | None, labels: Distribution, rows: np.ndarray) -> np.ndarray:
-    """Ids of all tokens that a metric's value, or `beats`, looks at, in order."""
-    if kind == "beats" or metric is None:
-        ids = np.concatenate([one.ravel() for one in answer_ids(labels, rows)])
-    else:
-        picks = [leaf for leaf in leaves(metric.bound[labels.name]) if isinstance(leaf, Pick)]
-        ids = np.concatenate([pick.ids[rows].ravel() for pick in picks] or [np.zeros(1, dtype=np.int64)])
-    return np.unique(np.maximum(ids, 0))
-
-
 def in_slices(numbers: Callable[[Reads], Tensor], reads: Reads, vocabulary: int) -> Tensor:
     """[M, B], so few variants at once that the vocabulary's logits stay within the limit."""
     size = max(1, LOGITS_AT_ONCE // (vocabulary * max(1, len(reads.rows))))
     if len(reads.reads) <= size:
         return numbers(reads)
     return torch.cat([numbers(reads.variants(slice(start, start + size))) for start in range(0, len(reads.reads), size)])
+
+
+# ---------------------------------------------------------------- of attention
+
+
+@singledispatch
+def of_attention(readout: AttentionReadout, patterns: Sequence[Tensor], keys: Sequence[int]) -> Tensor:
+    """[B] from the pattern [B, Q, T] of each of the readout's heads at its query positions.
+
+    A pattern may end early: keys beyond it have no weight. `keys` are the positions that the readout names.
+    """
+    raise TypeError(f"not a readout of attention: {readout!r}")
+
+
+@of_attention.register
+def _(readout: AttentionWeight, patterns: Sequence[Tensor], keys: Sequence[int]) -> Tensor:
+    [weights] = patterns
+    return weights[..., [key for key in keys if key < weights.shape[-1]]].sum(-1).mean(-1)
+
+
+@of_attention.register
+def _(readout: AttentionMoved, patterns: Sequence[Tensor], keys: Sequence[int]) -> Tensor:
+    few, many = sorted(patterns, key=lambda one: one.shape[-1])
+    apart = (many[..., : few.shape[-1]] - few).abs().sum(-1) + many[..., few.shape[-1] :].sum(-1)
+    return apart.mean(-1) / 2
