@@ -34,6 +34,10 @@ class Tokenizer(Protocol):
 
     def decode(self, ids: "tuple[int, ...] | list[int]") -> str: ...
 
+    def piece(self, token: int) -> str:
+        """One token as it stands in a text, the space before it included."""
+        ...
+
     def plain_ids(self) -> tuple[int, ...]:
         """Ids of ordinary vocabulary (no special or added tokens), for random token blocks."""
         ...

@@ -68,9 +68,12 @@ def check(
 
 def _unchecked(hypothesis: "Hypothesis") -> str:
     from circuitdsl.models.locate import locate
+    from circuitdsl.models.tokenizers import tokenizer_at
 
-    here = locate(hypothesis.model, hypothesis.source.folder).path is not None
-    return "" if here else f"; tokens not checked: `{hypothesis.model.name}` is not on this machine"
+    location = locate(hypothesis.model, hypothesis.source.folder)
+    if location.path is None:
+        return f"; tokens not checked: `{hypothesis.model.name}` is not on this machine"
+    return "" if tokenizer_at(location) else f"; tokens not checked: `{hypothesis.model.name}` has no tokenizer"
 
 
 def _tokens(hypothesis: "Hypothesis") -> str:

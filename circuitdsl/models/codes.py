@@ -137,9 +137,11 @@ CODES: dict[str, Code] = {
     ),
     "C423": Code(
         "token ids differ",
-        "The file was checked with the model's tokenizer.json alone. Before measuring, every prompt is encoded by transformers' "
-        "own tokenizer as well; the two gave different ids, so positions and answers would be off, and it stops with exit "
-        "status 4.\n\n"
+        "The file was checked with the model's tokenizer.json alone (and add_prefix_space of tokenizer_config.json). "
+        "Before measuring, every prompt is encoded by transformers' own tokenizer as well; the two gave "
+        "different ids, so positions and answers would be off, and it stops with exit status 4.\n\n"
+        "Transformers makes another tokenizer of tokenizer.json if the `tokenizer_class` of tokenizer_config.json says so: save the "
+        "tokenizer anew with `save_pretrained`, and the two agree. "
         "Update transformers and tokenizers together; delete the cache folder if the tokenizer was converted by an older "
         "version.",
     ),
@@ -155,5 +157,44 @@ CODES: dict[str, Code] = {
         "both. They differ by more than rounding explains: some devices and drivers give wrong numbers without an error, even a logit "
         "difference of the other sign.\n\n"
         "Use `--device cpu`, or another version of torch or of the driver.",
+    ),
+    "C433": Code(
+        "a model without a tokenizer",
+        "The folder holds a configuration and weights, and nothing that says which token ids stand for a text. Where a file is only "
+        "checked, words stand in for tokens; measured on such ids, a claim would mean nothing. (Toys, models written by hand, may do "
+        "without.)\n\n"
+        "tokenizer.json is read, and vocab.json with merges.txt, vocab.txt, tokenizer.model and spiece.model; tekken.json and *.tiktoken "
+        "are not. `AutoTokenizer.from_pretrained(…).save_pretrained(folder)` writes tokenizer.json.",
+    ),
+    "C434": Code(
+        "a rotary embedding that changes with the length",
+        "With rope_type `longrope`, a prompt of more than original_max_position_embeddings tokens has other frequencies at all of its "
+        "positions than a shorter one. The engine computes positions one by one, and cannot say then how long the prompt is.\n\n"
+        "Use prompts of at most that many tokens; for those the frequencies are the same at every length.",
+    ),
+    "C435": Code(
+        "the model's numbers are not finite",
+        "Before anything is measured the model is run as it is on a few of the file's longest prompts. Its own run gives infinity or NaN "
+        "from the place on that the message names, so that nothing computed from it would mean anything.\n\n"
+        "float16 holds numbers up to 65,504, and models that were trained in bfloat16 often go beyond: use `--dtype bfloat16` or "
+        "`float32`. In other types the weights are damaged, or the configuration is not theirs.",
+    ),
+    "C436": Code(
+        "an answer that the tokenizer does not know",
+        "The vocabulary has no token for an answer, a wrong answer, or a word that a metric asks for. The tokenizer gives its unknown "
+        "token instead, which is the same for all such words, so that the metric would ask for something else than is written.\n\n"
+        "Use words that are in the vocabulary; `check --tokens` shows the tokens of prompts and answers.",
+    ),
+    "W071": Code(
+        "words that the tokenizer does not know",
+        "The vocabulary has no tokens for these words of the prompts. They are read as the unknown token, which is the same for all of "
+        "them, or dropped where the tokenizer has no unknown token; the model does not see what is written.\n\n"
+        "Use words that are in the vocabulary.",
+    ),
+    "W072": Code(
+        "a token after every text",
+        "The model's tokenizer puts a token after every text (an end of sequence). In a prompt the text is to be continued, so this token "
+        "is left out: the prompt ends with its text, and END is the last token of the text. Tokens before it are the same either way.\n\n"
+        "There is nothing to do. The evidence shows the tokens that were used (`check --tokens` too).",
     ),
 }

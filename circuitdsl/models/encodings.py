@@ -15,7 +15,7 @@ from typing import Any
 
 from circuitdsl.borders.folders import cache_folder
 
-FORMAT = 2
+FORMAT = 3
 MOST = 8192  # entries; some 100 bytes each
 
 

@@ -25,6 +25,8 @@ class Family:
     defaults: Mapping[str, Mapping[str, Any]]
     overrides: Mapping[str, Any] = {}
     """Settings of the configuration that are changed at load because they only say how precisely to compute."""
+    words_as_tokens = False
+    """True where a model without a tokenizer may be measured with a word as a token: one that is written by hand."""
     norm_spans_heads = False
     """True where one q norm and one k norm span all heads of a layer, so that a head cannot be projected by itself."""
 

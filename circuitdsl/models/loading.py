@@ -22,8 +22,9 @@ from circuitdsl.models.cache import digest, digests, entry
 from circuitdsl.models.errors import model_error
 from circuitdsl.models.hub import fetch
 from circuitdsl.models.locate import Location
+from circuitdsl.models.outline import ModelOutline
 from circuitdsl.models.parity import Parity
-from circuitdsl.models.shapes import family_of, read_config, shape_of
+from circuitdsl.models.shapes import family_of, find_config, shape_of
 from circuitdsl.models.tokenizers import FileTokenizer, check_gguf, converted
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -85,10 +86,12 @@ def load(
     device: str = "cpu",
     unsafe: bool = False,
     progress: Callable[[str], None] | None = None,
+    outline: ModelOutline | None = None,
 ) -> Loaded:
     """Loads the model that a file names, in evaluation mode, without gradients, with plain ("eager") attention.
 
-    Relative names are looked up in `folder`. `unsafe` also takes pickled weights (`*.bin`), which can run code when they are read.
+    Relative names are looked up in `folder`; with an `outline` the model is on this machine, and found. `unsafe` also takes
+    pickled weights (`*.bin`), which can run code when they are read.
     `progress` is told in words what takes long. A GGUF file is dequantised once and kept as safetensors, by its content.
 
     Raises CircError: C401 no such model, C402 not on this machine and the Hub is out of reach, C403 the Hub has no such model or asks
@@ -100,11 +103,11 @@ def load(
         raise model_error("C412", f"there is no type `{dtype}`", f"one of {', '.join(DTYPES)}")
     target = _device(device)
     say = progress or (lambda text: None)
-    location = fetch(model, folder=folder, unsafe=unsafe, progress=say)
+    location = outline.location if outline else fetch(model, folder=folder, unsafe=unsafe, progress=say)
     assert location.path is not None
     source = location.path
     files = [source] if location.kind == "gguf" else _weight_files(source, unsafe)
-    config = read_config(converted(source) if location.kind == "gguf" else source)
+    config = dict(outline.config) if outline else find_config(location)
     family, shape = family_of(config), shape_of(config, location.name)
     if location.kind == "gguf":
         check_gguf(source)

@@ -17,6 +17,7 @@ from circuitdsl.models.exact import exact
 if TYPE_CHECKING:
     from circuitdsl.borders.adapter import Adapter, Captured
 
+_WIDER = "use --dtype bfloat16 or float32"
 _LOGITS = WriteGroup(0, "logits")
 _BOUNDS = {torch.float64: 1e-9, torch.float32: 1e-4, torch.bfloat16: 5e-2, torch.float16: 5e-3}
 
@@ -46,13 +47,26 @@ class Parity:
 
 
 @torch.no_grad()
-def check_parity(adapter: "Adapter", tokens: Tensor | Sequence[Sequence[int]]) -> Parity:
-    """Compares on tokens [B, T] of one length. A float64 model is compared in float64 throughout.
+def check_parity(adapter: "Adapter", *batches: Tensor | Sequence[Sequence[int]]) -> Parity:
+    """Compares on batches of tokens [B, T], each of one length, and gives the largest errors. A float64 model is compared in float64
+    throughout.
 
     Raises GuardError beyond 1e-4 of the scale in float32, 1e-9 in float64, 5e-2 in bfloat16, 5e-3 in float16:
-    C420 logits, C421 the sum of writes, C422 a piece, C425 the device against the CPU; and C424 if transformers itself cannot run the
-    model. Raises CircError C415 for prompts longer than its context.
+    C420 logits, C421 the sum of writes, C422 a piece, C425 the device against the CPU; C424 if transformers itself cannot run the
+    model, C435 if its own run is not finite. Raises CircError C415 for prompts longer than its context.
     """
+    found = [_compared(adapter, batch) for batch in batches]
+    devices = [one.device_error for one in found if one.device_error is not None]
+    return Parity(
+        parity_error=max(one.parity_error for one in found),
+        sum_error=max(one.sum_error for one in found),
+        piece_error=max(one.piece_error for one in found),
+        bound=found[0].bound,
+        device_error=max(devices, default=None),
+    )
+
+
+def _compared(adapter: "Adapter", tokens: Tensor | Sequence[Sequence[int]]) -> Parity:
     bound = _BOUNDS[adapter.dtype]
     tokens = torch.as_tensor(tokens, device=adapter.device)
     if tokens.shape[1] > adapter.shape.context:
@@ -60,6 +74,7 @@ def check_parity(adapter: "Adapter", tokens: Tensor | Sequence[Sequence[int]]) -
     with exact() if adapter.dtype is torch.float64 else nullcontext():
         own = _own_logits(adapter, tokens)
         captured = adapter.capture(tokens)
+        _assert_finite(adapter, captured, own)
         sums = dict(_sums(adapter, captured))
         logits = adapter.logits(adapter.norm(_LOGITS, sums[_LOGITS]))  # as the engine makes them: from a sum of writes
         parity = Parity(
@@ -77,6 +92,8 @@ def check_parity(adapter: "Adapter", tokens: Tensor | Sequence[Sequence[int]]) -
     if parity.device_error is not None:
         checks.insert(0, ("C425", parity.device_error, f"logits computed on {adapter.device} differ from those of the CPU"))
     for code, error, message in checks:
+        if error == torch.inf and adapter.dtype is torch.float16:  # the model's own run is finite, see above
+            raise GuardError("C435", f"float16 overflows, whose largest number is 65,504: {message}", hint=_WIDER)
         if error > bound:
             raise GuardError(
                 code, f"{message}: by {error:.1e} of their scale, allowed {bound:g}", hint=f"explain {code} tells what it means"
@@ -92,6 +109,31 @@ def _own_logits(adapter: "Adapter", tokens: Tensor) -> Tensor:
         raise GuardError(
             "C424", f"the model itself cannot run the file's prompts: {why}", hint="is its config.json as published?"
         ) from error
+
+
+def _assert_finite(adapter: "Adapter", captured: "Captured", own: Tensor) -> None:
+    """Raises GuardError C435 if the model's own run gives infinity or NaN, with the first place where it does."""
+    if bool(own.isfinite().all()):
+        return
+    places = [("the embedding", captured.embed)]
+    for layer in range(adapter.shape.layers):
+        attention, mlp = WriteGroup(layer, "attention"), WriteGroup(layer, "mlp")
+        places += [(f"the residual stream before layer {layer}", captured.reads[attention])]
+        places += [(f"the keys of layer {layer}", captured.keys[layer]), (f"the values of layer {layer}", captured.values[layer])]
+        for head in range(adapter.shape.heads):
+            places.append((f"head {layer}.{head}", captured.heads[layer][..., head, :]))
+        if adapter.shape.mlps:
+            places += [(f"the residual stream before mlp {layer}", captured.reads[mlp]), (f"mlp {layer}", captured.mlps[layer])]
+    places += [("the residual stream after the last layer", captured.reads[_LOGITS]), ("the logits", own)]
+    first = next(name for name, tensor in places if not bool(tensor.isfinite().all()))
+    dtype = str(adapter.dtype).removeprefix("torch.")
+    if adapter.dtype is torch.float16:
+        message = f"the model overflows in float16, whose largest number is 65,504: first in {first}"
+        hint = _WIDER
+    else:
+        message = f"the model's own run in {dtype} gives infinity or NaN: first in {first}"
+        hint = "are its weights and its config.json as published?"
+    raise GuardError("C435", message, hint)
 
 
 def device_error(adapter: "Adapter", tokens: Tensor, own: Tensor) -> float:

@@ -5,12 +5,13 @@ A tokenizer that is only in a GGUF file or in an older format is converted once,
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from circuitdsl.borders.hypothesis import ModelName
 from circuitdsl.borders.prompts import Encoding
@@ -25,21 +26,45 @@ if TYPE_CHECKING:
 
 _TEXTS = (".json", ".txt", ".model")
 _OLDER = ("vocab.json", "merges.txt", "tokenizer.model", "spiece.model", "vocab.txt")
+_WORD = re.compile(r"\w+|[^\w\s]+")
+_BYTE = re.compile(r"<0x[0-9A-F]{2}>")
+
+
+class About(NamedTuple):
+    """What is asked of every tokenizer.
+
+    `first` and `appended` are the ids that the post-processor puts before and after a text. `unknown` is the id that stands for what
+    the vocabulary does not have. `lossy`: some characters may have no token at all.
+    """
+
+    vocabulary: int
+    largest: int
+    first: list[int]
+    appended: list[int]
+    unknown: int | None
+    lossy: bool
 
 
 class FileTokenizer:
     """A tokenizer.json. BOS is what its post-processor adds, as transformers has it: with that file present the post-processor decides.
 
-    The library reads the file when something is asked that no run before has asked of it. Raises CircError C413 if it cannot be read.
+    What the post-processor puts after a text (`appended`) is left out: a prompt ends with its text. The library reads the file when
+    something is asked that no run before has asked of it. Raises CircError C413 if it cannot be read.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, settings: Path | None = None):
+        """`settings` is the folder with tokenizer_config.json and config.json, if they are not beside the file."""
         self.path = path
+        self._settings = settings or path.parent
         try:
             self._encodings = Encodings(self.sha256)
         except OSError as error:
             raise model_error("C413", f"cannot read the tokenizer {path}: {error.strerror or error}") from None
-        self.vocabulary, self.largest, self._declared, self.adds_bos = self._encodings.recall("about", self._about)
+        about = About(*self._encodings.recall("about", self._about))
+        self.vocabulary, self.largest, self.unknown, self.lossy = about.vocabulary, about.largest, about.unknown, about.lossy
+        self.appended = tuple(about.appended)
+        self.adds_bos = bool(about.first)
+        self._declared = about.first[0] if about.first else None
 
     @cached_property
     def _backend(self) -> "Backend":
@@ -53,13 +78,27 @@ class FileTokenizer:
         backend.no_truncation()
         return backend
 
-    def _about(self) -> tuple[int, int, int | None, bool]:
-        """Size of the vocabulary, its largest id, the id that the post-processor puts first, and whether it puts one."""
-        own = self._backend.encode("").ids[:1]
-        plain = self._backend.encode("", add_special_tokens=False).ids
-        adds = len(own) > len(plain) and self._backend.encode("a").ids[:1] == own
+    def _about(self) -> About:
+        first, appended = self._added()
+        model = self._backend.model
+        content = json.loads(self._backend.to_str())
+        unknown = content["model"].get("unk_id")
+        if named := getattr(model, "unk_token", None):
+            unknown = self._backend.token_to_id(named)
+        whole = content["model"].get("byte_fallback") or "ByteLevel" in json.dumps([content["pre_tokenizer"], content["normalizer"]])
         ids = self._backend.get_vocab(with_added_tokens=True).values()
-        return len(ids), max(ids, default=-1), own[0] if adds else None, adds
+        return About(len(ids), max(ids, default=-1), first, appended, unknown, not whole)
+
+    def _added(self) -> tuple[list[int], list[int]]:
+        """Ids that the post-processor puts before and after every text."""
+        alone = self._backend.encode("").ids
+        if not alone or alone == self._backend.encode("", add_special_tokens=False).ids:
+            return [], []
+        encoded = self._backend.encode("a")
+        text = [index for index, special in enumerate(encoded.special_tokens_mask) if not special]
+        if not text:  # not even `a` has a token
+            return [], []
+        return encoded.ids[: text[0]], encoded.ids[text[-1] + 1 :]
 
     def keep(self) -> None:
         """Keeps on disk what was asked, for the next run."""
@@ -76,7 +115,7 @@ class FileTokenizer:
             return self._declared
         for name in ("tokenizer_config.json", "config.json"):
             try:
-                settings = json.loads((self.path.parent / name).read_text(encoding="utf-8"))
+                settings = json.loads((self._settings / name).read_text(encoding="utf-8"))
             except (OSError, ValueError, RecursionError):
                 continue
             token = settings.get("bos_token", settings.get("bos_token_id")) if isinstance(settings, dict) else None
@@ -90,7 +129,9 @@ class FileTokenizer:
         """See `borders.prompts.Tokenizer`. Raises CircError C413 if BOS is asked for and the tokenizer has none."""
         if bos is None or bos == self.adds_bos:
             # `bos=False` of a tokenizer that adds none changes nothing, not even another special token.
-            return self._encoded(text, special=True)
+            ids, offsets = self._encoded(text, special=True)
+            end = len(ids) - len(self.appended)
+            return Encoding(ids[:end], offsets[:end])
         ids, offsets = self._encoded(text, special=False)
         if not bos:
             return Encoding(ids, offsets)
@@ -108,6 +149,36 @@ class FileTokenizer:
 
     def decode(self, ids: tuple[int, ...] | list[int]) -> str:
         return self._encodings.recall(f"text {list(ids)}", lambda: self._backend.decode(list(ids), skip_special_tokens=False))
+
+    def piece(self, token: int) -> str:
+        """A token as it stands in a text, with the space before it, which decoders leave out at the beginning."""
+        return self._encodings.recall(f"piece {token}", lambda: self._piece(token))
+
+    def _piece(self, token: int) -> str:
+        from tokenizers import decoders
+
+        alone, name = self._backend.decode([token], skip_special_tokens=False), self._backend.id_to_token(token)
+        if name and (token in self._backend.get_added_tokens_decoder() or _BYTE.fullmatch(name)):
+            return name
+        if self._backend.decoder is None or isinstance(self._backend.decoder, decoders.ByteLevel):
+            return alone
+        before = next(iter(self.encode("a", bos=False).ids[-1:] or self.plain_ids()[:1]), token)
+        start, both = (self._backend.decode(ids, skip_special_tokens=False) for ids in ([before], [before, token]))
+        return both.removeprefix(start) if both.startswith(start) else alone
+
+    def not_known(self, text: str) -> tuple[str, ...]:
+        """Words of a text that the vocabulary has no tokens for: they are read as the unknown token, or dropped."""
+        ids, offsets = self.encode(text)
+        covered, wrong = set[int](), set[int]()
+        unknown = self.piece(self.unknown) if self.unknown is not None and self.unknown in ids else None
+        for token, (start, end) in zip(ids, offsets, strict=True):
+            covered.update(range(start, end))
+            if token == self.unknown and text[start:end].strip() != unknown:  # not where the text itself says `<unk>`
+                wrong.update(range(start, end))
+        if self.lossy:
+            wrong.update(index for index, char in enumerate(text) if index not in covered and not char.isspace())
+        words = [match for match in _WORD.finditer(text) if wrong & set(range(*match.span()))]
+        return tuple(dict.fromkeys(match.group() for match in words))
 
     def plain_ids(self) -> tuple[int, ...]:
         unknown = getattr(self._backend.model, "unk_token", None)
@@ -130,11 +201,24 @@ def tokenizer_at(location: Location) -> FileTokenizer | None:
         return None
     if location.kind == "gguf":
         return FileTokenizer(converted(path) / "tokenizer.json")
-    if (path / "tokenizer.json").is_file():
+    if (path / "tokenizer.json").is_file() and not _changed_by_settings(path):
         return FileTokenizer(path / "tokenizer.json")
-    if any((path / name).is_file() for name in _OLDER):
-        return FileTokenizer(converted(path) / "tokenizer.json")
+    if any((path / name).is_file() for name in ("tokenizer.json", *_OLDER)):
+        return FileTokenizer(converted(path) / "tokenizer.json", path)
     return None
+
+
+def _changed_by_settings(folder: Path) -> bool:
+    """Whether transformers may make another tokenizer of tokenizer.json, because tokenizer_config.json says so."""
+    try:
+        settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+        space = settings.get("add_prefix_space")
+        if space is None:
+            return False
+        content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+        return (content.get("pre_tokenizer") or {}).get("add_prefix_space", space) != space
+    except (OSError, ValueError, RecursionError, AttributeError):
+        return False  # not there; or damaged, which is said when transformers reads them
 
 
 def converted(source: Path) -> Path:
@@ -205,7 +289,7 @@ def _compare(tokenizer: FileTokenizer, path: Any, texts: list[str], folder: Path
     except Exception as error:  # whatever a file beside tokenizer.json makes it raise
         raise model_error("C413", f"transformers cannot read the tokenizer in {path}: {type(error).__name__} {error}") from None
     for text, expected in zip(texts, theirs, strict=True):
-        found = tokenizer.encode(text).ids
+        found = (*tokenizer.encode(text).ids, *tokenizer.appended)
         if expected != found:
             raise GuardError("C423", f"token ids of {text!r} differ from transformers' own: {list(found)} against {list(expected)}")
     (folder / "agreed.json").write_text(json.dumps({"texts": len(texts)}))

@@ -3,12 +3,15 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from circuitdsl.borders.document import Document, ModelStatement
 from circuitdsl.borders.flags import Flags, Progress, quiet
 from circuitdsl.borders.hypothesis import Hypothesis, ModelName
 from circuitdsl.borders.source import CircError, Diagnostic
+
+if TYPE_CHECKING:
+    from circuitdsl.models.outline import ModelOutline
 
 Located = TypeVar("Located")
 
@@ -21,29 +24,43 @@ def read(path: Path) -> Document:
     return parse(read_source(path))
 
 
-def resolve(document: Document, flags: Flags) -> Hypothesis:
-    """Syntax tree to checked hypothesis. Reads the model's configuration and tokenizer, not its weights.
+def outline(document: Document, flags: Flags) -> "ModelOutline":
+    """What is known of the model that a file names without its weights."""
+    from circuitdsl.models.outline import outline as look_up
+
+    model, folder = _model(document, flags), document.source.folder
+    return _placed(document, flags, lambda: look_up(model, folder))
+
+
+def resolve(document: Document, flags: Flags, model: "ModelOutline | None" = None) -> Hypothesis:
+    """Syntax tree to checked hypothesis. Reads the model's configuration and tokenizer (`model`, if they are read), not its weights.
 
     Raises CircError with everything that is wrong. Warnings are in the hypothesis.
     """
     from circuitdsl.language.parser import parse
     from circuitdsl.measures import measures
     from circuitdsl.models.readable import check_readable
-    from circuitdsl.models.shapes import find_shape
-    from circuitdsl.models.tokenizers import load_tokenizer
     from circuitdsl.resolve import resolve as resolve_document
 
-    model, folder = _model(document, flags), document.source.folder
-    shape, tokenizer = _placed(document, flags, lambda: (find_shape(model, folder), load_tokenizer(model, folder)))
+    found = model or outline(document, flags)
     settings = {**flags.settings, **({"model": flags.model} if flags.model else {})}
     try:
-        hypothesis = resolve_document(document, shape, tokenizer, measures(), settings, parse=parse)
-        _placed(document, flags, lambda: check_readable(hypothesis, tokenizer))
+        hypothesis = resolve_document(document, found.shape, found.tokenizer, measures(), settings, parse=parse)
+        cautions = _placed(document, flags, lambda: check_readable(hypothesis, found))
     finally:
-        if tokenizer:
-            tokenizer.keep()
+        if found.tokenizer:
+            found.tokenizer.keep()
     _check_claims(hypothesis)
-    return hypothesis
+    named = _named(document)
+    placed = (one if named is None else replace(one, span=named.name.span, source=document.source) for one in cautions)
+    return replace(hypothesis, warnings=(*hypothesis.warnings, *placed))
+
+
+def require_tokenizer(document: Document, flags: Flags, model: "ModelOutline") -> None:
+    """Raises CircError C433 for a model without a tokenizer: words stand in for tokens where a file is checked, not where it is run."""
+    from circuitdsl.models.outline import require_tokenizer as require
+
+    _placed(document, flags, lambda: require(model))
 
 
 def _check_claims(hypothesis: Hypothesis) -> None:
@@ -76,6 +93,11 @@ def _model(document: Document, flags: Flags) -> ModelName:
     return ModelName(flags.model) if flags.model else model_name(document, parse)
 
 
+def _named(document: Document) -> ModelStatement | None:
+    """The statement that names the model."""
+    return next((statement for statement in document.statements if isinstance(statement, ModelStatement)), None)
+
+
 def _placed(document: Document, flags: Flags, find: Callable[[], Located]) -> Located:
     """What `find` gives; an error about the model, which stands nowhere, is put where it is named: at the flag or the statement."""
     try:
@@ -83,7 +105,7 @@ def _placed(document: Document, flags: Flags, find: Callable[[], Located]) -> Lo
     except CircError as error:
         if flags.model:
             raise CircError([replace(one, message=f"--model: {one.message}") for one in error.diagnostics]) from None
-        named = next((statement for statement in document.statements if isinstance(statement, ModelStatement)), None)
+        named = _named(document)
         if named is None:
             raise
         raise CircError([replace(one, span=named.name.span, source=document.source) for one in error.diagnostics]) from None

@@ -14,7 +14,7 @@ from circuitdsl.borders.values import Algebra
 from circuitdsl.pipeline.judging import judge
 from circuitdsl.pipeline.lowering import lower, lower_figure
 from circuitdsl.pipeline.measuring import Numbers, measure, plan, settle
-from circuitdsl.pipeline.reading import fetch, read, resolve
+from circuitdsl.pipeline.reading import fetch, outline, read, require_tokenizer, resolve
 
 if TYPE_CHECKING:
     from circuitdsl.borders.evidence import Evidence
@@ -41,14 +41,16 @@ def verify(path: Path, flags: Flags, progress: Progress = quiet) -> "Evidence":
     from circuitdsl.engine.captures import Captures
     from circuitdsl.models.loading import load
     from circuitdsl.models.parity import check_parity
-    from circuitdsl.models.tokenizers import assert_same_tokenizer, tokenizer_at
+    from circuitdsl.models.tokenizers import assert_same_tokenizer
     from circuitdsl.reports.record import input_records, printable, record
 
     started = time.perf_counter()
     progress("reading the file", 0.0)
     document = read(path)
     fetch(document, flags, progress)
-    hypothesis = resolve(document, flags)
+    model = outline(document, flags)
+    require_tokenizer(document, flags, model)
+    hypothesis = resolve(document, flags, model)
     inputs = input_records(hypothesis)  # as they were read, whatever is done to the files while the run goes on
     algebra = Algebra()
     lowered = lower(hypothesis, algebra)
@@ -60,13 +62,15 @@ def verify(path: Path, flags: Flags, progress: Progress = quiet) -> "Evidence":
         device=flags.device,
         unsafe=flags.unsafe,
         progress=lambda what: progress(what, 0.0),
+        outline=model,
     )
     progress("checking the model", 0.0)
-    tokenizer = tokenizer_at(loaded.location)
+    tokenizer = model.tokenizer
     prompts = hypothesis.distributions[hypothesis.default].prompts
     if tokenizer is not None:
-        assert_same_tokenizer(tokenizer, loaded.location, [prompt.text for prompt in prompts])
-    parity = check_parity(loaded.adapter, _batch(hypothesis))
+        every = (prompt.text for distribution in hypothesis.distributions.values() for prompt in distribution.prompts)
+        assert_same_tokenizer(tokenizer, loaded.location, every)
+    parity = check_parity(loaded.adapter, *_longest(hypothesis))
     progress(parity.line(), 0.0)
     disk = base_runs(loaded, flags)
     captures = Captures(keep=True, disk=disk)
@@ -87,7 +91,7 @@ def verify(path: Path, flags: Flags, progress: Progress = quiet) -> "Evidence":
         verdicts = judge(hypothesis, asked, numbers)
     progress("judging", 1.0)
     shown = prompts[(hypothesis.verifying or hypothesis.exploring)[0]].tokens
-    tokens = [tokenizer.decode([token]) for token in shown] if tokenizer else [str(token) for token in shown]
+    tokens = [tokenizer.piece(token) for token in shown] if tokenizer else [str(token) for token in shown]
     if tokenizer:
         tokenizer.keep()
     return record(
@@ -111,11 +115,15 @@ def verify(path: Path, flags: Flags, progress: Progress = quiet) -> "Evidence":
     )
 
 
-def _batch(hypothesis: Hypothesis) -> list[tuple[int, ...]]:
-    """A few of the file's longest prompts, for the guards: a window, or a rotary embedding for long texts, shows in no short one."""
-    every = [prompt.tokens for prompt in hypothesis.distributions[hypothesis.default].prompts]
-    length = max(map(len, every))
-    return [tokens for tokens in every if len(tokens) == length][:4]
+def _longest(hypothesis: Hypothesis) -> list[list[tuple[int, ...]]]:
+    """For the guards, batches of one length each: a few of the longest prompts of every distribution. A window, or a rotary embedding
+    for long texts, shows in no short one."""
+    batches: dict[int, list[tuple[int, ...]]] = {}
+    for distribution in hypothesis.distributions.values():
+        every = [prompt.tokens for prompt in distribution.prompts]
+        length = max(map(len, every))
+        batches.setdefault(length, []).extend([tokens for tokens in every if len(tokens) == length][:4])
+    return [list(dict.fromkeys(batch))[:8] for batch in batches.values()]
 
 
 def _now() -> str:

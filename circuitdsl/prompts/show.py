@@ -12,7 +12,7 @@ from circuitdsl.prompts.tokens import Placed, Tokens
 
 def token_text(tokenizer: Tokenizer, number: int) -> str:
     """One token, quoted so that spaces and line ends are seen."""
-    text = tokenizer.decode([number])
+    text = tokenizer.piece(number)
     return f"«{text}»" if text.isprintable() else f"«{text!r}»".replace("«'", "«").replace("'»", "»")
 
 

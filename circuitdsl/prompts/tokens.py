@@ -239,5 +239,8 @@ class WordTokenizer:
     def decode(self, ids: "tuple[int, ...] | list[int]") -> str:
         return "".join(self._words.get(number, f"<{number}>") for number in ids)
 
+    def piece(self, token: int) -> str:
+        return self.decode([token])
+
     def plain_ids(self) -> tuple[int, ...]:
         return tuple(range(self.vocabulary))

@@ -122,7 +122,7 @@ class PositionResolver:
     def _shown(self, prompt: Prompt) -> str:
         if self._tokenizer is None or not self._space.checked:
             return prompt.text
-        return "|".join(self._tokenizer.decode([token]) for token in prompt.tokens)
+        return "|".join(self._tokenizer.piece(token) for token in prompt.tokens)
 
 
 def _why_not_there(role: Role, layout: Layout) -> str:

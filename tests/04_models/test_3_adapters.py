@@ -284,3 +284,40 @@ def test_gelu_is_one_operation_in_the_adapters_runs_and_the_model_stays_as_it_is
             adapter.capture(tokens)
     adapter.model(tokens)
     assert len(powers) == 1 + adapter.shape.layers
+
+
+def test_every_batch_is_compared(tiny, tokens):
+    """A window that the family's file does not know of shows in the longer batch alone."""
+    adapter = tiny("mistral")
+    family = type("Wrong", (type(adapter.family),), {"window": lambda self, config, layer: None})()
+    wrong = TransformerAdapter(adapter.model, adapter.shape, family)
+    check_parity(wrong, tokens[:, :4])
+    with pytest.raises(GuardError, match="C422"):
+        check_parity(wrong, tokens[:, :4], tokens)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "place"),
+    [
+        (lambda adapter: adapter.parts(1).down.weight.fill_(6e4), "mlp 1"),
+        (lambda adapter: adapter.parts(2).output.weight.fill_(6e4), "the residual stream before mlp 2"),
+        (lambda adapter: adapter.parts(1).v.module.weight.fill_(6e4), "the values of layer 1"),
+        (lambda adapter: adapter.final()[1].weight.fill_(6e4), "the logits"),
+    ],
+)
+def test_a_model_that_overflows_in_float16_is_said_to(tiny, tokens, spoil, place):
+    adapter = tiny("llama", dtype="float32")
+    with torch.no_grad():
+        spoil(adapter)
+    check_parity(adapter, tokens)
+    with pytest.raises(GuardError, match=rf"C435: .*float16.*first in {place}$") as caught:
+        check_parity(TransformerAdapter(adapter.model.half(), adapter.shape, adapter.family), tokens)
+    assert "bfloat16" in caught.value.hint
+
+
+def test_a_model_that_is_not_finite_in_float32_is_not_told_of_float16(tiny, tokens):
+    adapter = tiny("llama", dtype="float32")
+    adapter.parts(1).down.weight[0, 0] = float("nan")
+    with pytest.raises(GuardError, match=r"C435: .*float32 gives infinity or NaN: first in mlp 1") as caught:
+        check_parity(adapter, tokens)
+    assert "bfloat16" not in caught.value.hint

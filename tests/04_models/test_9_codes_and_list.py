@@ -10,7 +10,7 @@ from circuitdsl.models.codes import CODES
 
 def test_every_code_is_explained_and_every_explanation_is_of_a_code_in_use():
     sources = [path for path in Path(circuitdsl.models.__file__).parent.rglob("*.py") if path.name != "codes.py"]
-    raised = {code for path in sources for code in re.findall(r'"(C\d{3})"', path.read_text(encoding="utf-8"))}
+    raised = {code for path in sources for code in re.findall(r'"([CW]\d{3})"', path.read_text(encoding="utf-8"))}
     assert raised == set(CODES)
 
 

@@ -288,9 +288,9 @@ def C422_another_scale(world):
 
 @recipe
 def C423_another_tokenizer(world):
-    """transformers leaves BOS out, as tokenizer_config.json says; tokenizer.json puts it."""
+    """transformers makes another one of tokenizer.json, for the sake of its class."""
     world.family("llama")
-    settings = {"tokenizer_class": "LlamaTokenizerFast", "bos_token": "<bos>", "unk_token": "<bos>", "add_bos_token": False}
+    settings = {"tokenizer_class": "LlamaTokenizerFast", "bos_token": "<bos>", "unk_token": "<bos>"}
     (world.model / "tokenizer_config.json").write_text(json.dumps(settings))
     return VERIFY
 
@@ -300,6 +300,49 @@ def C424_a_window_of_no_width(world):
     world.family("mistral")
     world.config(sliding_window=-1)
     return VERIFY
+
+
+@recipe
+def C433_no_tokenizer(world):
+    world.family("llama")
+    (world.model / "tokenizer.json").rename(world.model / "tekken.json")
+    return VERIFY
+
+
+@recipe
+def C434_longrope(world):
+    world.family("llama")
+    rope = {"rope_type": "longrope", "original_max_position_embeddings": 4, "short_factor": [1.0, 1.0], "long_factor": [1.0, 4.0]}
+    world.config(rope_parameters={"rope_theta": 1e4, **rope})
+    return ["check", "toy.circ"]
+
+
+@recipe
+def C435_float16(world):
+    world.family("llama")
+    world.weights(model__layers__1__mlp__down_proj__weight=np.full((24, 40), 6e4, np.float32))
+    return [*VERIFY, "--dtype", "float16"]
+
+
+@recipe
+def C436_unknown_answers(world):
+    world.write("toy.circ", (world.folder / "toy.circ").read_text().replace('"plum"', '"mauve"').replace('"tan"', '"<bos>"'))
+    return ["check", "toy.circ"]
+
+
+@recipe
+def W071_unknown_words(world):
+    world.write("toy.circ", (world.folder / "toy.circ").read_text().replace('"{first} {next} {c}', '"once {first} {next} {c}'))
+    return ["check", "toy.circ"]
+
+
+@recipe
+def W072_appended(world):
+    path = world.model / "tokenizer.json"
+    body = json.loads(path.read_text())
+    body["post_processor"]["single"].append({"SpecialToken": {"id": "<bos>", "type_id": 0}})
+    path.write_text(json.dumps(body))
+    return ["check", "toy.circ"]
 
 
 # ---------------------------------------------------------------- the machine

@@ -7,6 +7,7 @@ from circuitdsl.models.family import Family
 
 class Toy(Family):
     name = "toy"
+    words_as_tokens = True
     defaults = {"circuitdsl_toy": {"mlp_width": 0, "attention": "softmax", "scaling": 1.0, "causal": True, "activation": "relu"}}
 
     def shape(self, config, name=""):
