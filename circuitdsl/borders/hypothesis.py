@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from circuitdsl.borders.kinds import Port
 from circuitdsl.borders.prompts import Distribution, Metric
 from circuitdsl.borders.source import Diagnostic, Source, Span
-from circuitdsl.borders.units import EMBED, LOGITS, Align, Layout, ModelShape, Port, Roles, Unit
+from circuitdsl.borders.units import EMBED, LOGITS, Align, Layout, ModelShape, Roles, Unit
 
 PromptPart = Literal["exploring", "verifying"]
 """Measurements and searches look at the exploring part of the prompts, verdicts rest on the verifying one."""

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from circuitdsl.borders.kinds import Kind
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -47,7 +49,7 @@ class Signature:
     slots: int = 0
     features: bool = False
     """True if a feature may stand where a slot may."""
-    kinds: tuple[Literal["head", "mlp", "neuron"], ...] = ()
+    kinds: tuple[Kind, ...] = ()
     """Kinds of units that the subject, or the start of a path, may have; empty: any."""
     needs_each: bool = False
     """True if the measure only makes sense per member (`minimality.single`)."""

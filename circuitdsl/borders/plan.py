@@ -10,8 +10,9 @@ from typing import Literal
 
 import numpy as np
 
+from circuitdsl.borders.kinds import Kind, Port
 from circuitdsl.borders.readouts import AttentionReadout, LogitsReadout, Readout, VectorReadout
-from circuitdsl.borders.units import Port, WriteGroup
+from circuitdsl.borders.units import WriteGroup
 from circuitdsl.borders.values import Draw, World
 
 LOGITS_AT_ONCE = 1 << 25
@@ -156,7 +157,7 @@ class Transform:
 class Change:
     """Members of a write group whose contributions change: `placements` in place of `instead` (the background where not said)."""
 
-    kind: Literal["embed", "head", "mlp", "neuron"]
+    kind: Kind
     members: tuple[int, ...]
     placements: tuple[Placement, ...]
     instead: tuple[Placement, ...] = ()

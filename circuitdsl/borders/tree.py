@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from circuitdsl.borders.hypothesis import Place
-from circuitdsl.borders.units import Port
+from circuitdsl.borders.kinds import Port
 from circuitdsl.borders.values import Draw
 
 CallPart = Literal["call", "embed", "rest"]

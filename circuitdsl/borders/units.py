@@ -4,52 +4,75 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-Kind = Literal["embed", "head", "mlp", "neuron", "logits"]
-Port = Literal["q", "k", "v", "in"]
+from circuitdsl.borders.kinds import GROUPS, KINDS, GroupKind, Kind, KindSpec, Port
+
 Align = Literal["layout", "absolute"]
 """Which prompts may exchange values: those of one layout, or all of one length."""
 
-_ORDER = {"embed": 0, "head": 1, "mlp": 2, "neuron": 2, "logits": 3}
+_ENDS = {"embed": -1, "logits": 1 << 30}
+"""Where the ends of a model come among its layers."""
+_KIND_ORDER = {kind: order for order, kind in enumerate(KINDS)}
+_GROUP_ORDER = {group: order for order, group in enumerate(GROUPS)}
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What reads the residual stream and writes to it. `index` is the head's or neuron's number in its layer."""
+    """What reads the residual stream and writes to it. `index` is a part's number in its layer, such as a head's or a neuron's."""
 
     kind: Kind
     layer: int = 0
     index: int = 0
 
     @property
+    def spec(self) -> KindSpec:
+        """What the table of kinds says of it."""
+        return KINDS[self.kind]
+
+    @property
     def ports(self) -> tuple[Port, ...]:
         """Where it reads: a head through q, k and v, `embed` nowhere, the others through one port."""
-        if self.kind == "head":
-            return ("q", "k", "v")
-        return () if self.kind == "embed" else ("in",)
+        return KINDS[self.kind].ports
 
     @property
     def group(self) -> "WriteGroup":
         """The write group it belongs to (semantics.md: the heads of a layer, or its MLP with its neurons)."""
-        kind = "attention" if self.kind == "head" else "mlp" if self.kind == "neuron" else self.kind
-        return WriteGroup(self.layer, kind)
+        return WriteGroup(self.layer, KINDS[self.kind].group)
 
     @property
-    def key(self) -> tuple[int, int, str, int]:
+    def whole(self) -> "Unit | None":
+        """The unit that it is a part of: a neuron's MLP. None for what is no part of another unit."""
+        whole = KINDS[self.kind].whole
+        return None if whole is None else Unit(whole, self.layer)
+
+    @property
+    def key(self) -> tuple[int, int, int]:
         """Sorts units in the order of the architecture: embed first, logits last."""
-        layer = {"embed": -1, "logits": 1 << 30}.get(self.kind, self.layer)
-        return layer, _ORDER[self.kind], self.kind, self.index
+        return _ENDS.get(self.kind, self.layer), _KIND_ORDER[self.kind], self.index
 
     def __lt__(self, other: "Unit") -> bool:
         return self.key < other.key
 
     def __str__(self) -> str:
-        """As the language writes it: `head 9.6`, `mlp 3`, `neuron 5.123`, `embed`."""
-        if self.kind in ("embed", "logits"):
+        """As reports write it: `head 9.6`, `mlp 3`, `neuron 5.123`, `embed`."""
+        spec = KINDS[self.kind]
+        if not spec.in_layers:
             return self.kind
-        return f"{self.kind} {self.layer}" + ("" if self.kind == "mlp" else f".{self.index}")
+        return f"{self.kind} {self.layer}.{self.index}" if spec.numbered else f"{self.kind} {self.layer}"
 
 
 EMBED, LOGITS = Unit("embed"), Unit("logits")
+
+
+def read_unit(text: str) -> Unit | None:
+    """The unit that `str` writes so; None for any other text."""
+    kind, _, address = text.partition(" ")
+    spec = KINDS.get(kind)  # type: ignore[call-overload]
+    if spec is None or bool(address) != spec.in_layers:
+        return None
+    numbers = address.split(".") if address else []
+    if not all(number.isdecimal() for number in numbers) or len(numbers) != spec.in_layers + spec.numbered:
+        return None
+    return Unit(spec.kind, *map(int, numbers))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +80,11 @@ class WriteGroup:
     """Units whose contributions are summed before a post-norm, if the family has one."""
 
     layer: int
-    kind: Literal["embed", "attention", "mlp", "logits"]
+    kind: GroupKind
 
     @property
     def key(self) -> tuple[int, int]:
-        order = {"embed": (-1, 0), "attention": (self.layer, 1), "mlp": (self.layer, 2), "logits": (1 << 30, 3)}
-        return order[self.kind]
+        return _ENDS.get(self.kind, self.layer), _GROUP_ORDER[self.kind]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,23 +110,30 @@ class ModelShape:
     causal: bool = True
     """False for a toy whose attention sees later positions too."""
 
-    def units(self, kind: Kind | None = None) -> Iterator[Unit]:
-        """Units in the order of the architecture, neurons left out."""
-        every = [EMBED]
-        for layer in range(self.layers):
-            every += [Unit("head", layer, index) for index in range(self.heads)]
-            every += [Unit("mlp", layer)] if self.mlps else []
-        return (unit for unit in [*every, LOGITS] if kind in (None, unit.kind))
+    def count(self, kind: Kind) -> int:
+        """How many units of a kind each layer has; of `embed` and `logits`, how many the model has."""
+        return KINDS[kind].count(self)
+
+    def width_of(self, kind: Kind) -> int:
+        """How many numbers tell what a unit of a kind writes at a position, before its group's output projection."""
+        return KINDS[kind].width(self)
+
+    def units(self, kind: Kind | None = None, layer: int | None = None) -> Iterator[Unit]:
+        """Units in the order of the architecture: of one kind, or all but parts of other units (neurons). `layer`: of that one alone."""
+        specs = [spec for spec in KINDS.values() if kind == spec.kind or (kind is None and spec.whole is None)]
+        if layer is None and EMBED.spec in specs:
+            yield EMBED
+        for number in range(self.layers) if layer is None else (layer,):
+            for spec in specs:
+                if spec.in_layers:
+                    yield from (Unit(spec.kind, number, index) for index in range(spec.count(self)))
+        if layer is None and LOGITS.spec in specs:
+            yield LOGITS
 
     def reads(self, reader: Unit, sender: Unit) -> bool:
         """Whether `sender` writes before `reader` reads: the architecture's own order."""
-        if sender.kind == "logits" or reader.kind == "embed":
-            return False
-        if sender.kind == "embed" or reader.kind == "logits":
-            return True
-        if sender.layer != reader.layer:
-            return sender.layer < reader.layer
-        return not self.parallel and sender.kind == "head" and reader.kind in ("mlp", "neuron")
+        first, then = sender.group.key, reader.group.key
+        return first < then and (first[0] < then[0] or not self.parallel)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any, TypeVar, cast
 
-from circuitdsl.borders.units import LOGITS, Port, Roles, Unit, WriteGroup
+from circuitdsl.borders.kinds import Port
+from circuitdsl.borders.units import LOGITS, Roles, Unit, WriteGroup
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from circuitdsl.borders.evidence import EdgeRecord, EffectRecord, GraphRecord, NodeRecord
+from circuitdsl.borders.kinds import IN_LAYERS, KINDS, Drawing, Kind
+from circuitdsl.borders.units import Unit, read_unit
 from circuitdsl.figures import style
 from circuitdsl.figures.fonts import SMALLEST, measure, shorten, wrap
 
@@ -32,14 +34,14 @@ class Cell:
 
     id: str
     text: str
-    kind: Literal["head", "mlp", "neuron"]
+    kind: Kind
     layers: tuple[int, int]
     outcome: str | None = None
 
     @property
     def width(self) -> float:
         mark = UNIT_MARK + 2.0 if self.outcome is not None else 0.0
-        return max(20.0, measure(self.text, SMALLEST) + (10 if self.kind == "neuron" else 8) + mark)
+        return max(20.0, measure(self.text, SMALLEST) + drawing(self.kind).margin + mark)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,26 +205,25 @@ def _number(value: float, half: float) -> str:
 
 
 def _cells(node: NodeRecord, ids: "_Ids", labels: UnitLabels) -> list[Cell]:
-    units = sorted((unit for name in node.units if (unit := _unit(name))), key=lambda unit: (unit[1], unit[0] != "head", unit[2]))
+    units = sorted(unit for name in node.units if (unit := read_unit(name)) and unit.spec.in_layers)
     cells: list[Cell] = []
     for run in _runs(units):
-        kind, layer, index = run[0]
-        _, last_layer, last = run[-1]
-        outcome = _worst(node.unit_outcomes.get(_name(unit)) for unit in run)
+        first, last = run[0], run[-1]
+        outcome = _worst(node.unit_outcomes.get(str(unit)) for unit in run)
         if len(run) == 1:
-            cells.append(Cell(ids.make(_id(run[0])), _text(run[0], labels), kind, (layer, layer), outcome))
+            text = drawing(first.kind).labels[labels].format(layer=first.layer, index=first.index)
+            cells.append(Cell(ids.make(_id(first)), text, first.kind, (first.layer, first.layer), outcome))
             continue
-        text = f"mlps {layer}..{last_layer}" if kind == "mlp" else f"{layer}.{index}..{layer}.{last}"
-        if kind == "neuron":
-            text = f"n {text}"
-        cells.append(Cell(ids.make(f"{_id(run[0])}_to_{_id(run[-1])}"), text, kind, (layer, last_layer), outcome))
+        end = last.index if first.spec.numbered else last.layer
+        text = drawing(first.kind).run.format(layer=first.layer, index=first.index, last=end)
+        cells.append(Cell(ids.make(f"{_id(first)}_to_{_id(last)}"), text, first.kind, (first.layer, last.layer), outcome))
     if len(cells) <= CELLS:
         return cells
     low, high = cells[0].layers[0], max(cell.layers[1] for cell in cells)
     kinds = {cell.kind for cell in cells}
-    word = {"head": "heads", "mlp": "mlps", "neuron": "neurons"}[cells[0].kind] if len(kinds) == 1 else "units"
+    word = KINDS[cells[0].kind].plural if len(kinds) == 1 else "units"
     where = f"layers {low}..{high}" if high > low else f"layer {low}"
-    outcome = _worst(node.unit_outcomes.get(_name(unit)) for unit in units)
+    outcome = _worst(node.unit_outcomes.get(str(unit)) for unit in units)
     return [Cell(ids.make(f"u_{node.name}"), f"{len(units)} {word}, {where}", cells[0].kind, (low, high), outcome)]
 
 
@@ -232,49 +233,34 @@ def _worst(outcomes: Iterable[str | None]) -> str | None:
     return next((o for o in ("refuted", "not testable", "inconclusive", None, "supported") if o in found), None)
 
 
-_Unit = tuple[Literal["head", "mlp", "neuron"], int, int]
+def drawing(kind: Kind) -> Drawing:
+    """How units of a kind are drawn. Raises ValueError for one that figures have no cell for."""
+    found = KINDS[kind].drawing
+    if found is None:
+        raise ValueError(f"figures have no cell for {kind}")
+    return found
 
 
-def _unit(name: str) -> _Unit | None:
-    found = re.fullmatch(r"(head|mlp|neuron) (\d+)(?:\.(\d+))?", name)
-    return (found[1], int(found[2]), int(found[3] or 0)) if found else None  # type: ignore[return-value]
+def _id(unit: Unit) -> str:
+    return drawing(unit.kind).id.format(layer=unit.layer, index=unit.index)
 
 
-def _name(unit: _Unit) -> str:
-    return f"{unit[0]} {unit[1]}" + ("" if unit[0] == "mlp" else f".{unit[2]}")
-
-
-def _id(unit: _Unit) -> str:
-    return f"m{unit[1]}" if unit[0] == "mlp" else f"{'a' if unit[0] == 'head' else 'n'}{unit[1]}_{unit[2]}"
-
-
-def _text(unit: _Unit, labels: UnitLabels) -> str:
-    kind, layer, index = unit
-    if kind == "mlp":
-        return {"9.6": f"mlp {layer}", "L9H6": f"L{layer} MLP", "a9.h6": f"m{layer}"}[labels]
-    if kind == "neuron":
-        return f"n {layer}.{index}"
-    return {"9.6": f"{layer}.{index}", "L9H6": f"L{layer}H{index}", "a9.h6": f"a{layer}.h{index}"}[labels]
-
-
-def _runs(units: Sequence[_Unit]) -> list[list[_Unit]]:
-    """Consecutive MLPs, and consecutive heads or neurons of one layer, together if there are enough; the others one by one."""
-    runs: list[list[_Unit]] = []
-    by_kind = [[u for u in units if u[0] == "mlp"], [u for u in units if u[0] != "mlp"]]
-    for group in by_kind:
-        start: list[_Unit] = []
-        for unit in group:
-            previous = start[-1] if start else None
-            follows = previous and previous[0] == unit[0] and _next(previous) == (unit[1], unit[2])
-            if not follows:
+def _runs(units: Sequence[Unit]) -> list[list[Unit]]:
+    """Consecutive layers of a kind, and consecutive parts of one layer, together if there are enough; the others one by one."""
+    runs: list[list[Unit]] = []
+    for kind in IN_LAYERS:
+        start: list[Unit] = []
+        for unit in units:
+            if unit.spec is not kind:
+                continue
+            if not start or unit != _next(start[-1]):
                 runs.append(start := [])
             start.append(unit)
-    split = [part for run in runs for part in ([run] if len(run) >= FOLD else [[unit] for unit in run])]
-    return sorted(split, key=lambda run: (run[0][1], run[0][0] != "head", run[0][2]))
+    return sorted(part for run in runs for part in ([run] if len(run) >= FOLD else [[unit] for unit in run]))
 
 
-def _next(unit: _Unit) -> tuple[int, int]:
-    return (unit[1] + 1, 0) if unit[0] == "mlp" else (unit[1], unit[2] + 1)
+def _next(unit: Unit) -> Unit:
+    return replace(unit, index=unit.index + 1) if unit.spec.numbered else replace(unit, layer=unit.layer + 1)
 
 
 # ---------------------------------------------------------------- arrows

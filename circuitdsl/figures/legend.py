@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from circuitdsl.borders.kinds import IN_LAYERS, WRITTEN_PORTS
 from circuitdsl.figures import style
 from circuitdsl.figures.blocks import Parts
 from circuitdsl.figures.content import FigureContent
@@ -81,11 +82,11 @@ def legend(found: FigureContent, left: float, right: float, y: float, notes: Seq
 def _entries(found: FigureContent) -> list[LegendEntry]:
     entries = []
     kinds = [cell.kind for item in found.items.values() for cell in item.cells]
-    for kind, word in (("head", "head"), ("mlp", "MLP"), ("neuron", "neuron")):
-        if kind in kinds:
-            entries.append(LegendEntry(16, word, _shape(kind)))
-    ports = {arrow.port if arrow.port in ("q", "k", "v") else None for arrow in found.arrows}
-    for port in ("q", "k", "v", None):
+    for spec in IN_LAYERS:
+        if spec.kind in kinds:
+            entries.append(LegendEntry(16, spec.noun, _shape(spec.kind)))
+    ports = {arrow.port if arrow.port in WRITTEN_PORTS else None for arrow in found.arrows}
+    for port in (*WRITTEN_PORTS, None):
         if port in ports:
             entries.append(LegendEntry(22, style.port_style(port).text, _arrow(port=port)))
     metric = found.graph.effect_of or "the metric"

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
+from circuitdsl.borders.kinds import Kind
 from circuitdsl.figures.fonts import ASCENT, DESCENT, measure
 
-BoxKind = Literal["head", "mlp", "neuron", "embed", "logits", "node", "group", "band", "token", "sample", "call", "donor"]
+BoxKind = Kind | Literal["node", "group", "band", "token", "sample", "call", "donor"]
 LabelKind = Literal["title", "name", "unit", "edge", "axis", "role", "token", "prompt", "legend", "note"]
 Point = tuple[float, float]
 

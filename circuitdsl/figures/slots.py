@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from circuitdsl.borders.kinds import GROUPS, KINDS
 from circuitdsl.figures.blocks import row_width, rows_of, stacked_width
 from circuitdsl.figures.content import GAP, NAME, PAD, BoxItem, Cell, FigureContent
 from circuitdsl.figures.fonts import SMALLEST, measure
 
 GridRow = tuple[int, int]
-"""A layer, and 0 for its attention or 1 for its MLP."""
+"""A layer, and the place of a write group in it: first its attention, then its MLP."""
 GridColumn = tuple[str, ...] | None
 EVERYWHERE = ("all", "positions")
 
@@ -64,12 +65,12 @@ def rows_in(found: FigureContent) -> list[GridRow]:
     rows = {row_of(cell) for item in found.items.values() for cell in item.cells if not tall(item)}
     for item in found.items.values():
         if tall(item):
-            rows |= {(layer, 1) for layer in item.cells[0].layers if all(row[0] != layer for row in rows)}
+            rows |= {(layer, row_of(item.cells[0])[1]) for layer in item.cells[0].layers if all(row[0] != layer for row in rows)}
     return sorted(rows) or ([(0, 0)] if any(item.kind == "node" for item in found.items.values()) else [])
 
 
 def row_of(cell: Cell) -> GridRow:
-    return cell.layers[0], 0 if cell.kind == "head" else 1
+    return cell.layers[0], list(GROUPS).index(KINDS[cell.kind].group)
 
 
 def tall(item: BoxItem) -> bool:

@@ -5,6 +5,7 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 
+from circuitdsl.borders.kinds import IN_LAYERS
 from circuitdsl.figures import style
 from circuitdsl.figures.fonts import FALLBACKS
 from circuitdsl.figures.positions import Box, Figure, Label, Line, Mark, Point, Rect
@@ -13,6 +14,8 @@ ROUND = 4.0
 """Radius of a line's corners."""
 BAR = 3.2
 """Half length of the bar of a line that hinders."""
+SHAPES: dict[str, str] = {spec.kind: spec.drawing.shape for spec in IN_LAYERS if spec.drawing is not None}
+"""Of units, by kind."""
 
 
 def svg(figure: Figure) -> bytes:
@@ -88,12 +91,12 @@ def _group(parent: ET.Element, id: str, text: str) -> ET.Element:
 
 def _box(root: ET.Element, box: Box) -> None:
     group, rect = _group(root, box.id, box.text if box.kind != "sample" else ""), box.rect
-    ground, outline = style.fill(box.outcome if box.kind in ("head", "mlp", "neuron") else None)
+    ground, outline = style.fill(box.outcome if box.kind in SHAPES else None)
     if box.faded:
         ground, outline = style.FILLS["refuted"]
     kind = box.text if box.kind == "sample" else box.kind
     look = {"fill": ground, "stroke": outline, "stroke-width": "0.8"}
-    match kind:
+    match SHAPES.get(kind, kind):
         case "band":
             ET.SubElement(group, "rect", {**_rect(rect), "fill": "#f6f6f6"})
         case "token":
@@ -104,11 +107,11 @@ def _box(root: ET.Element, box: Box) -> None:
         case "node":
             faint = {"stroke": "#c4c4c4" if box.faded else "#9a9a9a", "stroke-width": "0.7"}
             ET.SubElement(group, "rect", {**_rect(rect), "rx": "4", "fill": "#ffffff", **faint})
-        case "head":
+        case "capsule":
             ET.SubElement(group, "rect", {**_rect(rect), "rx": _n(min(rect.height, rect.width) / 2), **look})
-        case "mlp":
+        case "rectangle":
             ET.SubElement(group, "rect", {**_rect(rect), **look})
-        case "neuron":
+        case "hexagon":
             ET.SubElement(group, "path", {"d": _path(_hexagon(rect), closed=True), **look})
         case "call":
             donor = style.donor(box.donor)

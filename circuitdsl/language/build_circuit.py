@@ -8,11 +8,12 @@ from lark import Token
 from lark.tree import Meta
 
 from circuitdsl.borders import document as d
+from circuitdsl.borders.kinds import IN_LAYERS, KINDS, WRITTEN_PORTS
 from circuitdsl.borders.source import Span
 from circuitdsl.language.build_words import WordBuilder, span_of
 
-KINDS = {"HEADS": "head", "MLPS": "mlp", "NEURONS": "neuron"}
-PORTS = ("q", "k", "v")
+WORDS = {spec.plural.upper(): spec for spec in IN_LAYERS}
+"""Kinds of units by the terminals of the grammar."""
 
 
 class CircuitBuilder(WordBuilder):
@@ -37,8 +38,8 @@ class CircuitBuilder(WordBuilder):
             return whole
         kind, which = children
         if isinstance(which, Token):
-            which = d.UnitRef("", None, None, kind.type != "MLPS")
-        return self._of_kind(replace(which, kind=KINDS[kind.type], span=span_of(meta)))
+            which = d.UnitRef("", None, None, WORDS[kind.type].numbered)
+        return self._of_kind(replace(which, kind=WORDS[kind.type].kind, span=span_of(meta)))
 
     def _of_kind(self, unit: d.UnitRef) -> d.UnitRef:
         """Reports an address that the kind does not have."""
@@ -46,11 +47,15 @@ class CircuitBuilder(WordBuilder):
             return unit
         low, high = unit.layers
         layers = f"{low}..{high}" if high != low else f"{low}"
-        if unit.kind == "mlp" and (unit.index is not None or unit.all_indices):
-            self.error("C011", "an MLP is named by its layer alone", unit.span, f"write `mlps {layers}`, or `neurons` for parts of it")
-        if unit.kind != "mlp" and unit.index is None and not unit.all_indices:
-            hint = f"write `{unit.kind}s {layers}.0` for one, `{unit.kind}s {layers}.*` for all"
-            self.error("C011", f"a {unit.kind} is named by its layer and its number in it", unit.span, hint)
+        spec = KINDS[unit.kind]  # type: ignore[index]
+        if not spec.numbered and (unit.index is not None or unit.all_indices):
+            parts = "".join(f", or `{other.plural}` for parts of it" for other in IN_LAYERS if other.whole == spec.kind)
+            self.error(
+                "C011", f"{spec.article} {spec.noun} is named by its layer alone", unit.span, f"write `{spec.plural} {layers}`{parts}"
+            )
+        if spec.numbered and unit.index is None and not unit.all_indices:
+            hint = f"write `{spec.plural} {layers}.0` for one, `{spec.plural} {layers}.*` for all"
+            self.error("C011", f"{spec.article} {spec.noun} is named by its layer and its number in it", unit.span, hint)
         if high < low:
             self.error("C011", f"the range {low}..{high} runs backwards", unit.span, f"write `{high}..{low}`")
         return unit
@@ -101,7 +106,7 @@ class CircuitBuilder(WordBuilder):
         target, port, positions = children
         if isinstance(target, Token):
             target = d.Name("*", span=span_of(target))
-        if port is not None and port.text.lower() in PORTS and port.text not in PORTS:
+        if port is not None and port.text.lower() in WRITTEN_PORTS and port.text not in WRITTEN_PORTS:
             self.error("C012", f"ports are written in small letters, not `.{port.text}`", port.span, f"write `.{port.text.lower()}`")
         return d.Endpoint(target, port and port.text, positions and _positions(positions), span=span_of(meta))
 
@@ -123,7 +128,7 @@ class CircuitBuilder(WordBuilder):
 
     def edge(self, meta: Meta, children: list[Any]) -> d.EdgeLine:
         for place in (place for group in children for place in group):
-            if place.port is not None and place.port.lower() not in PORTS:
+            if place.port is not None and place.port.lower() not in WRITTEN_PORTS:
                 self.error("C012", f"`.{place.port}` is not a port", place.span, "heads read through `.q`, `.k` and `.v`")
         return d.EdgeLine(tuple(children), span=span_of(meta))
 
@@ -145,7 +150,7 @@ class CircuitBuilder(WordBuilder):
     def path(self, meta: Meta, children: list[Any]) -> d.PathExpr:
         if len(children) > 1:
             for place in children[::2]:
-                if place.port is not None and place.port.lower() not in PORTS:
+                if place.port is not None and place.port.lower() not in WRITTEN_PORTS:
                     self.error("C012", f"`.{place.port}` is not a port", place.span, "heads read through `.q`, `.k` and `.v`")
         return d.PathExpr(tuple(children[::2]), tuple(children[1::2]), span=span_of(meta))
 

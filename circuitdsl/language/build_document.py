@@ -6,8 +6,9 @@ from lark import Token, Tree
 from lark.tree import Meta
 
 from circuitdsl.borders import document as d
+from circuitdsl.borders.kinds import WRITTEN_PORTS
 from circuitdsl.borders.source import Span
-from circuitdsl.language.build_circuit import PORTS, CircuitBuilder
+from circuitdsl.language.build_circuit import CircuitBuilder
 from circuitdsl.language.build_words import around, span_of
 
 
@@ -102,7 +103,7 @@ class DocumentBuilder(CircuitBuilder):
         if index is None and shift is None and slot.occurrence is None:
             if slot.field is None:
                 return slot.name
-            if slot.field.text in PORTS:
+            if slot.field.text in WRITTEN_PORTS:
                 return d.Endpoint(slot.name, slot.field.text, span=span_of(meta))
         return d.PositionRef(slot, index, shift or 0, span=span_of(meta))
 

@@ -6,6 +6,7 @@
 from collections.abc import Iterable, Sequence
 
 from circuitdsl.borders import document as d
+from circuitdsl.borders.kinds import KINDS
 from circuitdsl.language.strings import encode
 
 BREAK = "\x1f"
@@ -116,11 +117,15 @@ def members(nodes: Iterable[d.UnitRef | d.Name]) -> str:
 def unit(node: d.UnitRef, kind: str = "") -> str:
     """`heads 9.6`, or `9.6` after a unit of that kind."""
     if node.layers is None:
-        return f"{node.kind}s *"
+        return f"{_plural(node)} *"
     low, high = node.layers
     layers = str(low) if low == high else f"{low}..{high}"
     index = ".*" if node.all_indices else f".{node.index}" if node.index is not None else ""
-    return f"{'' if kind == node.kind else node.kind + 's '}{layers}{index}"
+    return f"{'' if kind == node.kind else _plural(node) + ' '}{layers}{index}"
+
+
+def _plural(node: d.UnitRef) -> str:
+    return KINDS[node.kind].plural  # type: ignore[index]
 
 
 def place(node: d.Endpoint, kind: str = "") -> str:

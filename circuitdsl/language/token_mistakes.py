@@ -7,6 +7,7 @@ from difflib import get_close_matches
 
 from lark import Token
 
+from circuitdsl.borders.kinds import IN_LAYERS
 from circuitdsl.borders.source import Span
 from circuitdsl.language import wording
 from circuitdsl.language.brackets import begins_statement
@@ -160,9 +161,9 @@ def _head(place: ParserState) -> Mend | None:
     token, before = place.token, place.before
     if token.type not in ("DECIMAL", "INT", "ALL_OF_LAYER", "STAR") or before is None or before.type != "NAME":
         return None
-    word = _closest(before, ("heads", "mlps", "neurons"))
+    word = _closest(before, [spec.plural for spec in IN_LAYERS])
     if word is None:
-        word = {"attn": "heads", "attention": "heads", "a": "heads", "h": "heads", "ffn": "mlps", "m": "mlps"}.get(before.lower())
+        word = next((spec.plural for spec in IN_LAYERS if before.lower() in spec.mistaken), None)
     if word is None:
         return None
     return Mend(

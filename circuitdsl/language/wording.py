@@ -4,6 +4,8 @@ from collections.abc import Iterable
 
 from lark import Token
 
+from circuitdsl.borders.kinds import IN_LAYERS
+
 FORMS = {
     "CIRCUIT": 'a file begins `circuit "Title"`',
     "CITE": 'a reference is written `cite "arXiv:2211.00593"`',
@@ -24,9 +26,11 @@ PROMPT_ITEM = 'a line of prompts is a "template", `SLOT in vocabulary`, `SLOT = 
 
 STATEMENT_WORDS = frozenset(word.lower() for word in FORMS)
 
+UNIT_WORDS = frozenset(spec.plural.upper() for spec in IN_LAYERS)
+
 GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
     ("a statement", frozenset({"CIRCUIT", "NODES", "CLAIMS", "METRIC"})),
-    ("a unit such as `heads 9.6` or `mlps 3`", frozenset({"HEADS", "MLPS", "NEURONS"})),
+    ("a unit such as `heads 9.6` or `mlps 3`", UNIT_WORDS),
     ("a layer and number such as `9.6`", frozenset({"DECIMAL", "ALL_OF_LAYER", "INT"})),
     ("a number", frozenset({"INT", "DECIMAL", "FLOAT"})),
     ("a quoted text", frozenset({"STRING", "LONG"})),
@@ -104,7 +108,7 @@ def expected(terminals: Iterable[str]) -> str:
     phrases: list[str] = []
     for phrase, group in GROUPS:
         if group <= left:
-            if "HEADS" in group:
+            if group == UNIT_WORDS:
                 left -= {"DECIMAL", "ALL_OF_LAYER", "INT"}
             left -= group
             phrases.append(phrase)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from circuitdsl.borders.hypothesis import Hypothesis, Place
+from circuitdsl.borders.kinds import IN_LAYERS
 from circuitdsl.borders.measure import Lowered, Search
 from circuitdsl.borders.source import CircError, Diagnostic
 from circuitdsl.borders.units import EMBED, Unit
@@ -111,8 +112,7 @@ def natural_parts(hypothesis: Hypothesis, left: tuple[Unit, ...]) -> dict[str, f
     In an order that the file's does not change: it says which splits are tried, and a group's name keys its draws.
     """
     named = {
-        "heads": [unit for unit in left if unit.kind == "head"],
-        "MLPs": [unit for unit in left if unit.kind == "mlp"],
+        **{spec.nouns: [unit for unit in left if unit.spec is spec] for spec in IN_LAYERS},
         **{name: [unit for unit in node.units if unit in left] for name, node in sorted(hypothesis.nodes.items()) if not node.members},
         **{f"layer {layer}": [unit for unit in left if unit.layer == layer and unit != EMBED] for layer in range(hypothesis.shape.layers)},
         **{str(unit): [unit] for unit in left},

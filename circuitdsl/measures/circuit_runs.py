@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from circuitdsl.borders.hypothesis import Hypothesis, Link, Place
-from circuitdsl.borders.units import EMBED, LOGITS, Port, Roles
+from circuitdsl.borders.kinds import Port
+from circuitdsl.borders.units import EMBED, LOGITS, Roles
 from circuitdsl.borders.values import Algebra, Override, Recomputed, Value, World
 
 EMBEDDING, OUTPUT = Place(EMBED, "embed"), Place(LOGITS, "logits")

@@ -31,7 +31,7 @@ def attention_moved(
     algebra: Algebra, places: Iterable[Place], donor: World, measured: str
 ) -> tuple[Mapping[str, Readout], tuple[Watch, ...]]:
     """A readout for each head of the places, of how far it attends elsewhere on the donors, and what is watched of them."""
-    heads = {place for place in places if place.unit.kind == "head"}
+    heads = {place for place in places if place.unit.spec.attends}
     readouts = {
         f"attention of {place.unit} moved": AttentionMoved(
             algebra.base(Run(measured), place.unit), measured, algebra.base(donor, place.unit), query=place.roles

@@ -18,6 +18,7 @@ from circuitdsl.borders.measure import (
     difference,
 )
 from circuitdsl.borders.readouts import Readout
+from circuitdsl.borders.units import EMBED
 from circuitdsl.borders.values import Algebra, Recomputed
 from circuitdsl.borders.watches import Backup, Watch
 from circuitdsl.measures.faithfulness import NEEDED, OPTIONS, SECOND, CircuitRuns
@@ -181,7 +182,7 @@ def _lower_complement(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) ->
 def _rest(runs: CircuitRuns) -> Recomputed:
     """M∖C: the model without the circuit's edges or, for `edges all`, without its nodes."""
     if runs.hypothesis.all_edges:
-        return runs.model_less({link.sender for link in runs.links if link.sender.unit.kind != "embed"} - runs.live)
+        return runs.model_less({link.sender for link in runs.links if link.sender.unit != EMBED} - runs.live)
     cut = [link for link in runs.links if link.sender not in runs.live and link.receiver not in runs.live]
     return knocked_out(runs.algebra, runs.hypothesis.shape, runs.clean, runs.background, runs.gone, cut, runs.frozen)
 

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from circuitdsl.borders.hypothesis import Claim, Hypothesis, Path, Place, Step
+from circuitdsl.borders.kinds import Port
 from circuitdsl.borders.measure import Lowered, MeanOf, Measure, Member, OptionSpec, Signature, column, difference
 from circuitdsl.borders.readouts import MetricValue, Readout
 from circuitdsl.borders.source import CircError, Diagnostic
-from circuitdsl.borders.units import LOGITS, Port
+from circuitdsl.borders.units import LOGITS
 from circuitdsl.borders.values import Algebra, Mix, Override, Recomputed, World
 from circuitdsl.measures.circuit_runs import OUTPUT
 from circuitdsl.measures.patched_runs import Reads, Routes

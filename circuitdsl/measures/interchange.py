@@ -59,13 +59,13 @@ def _elsewhere(places: Iterable[Place], hypothesis: Hypothesis, number: int) -> 
     """As many other heads of the same layers at the same positions; None where there is no head or no other one."""
     import numpy as np
 
-    heads = {place.unit for place in places if place.unit.kind == "head"}
+    heads = {place.unit for place in places if place.unit.spec.exchangeable}
     key = f"interchange/{hypothesis.settings.seed}/{number}/{sorted(map(str, heads))}"
     rng = np.random.Generator(np.random.Philox(key=int.from_bytes(hashlib.sha256(key.encode()).digest()[:16], "little")))
     moved: dict[Unit, Unit] = {}
-    for layer in sorted({head.layer for head in heads}):
-        mine = sorted(head for head in heads if head.layer == layer)
-        free = [Unit("head", layer, index) for index in range(hypothesis.shape.heads) if Unit("head", layer, index) not in heads]
+    for layer, kind in sorted({(head.layer, head.kind) for head in heads}):
+        mine = sorted(head for head in heads if (head.layer, head.kind) == (layer, kind))
+        free = [unit for unit in hypothesis.shape.units(kind, layer) if unit not in heads]
         if len(free) < len(mine):
             return None
         moved.update(zip(mine, (free[index] for index in rng.permutation(len(free))), strict=False))

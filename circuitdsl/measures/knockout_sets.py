@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from circuitdsl.borders.hypothesis import Hypothesis, Link, Place
+from circuitdsl.borders.units import EMBED
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,14 +41,14 @@ def units(links: Iterable[Link], live: frozenset[Place] = frozenset()) -> list[K
     """Each unit of the circuit that sends anything, at all its places; `embed` and what is kept live are in no K."""
     places: dict[str, set[Place]] = {}
     for place in sorted({link.sender for link in links}, key=lambda p: (p.unit.key, p.node)):
-        if place.unit.kind != "embed" and place not in live:
+        if place.unit != EMBED and place not in live:
             places.setdefault(str(place.unit), set()).add(place)
     return [Knockout(name, frozenset(found)) for name, found in places.items()]
 
 
 def classes(hypothesis: Hypothesis, links: Iterable[Link], live: frozenset[Place] = frozenset()) -> list[Knockout]:
     """Each named node of the circuit, groups left out."""
-    sending = {link.sender for link in links if link.sender.unit.kind != "embed"} - live
+    sending = {link.sender for link in links if link.sender.unit != EMBED} - live
     nodes = [node for node in hypothesis.nodes.values() if not node.members]
     return [Knockout(node.name, frozenset(sending.intersection(node.places))) for node in nodes if sending.intersection(node.places)]
 

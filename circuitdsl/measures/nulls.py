@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from circuitdsl.borders.hypothesis import Link, Place
+from circuitdsl.borders.kinds import KINDS, Kind
 from circuitdsl.borders.units import ModelShape, Unit
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class NoSuchCircuit(Exception):
 
 def heads_of(links: Sequence[Link], fixed: Fixed = NONE) -> tuple[Unit, ...]:
     """The circuit's heads but for those that are `fixed`, in the order of the architecture."""
-    found = {place.unit for link in links for place in (link.sender, link.receiver) if place.unit.kind == "head"}
+    found = {place.unit for link in links for place in (link.sender, link.receiver) if place.unit.spec.exchangeable}
     return tuple(sorted(found - fixed, key=lambda unit: unit.key))
 
 
@@ -85,12 +86,7 @@ def disjoint(links: Sequence[Link], shape: ModelShape, rng: "np.random.Generator
 def one_swapped(links: Sequence[Link], shape: ModelShape, rng: "np.random.Generator", fixed: Fixed = NONE) -> Heads:
     """One head of the circuit exchanged for one outside it, of the same layer."""
     own = heads_of(links, fixed)
-    swaps = [
-        (head, other)
-        for head in own
-        for other in (Unit("head", head.layer, index) for index in range(shape.heads))
-        if other not in own and other not in fixed
-    ]
+    swaps = [(head, other) for head in own for other in shape.units(head.kind, head.layer) if other not in own and other not in fixed]
     if not swaps:
         raise NoSuchCircuit("every head of the circuit's layers is in the circuit")
     head, other = swaps[int(rng.integers(len(swaps)))]
@@ -112,7 +108,7 @@ def same_size(links: Sequence[Link], shape: ModelShape, rng: "np.random.Generato
     at = {head: head for head in heads}
     for _ in range(STEPS * len(heads)):
         head = heads[int(rng.integers(len(heads)))]
-        target = Unit("head", int(rng.integers(shape.layers)), int(rng.integers(shape.heads)))
+        target = Unit(head.kind, int(rng.integers(shape.layers)), int(rng.integers(shape.count(head.kind))))
         if target in fixed:
             continue
         holder = next((other for other, place in at.items() if place == target), None)
@@ -126,13 +122,14 @@ def same_size(links: Sequence[Link], shape: ModelShape, rng: "np.random.Generato
 
 def _within_layers(moved: Sequence[Unit], shape: ModelShape, rng: "np.random.Generator", taken: Set[Unit]) -> Heads:
     chosen: dict[Unit, Unit] = {}
-    layers: dict[int, list[Unit]] = {}
+    alike: dict[tuple[int, Kind], list[Unit]] = {}
     for head in moved:
-        layers.setdefault(head.layer, []).append(head)
-    for layer, heads in layers.items():
-        free = [unit for unit in (Unit("head", layer, index) for index in range(shape.heads)) if unit not in taken]
+        alike.setdefault((head.layer, head.kind), []).append(head)
+    for (layer, kind), heads in alike.items():
+        free = [unit for unit in shape.units(kind, layer) if unit not in taken]
         if len(free) < len(heads):
-            raise NoSuchCircuit(f"layer {layer} has {len(free)} heads outside the circuit, {len(heads)} are needed")
+            message = f"layer {layer} has {len(free)} {KINDS[kind].nouns} outside the circuit, {len(heads)} are needed"
+            raise NoSuchCircuit(message)
         picked = rng.permutation(len(free))[: len(heads)]
         chosen.update({head: free[index] for head, index in zip(heads, picked, strict=True)})
     return chosen

@@ -7,7 +7,8 @@ so a run of a model with U units holds O(U) overrides, not O(U²).
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from circuitdsl.borders.hypothesis import Link, Place
-from circuitdsl.borders.units import ModelShape, Port, Roles, Unit
+from circuitdsl.borders.kinds import Port
+from circuitdsl.borders.units import EMBED, LOGITS, ModelShape, Roles, Unit
 from circuitdsl.borders.values import Algebra, Mix, Override, Recomputed, Value, World
 
 Reads = Callable[[Port, Mix | None], Mix | None]
@@ -48,7 +49,7 @@ class Routes:
 
     def before(self, unit: Unit) -> Mix | None:
         """What a live reader reads: the overrides of all that was recomputed or pinned before it. A neuron reads what its MLP does."""
-        return self._before[Unit("mlp", unit.layer) if unit.kind == "neuron" else unit]
+        return self._before[unit.whole or unit]
 
     def logits(self, own: Reads | None = None) -> Recomputed:
         """The logits that read everything live, or something of their own."""
@@ -64,7 +65,7 @@ class Routes:
         parallel: list[Override] = []  # of this layer's attention, which a parallel MLP does not read
         for unit in units:
             if unit.group != group:
-                hold = self._shape.parallel and group.kind == "attention" and unit.group.kind == "mlp" and unit.layer == group.layer
+                hold = self._shape.parallel and unit.group.key[0] == group.key[0]
                 if hold:
                     parallel = pending
                 else:
@@ -76,11 +77,11 @@ class Routes:
 
     def _units(self) -> list[Unit]:
         """Units of the architecture with the named neurons among them, in order."""
-        named = {u for u in [*self._pins, *self._own, *(self._through or ())] if u.kind == "neuron"}
+        named = {u for u in [*self._pins, *self._own, *(self._through or ())] if u.whole}
         return sorted({*self._shape.units(), *named}, key=lambda unit: unit.key)
 
     def _overrides(self, unit: Unit, mix: Mix | None) -> list[Override]:
-        if unit.kind == "logits":
+        if unit == LOGITS:
             return []
         pins = self._pins.get(unit, [])
         if any(pin.roles is None for pin in pins):
@@ -91,12 +92,10 @@ class Routes:
             if place.roles not in pinned:
                 found.append(Override(unit, place.roles, self._recomputed(unit, {port: reads(port, mix) for port in unit.ports})))
                 pinned.add(place.roles)
-        if mix is None or unit.kind == "embed" or None in pinned:
+        if mix is None or unit == EMBED or None in pinned:
             return found
-        live: list[Roles]
-        if self._through is None:
-            live = [None] if unit.kind != "neuron" else []
-        else:
+        live: list[Roles] = [] if unit.whole else [None]  # a part is recomputed with its whole
+        if self._through is not None:
             live = [place.roles for place in self._through.get(unit, [])]
         value: Value | None = None
         for roles in live:
@@ -154,6 +153,6 @@ def knocked_out(
     def reads_of(place: Place) -> Reads:
         return lambda port, live: overriding(algebra, live, cut[place][port]) if port in cut[place] else live
 
-    own = {place: reads_of(place) for place in cut if place.unit.kind != "logits"}
-    ends = [reads_of(place) for place in cut if place.unit.kind == "logits"]
+    own = {place: reads_of(place) for place in cut if place.unit != LOGITS}
+    ends = [reads_of(place) for place in cut if place.unit == LOGITS]
     return Routes(algebra, shape, clean, pins, own, frozen=frozen).logits(ends[0] if ends else None)

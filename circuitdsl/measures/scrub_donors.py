@@ -10,13 +10,12 @@ from dataclasses import dataclass, field
 from itertools import combinations
 
 from circuitdsl.borders.hypothesis import Claim, Hypothesis, Link, Place
+from circuitdsl.borders.kinds import OWN_POSITION, Port
 from circuitdsl.borders.source import CircError, Diagnostic
-from circuitdsl.borders.units import Layout, Port, Roles, Unit
+from circuitdsl.borders.units import Layout, Roles, Unit
 from circuitdsl.borders.values import Gather, World
 from circuitdsl.measures.scrub_runs import DrawGroup, Sampling, delivered
 
-LOCAL: tuple[Port, ...] = ("q", "in")
-"""Ports that read each position for what is done there; keys and values are found wherever they stand."""
 _CLASSES = {"layout": "cut by layout (template, length, spans of the slots)", "absolute": "cut by length (donors of any layout)"}
 
 
@@ -72,7 +71,7 @@ class Donors:
         for receiver, groups in incoming.items():
             for group in groups:
                 for link in group.links:
-                    if group.carries and link.port in LOCAL:
+                    if group.carries and link.port in OWN_POSITION:
                         self._check_local(link, group.carries)
             self._check_apart(receiver, groups)
 

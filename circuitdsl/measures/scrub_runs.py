@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from circuitdsl.borders.hypothesis import Hypothesis, Link, Place
-from circuitdsl.borders.units import EMBED, Port, Roles, Unit
+from circuitdsl.borders.kinds import Port
+from circuitdsl.borders.units import EMBED, Roles, Unit
 from circuitdsl.borders.values import Algebra, Draw, Gather, Override, Recomputed, Run, Value, World
 from circuitdsl.measures.circuit_runs import OUTPUT
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from circuitdsl.borders.hypothesis import Claim, Hypothesis, Place
+from circuitdsl.borders.kinds import Port
 from circuitdsl.borders.tree import Call, CallTree
-from circuitdsl.borders.units import EMBED, Port
+from circuitdsl.borders.units import EMBED
 from circuitdsl.borders.values import Algebra, Base, Draw, Gather, Mix, Override, Recomputed, Value, World
 from circuitdsl.measures.circuit_runs import EMBEDDING
 from circuitdsl.measures.scrub import Scrubs

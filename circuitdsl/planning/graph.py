@@ -8,8 +8,9 @@ circuit, with a node or an edge cut, recompute only the positions that the cut c
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from circuitdsl.borders.kinds import Port
 from circuitdsl.borders.source import CircError, Diagnostic, Span
-from circuitdsl.borders.units import LOGITS, Port, Roles, Unit, WriteGroup
+from circuitdsl.borders.units import LOGITS, Roles, Unit, WriteGroup
 from circuitdsl.borders.values import Base, Draw, Gather, Mix, Override, Run, Value, World
 from circuitdsl.planning.numbers import Numbers, Pieces
 from circuitdsl.planning.reach import Reached, Spot

@@ -7,9 +7,10 @@ nothing changes are the background's own, and of the others only the changed pos
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, TypeVar
 
+from circuitdsl.borders.kinds import Port
 from circuitdsl.borders.plan import Attend, PatternReadout, Project, Source
 from circuitdsl.borders.readouts import AttentionReadout
-from circuitdsl.borders.units import Port, WriteGroup
+from circuitdsl.borders.units import WriteGroup
 from circuitdsl.borders.values import World
 from circuitdsl.planning.bench import Bench, Found, Register, Stream, along_one_axis, index, meet, together
 from circuitdsl.planning.demand import needed

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from circuitdsl.borders.hypothesis import Claim, Hypothesis
+from circuitdsl.borders.kinds import WRITTEN_PORTS
 from circuitdsl.borders.tree import Call, CallRecord, CallTree, TreeRecord
 from circuitdsl.borders.units import LOGITS
 from circuitdsl.borders.values import Draw
@@ -20,7 +21,7 @@ def tree_record(hypothesis: Hypothesis, claim: Claim, tree: CallTree, reference:
     numbers = [donors.setdefault(row, len(donors)) for row in drawn]
     calls = []
     for call, number in zip(tree.calls, numbers, strict=True):
-        ports = call.ports if set(call.ports) < {"q", "k", "v"} else ()
+        ports = call.ports if set(call.ports) < set(WRITTEN_PORTS) else ()
         whose = reference if call.reader is None else drawn[call.reader]
         name = call.places[0].node if call.part == "call" else call.part
         calls.append(CallRecord(call.part, call.reader, name, _units(call), ports, number, _same(hypothesis, call, whose)))
@@ -39,8 +40,8 @@ def _units(call: Call) -> str:
     at = f" @ {', '.join(map(str, place.roles))}" if place.roles else ""
     if count > MOST_UNITS:
         return f"{count} units{at}"
-    if count > 1 and {one.unit.kind for one in call.places} == {"head"}:
-        return f"heads {', '.join(f'{one.unit.layer}.{one.unit.index}' for one in call.places)}{at}"
+    if count > 1 and place.unit.spec.exchangeable and len({one.unit.kind for one in call.places}) == 1:
+        return f"{place.unit.spec.nouns} {', '.join(f'{one.unit.layer}.{one.unit.index}' for one in call.places)}{at}"
     return f"{', '.join(str(one.unit) for one in call.places)}{at}"
 
 

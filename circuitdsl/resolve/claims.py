@@ -7,6 +7,7 @@ from typing import Any
 
 from circuitdsl.borders import document as doc
 from circuitdsl.borders.hypothesis import Claim, Comparison, Path
+from circuitdsl.borders.kinds import KINDS
 from circuitdsl.borders.measure import Measure
 from circuitdsl.borders.source import Span
 from circuitdsl.prompts import PromptSpace
@@ -134,7 +135,7 @@ class ClaimResolver:
         kinds = measure.signature.kinds
         other = next((place.unit for place in path.start if kinds and place.unit.kind not in kinds), None)
         if other is not None:
-            wanted = " or ".join(f"{kind}s" for kind in kinds)
+            wanted = " or ".join(KINDS[kind].nouns for kind in kinds)
             raise self._problems.error("C330", f"`{measure.name}` is of {wanted}, and {other} is none", written.span)
 
     def _count_hint(self, claim: doc.ClaimLine, measure: Measure, count: int) -> str:

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 
 from circuitdsl.borders import document as doc
 from circuitdsl.borders.hypothesis import Edge, Link, Node, Place
+from circuitdsl.borders.kinds import GROUPS, Port
 from circuitdsl.borders.source import Span
-from circuitdsl.borders.units import ModelShape, Port, Roles, Unit
+from circuitdsl.borders.units import ModelShape, Roles, Unit
 from circuitdsl.resolve.nodes import SPECIAL, NodeResolver, overlap
 from circuitdsl.resolve.positions import PositionResolver
 from circuitdsl.resolve.problems import Problems, Reported
@@ -221,10 +222,9 @@ def why_not(senders: Sequence[Unit], receivers: Sequence[Unit], shape: ModelShap
         return f"{first} does not read itself"
     if first.layer != last.layer:
         return f"{first} comes after {last}"
-    if first.kind == last.kind == "head":
-        return "heads of one layer do not read each other"
-    if first.kind == "head" and shape.parallel:
-        return f"{model} runs the attention and the MLP of a layer in parallel, so {last} does not read {first}"
-    if "neuron" in (first.kind, last.kind) and first.kind != "head" and last.kind != "head":
-        return "neurons of one layer do not read each other"
+    if first.group == last.group:
+        return f"{max(first, last).spec.nouns} of one layer do not read each other"
+    if first < last and shape.parallel:
+        groups = f"{GROUPS[first.group.kind]} and {GROUPS[last.group.kind]}"
+        return f"{model} runs {groups} of a layer in parallel, so {last} does not read {first}"
     return f"{first} comes after {last}"

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from circuitdsl.borders.hypothesis import Edge, Node, Place
-from circuitdsl.borders.units import EMBED, LOGITS, Layout, Port, Unit
+from circuitdsl.borders.kinds import OWN_POSITION, Port
+from circuitdsl.borders.units import EMBED, LOGITS, Layout, Unit
 from circuitdsl.resolve.problems import Problems
 
 
@@ -46,7 +47,7 @@ def check_positions(edges: Sequence[Edge], layouts: Sequence[Layout], problems: 
 
 
 def _sees(sent: Sequence[int], reading: Sequence[int], port: Port) -> bool:
-    return min(sent) <= max(reading) if port in ("k", "v") else bool(set(sent) & set(reading))
+    return bool(set(sent) & set(reading)) if port in OWN_POSITION else min(sent) <= max(reading)
 
 
 def _key(place: Place) -> tuple[Unit, str]:

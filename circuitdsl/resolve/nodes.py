@@ -31,7 +31,7 @@ class NodeResolver:
             if _is_group(definition):
                 self._guarded(definition, lambda one: self._group(one, ()))
         self.found = {name: self.found[name] for name in self._definitions if name in self.found}
-        self._check_neurons()
+        self._check_parts()
         self._check_overlaps(positions)
 
     def node(self, name: doc.Name, what: str = "a node") -> Node:
@@ -138,21 +138,19 @@ class NodeResolver:
             for place in node.places:
                 yield place, node.span
 
-    def _check_neurons(self) -> None:
-        mlps: dict[int, tuple[Place, Span]] = {
-            place.unit.layer: (place, span) for place, span in self._places() if place.unit.kind == "mlp"
-        }
+    def _check_parts(self) -> None:
+        wholes: dict[Unit, tuple[Place, Span]] = {place.unit: (place, span) for place, span in self._places()}
         said: set[tuple[str, str]] = set()
         for place, span in self._places():
-            if place.unit.kind != "neuron" or place.unit.layer not in mlps:
+            if place.unit.whole is None or place.unit.whole not in wholes:
                 continue
-            mlp, mlp_span = mlps[place.unit.layer]
-            if (mlp.node, place.node) in said:
+            whole, whole_span = wholes[place.unit.whole]
+            if (whole.node, place.node) in said:
                 continue
-            said.add((mlp.node, place.node))
+            said.add((whole.node, place.node))
             self.broken.add(place.node)
-            message = f"{place.unit} is a part of {mlp.unit}, which is in `{mlp.node}`: one of them has to go"
-            labels = ((mlp_span, f"{mlp.unit} is here"),) if mlp_span != span else ()
+            message = f"{place.unit} is a part of {whole.unit}, which is in `{whole.node}`: one of them has to go"
+            labels = ((whole_span, f"{whole.unit} is here"),) if whole_span != span else ()
             self._problems.error("C126", message, span, labels=labels)
 
     def _check_overlaps(self, positions: PositionResolver) -> None:

@@ -47,7 +47,7 @@ class PathResolver:
                 failure = reported
         if failure is not None:
             raise failure
-        self._check_neurons(path, {place.unit for found in [*places, *through] for place in found})
+        self._check_parts(path, {place.unit for found in [*places, *through] for place in found})
         if path.arrows:
             places = self._possible(path, places, through)
         steps = tuple(
@@ -57,11 +57,10 @@ class PathResolver:
         text = self._program.text(path.span) or "?"
         return Path(text.removeprefix("each "), places[0], steps, each[0] if each else None)
 
-    def _check_neurons(self, path: doc.PathExpr, units: set[Unit]) -> None:
+    def _check_parts(self, path: doc.PathExpr, units: set[Unit]) -> None:
         for unit in sorted(units):
-            mlp = Unit("mlp", unit.layer)
-            if unit.kind == "neuron" and mlp in units:
-                raise self._problems.error("C126", f"{unit} is a part of {mlp}: a path goes through one of them", path.span)
+            if unit.whole in units:
+                raise self._problems.error("C126", f"{unit} is a part of {unit.whole}: a path goes through one of them", path.span)
 
     def _places(self, endpoint: doc.Endpoint, measured: Sequence[str], first: bool, last: bool) -> tuple[Place, ...]:
         if isinstance(endpoint.target, doc.Name):

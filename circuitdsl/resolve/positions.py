@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from circuitdsl.borders import document as doc
+from circuitdsl.borders.kinds import WRITTEN_PORTS
 from circuitdsl.borders.prompts import Prompt, Tokenizer
 from circuitdsl.borders.source import Span
 from circuitdsl.borders.units import Layout, Role, Roles
@@ -55,7 +56,7 @@ class PositionResolver:
         if name.text == "END":
             if field or ref.slot.occurrence or ref.index:
                 hint = "write `END`, or `END-1` for the token before it"
-                if field and field.text in "qkv":
+                if field and field.text in WRITTEN_PORTS:
                     hint = f"in a path the port stands before the position: `heads 9.6.{field.text} @ END`"
                 raise self._problems.error("C142", f"`{text}`: END is one token", ref.span, hint)
             return Role("END", shift=ref.shift, text=text)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from circuitdsl.borders.hypothesis import Ablation, Claim, Edge, Hypothesis, Link, ModelName, Node, Path, Place, Settings, Step
+from circuitdsl.borders.kinds import Port
 from circuitdsl.borders.measure import Combination, RatioOf
 from circuitdsl.borders.plan import Request
 from circuitdsl.borders.prompts import (
@@ -35,7 +36,7 @@ from circuitdsl.borders.readouts import (
     Top1,
 )
 from circuitdsl.borders.source import Source
-from circuitdsl.borders.units import EMBED, LOGITS, Layout, ModelShape, Port, Role, Roles, Unit
+from circuitdsl.borders.units import EMBED, LOGITS, Layout, ModelShape, Role, Roles, Unit
 from circuitdsl.borders.values import (
     Algebra,
     Draw,
