@@ -129,11 +129,11 @@ class Worlds:
             out[:, positions] = self.value(override.value, at)[:, positions]
             for position in positions:
                 holds[position] = override.value
-        neurons = [o for o in overrides if o.unit.kind == "neuron" and (o.unit.layer, "mlp") == (unit.layer, unit.kind)]
-        for neuron in dict.fromkeys(o.unit for o in neurons):
-            for override, positions in self._placed([o for o in neurons if o.unit == neuron], at):
+        parts = [o for o in overrides if o.unit.whole == unit]
+        for part in dict.fromkeys(o.unit for o in parts):
+            for override, positions in self._placed([o for o in parts if o.unit == part], at):
                 for position in positions:
-                    own = self.value(_part(holds[position], neuron), at)[:, position]
+                    own = self.value(_part(holds[position], part), at)[:, position]
                     out[:, position] += self.value(override.value, at)[:, position] - own
         return out
 

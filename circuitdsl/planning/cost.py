@@ -6,6 +6,7 @@ A product of [a, b] and [b, c] counts 2abc operations and reads and writes each 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from circuitdsl.borders.kinds import KINDS
 from circuitdsl.borders.plan import (
     Attend,
     Depth,
@@ -189,10 +190,10 @@ def step_work(step: Step, registers: Sequence[Register], shape: ModelShape, colu
         case Write(variants=m, positions=at, changes=changes, backgrounds=worlds):
             work = Work(0, 3 * m * len(at) * d * (len(changes) - 1))
             for change in changes:
-                each = len(at) * (len(change.members) * {"head": h, "neuron": 1}.get(change.kind, d))
+                each = len(at) * (len(change.members) * shape.width_of(change.kind))
                 both = placed(change.placements, worlds, m, each) + placed(change.instead, worlds, m, each)
                 work += Work(0, both + 3 * m * each)  # their difference
-                if change.kind in ("head", "neuron"):
+                if KINDS[change.kind].numbered:
                     inner = each / len(at)
                     work += product(m * len(at), inner, d)
                     if change.members != tuple(range(change.members[0], change.members[0] + len(change.members))):

@@ -45,8 +45,8 @@ def needed(graph: Graph, node: Node, port: str) -> int:
 
 def attention_node(graph: Graph, readout: AttentionReadout, value: Value, positions: Mapping[Spot, int]) -> Node:
     """A head whose attention a readout reads, marked with the query positions. A base world's is that of its own reads."""
-    if value.unit.kind != "head":
-        raise ValueError(f"attention is read of a head, not of {value.unit}")
+    if not value.unit.spec.attends:
+        raise ValueError(f"attention is read of what attends, not of {value.unit}")
     node = graph.node(value)
     if node.reads is None:
         world = value.world if isinstance(value, Base) else value.background

@@ -8,7 +8,7 @@ circuit, with a node or an edge cut, recompute only the positions that the cut c
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from circuitdsl.borders.kinds import Port
+from circuitdsl.borders.kinds import OWN_POSITION, Port
 from circuitdsl.borders.source import CircError, Diagnostic, Span
 from circuitdsl.borders.units import LOGITS, Roles, Unit, WriteGroup
 from circuitdsl.borders.values import Base, Draw, Gather, Mix, Override, Run, Value, World
@@ -113,7 +113,7 @@ class Graph:
     def _owned(self, node: Node) -> tuple[tuple[Node, int], ...]:
         """Its owners: the base world's contribution, the first nodes with the same numbers, and itself for what is new."""
         reads = (node.reads or {}).items()
-        several = ({} if state is None else state.numbers if port in ("q", "in") else self._seen(state) for port, state in reads)
+        several = ({} if state is None else state.numbers if port in OWN_POSITION else self._seen(state) for port, state in reads)
         found: dict[Node, int] = {}
         for numbers, at in self._numbers.together(several):
             if unchanged(node, numbers):
@@ -180,7 +180,7 @@ def build(reached: Reached, length: int, positions: Mapping[Spot, int], causal: 
     graph = Graph(length, causal)
     for group in reached.groups:
         for value in reached.values.get(group, ()):
-            if value.unit.kind == "embed":
+            if not value.unit.ports:
                 graph.of[id(value)] = graph.base(value.background, value.unit)
                 continue
             reads = {port: graph.mixed[value.background, id(mix)] if mix else None for port, mix in value.mixes}
@@ -193,15 +193,18 @@ def build(reached: Reached, length: int, positions: Mapping[Spot, int], causal: 
 
 def _terms(graph: Graph, background: World, mix: Mix, positions: Mapping[Spot, int]) -> tuple[Term, ...]:
     placed = _placed(mix.overrides, positions, graph.everywhere)
-    whole = [(at, graph.node(o.value)) for o, at in placed if o.unit.kind == "mlp"]
+    split = {o.unit.whole for o, _ in placed}
+    wholes = [(o.unit, at, graph.node(o.value)) for o, at in placed if o.unit in split]
     terms = []
     for override, at in placed:
         if override.value.unit != override.unit:
             raise ValueError(f"{override.unit} cannot be given the value of {override.value.unit}")
         node = graph.node(override.value)
-        if override.unit.kind == "neuron":
-            for covered, mlp in whole:  # a neuron beside its MLP replaces its part of that MLP's value
-                for old, inside in _part(graph, mlp, override.unit).owners:
+        if override.unit.whole is not None:
+            for unit, covered, whole in wholes:  # a part beside its whole replaces itself in that whole's value
+                if unit != override.unit.whole:
+                    continue
+                for old, inside in _part(graph, whole, override.unit).owners:
                     for new, mine in node.owners:
                         if new is not old and mine & inside & covered & at:
                             terms.append(Term(override.unit, mine & inside & covered & at, new, old))
@@ -231,10 +234,10 @@ def _placed(overrides: tuple[Override, ...], positions: Mapping[Spot, int], ever
     return placed + [(override, everywhere & ~named.get(override.unit, 0)) for override in general]
 
 
-def _part(graph: Graph, mlp: Node, neuron: Unit) -> Node:
-    if mlp.reads is None:
-        return graph.base(mlp.world, neuron)
-    return graph.recomputed(neuron, mlp.world, mlp.reads, mlp.frozen)
+def _part(graph: Graph, whole: Node, part: Unit) -> Node:
+    if whole.reads is None:
+        return graph.base(whole.world, part)
+    return graph.recomputed(part, whole.world, whole.reads, whole.frozen)
 
 
 def bits(roles: Roles, positions: Mapping[Spot, int], on: Draw | None = None) -> int:

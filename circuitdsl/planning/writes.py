@@ -3,14 +3,13 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from circuitdsl.borders.kinds import KINDS, Kind
 from circuitdsl.borders.plan import Change, Placement, Sum, Write
 from circuitdsl.borders.units import Unit, WriteGroup
 from circuitdsl.borders.values import World
 from circuitdsl.planning.bench import Bench, Found, along_one_axis, index, meet, source, together
 from circuitdsl.planning.graph import State, Term
 from circuitdsl.planning.numbers import places
-
-_KINDS = ("embed", "head", "mlp", "neuron")
 
 
 class Written(NamedTuple):
@@ -45,7 +44,7 @@ def lay_changes(bench: Bench, group: WriteGroup, states: Iterable[State]) -> Non
         out = bench.register(len(batch), positions, bench.shape.width)
         variants = [one.terms for one in batch]
         changes = tuple(
-            change for kind in _KINDS if (change := _change(bench, kind, [u for u in units if u.kind == kind], variants, positions))
+            change for kind in KINDS if (change := _change(bench, kind, [u for u in units if u.kind == kind], variants, positions))
         )
         worlds = together(one.states[0].background for one in batch)
         bench.steps.append(Write(out.number, group, worlds, positions, len(batch), changes))
@@ -53,7 +52,7 @@ def lay_changes(bench: Bench, group: WriteGroup, states: Iterable[State]) -> Non
             bench.changes.update((state, Found(out, number)) for state in one.states)
 
 
-def _change(bench: Bench, kind, units: list[Unit], variants: list[list[Term]], at: tuple[int, ...]) -> Change | None:
+def _change(bench: Bench, kind: Kind, units: list[Unit], variants: list[list[Term]], at: tuple[int, ...]) -> Change | None:
     if not units:
         return None
     members = tuple(unit.index for unit in units)

@@ -22,8 +22,8 @@ def test_the_grammar_has_a_word_for_each_kind():
     assert words == {spec.plural.upper() for spec in IN_LAYERS}
     for spec in IN_LAYERS:
         address = "1.0" if spec.numbered else "1"
-        document = parse(Source("a.circ", f'circuit "A"\nnodes {{\na = {spec.plural} {address}\n}}\n'))
-        assert document.statements[-1].nodes[0].members[0].kind == spec.kind
+        document = parse(Source(f'circuit "A"\nnodes {{\na = {spec.plural} {address}\n}}\n'))
+        assert document.statements[-1].definitions[0].members[0].kind == spec.kind
 
 
 def test_a_unit_is_written_and_read_back():
