@@ -6,7 +6,6 @@ streams and MLP contributions [M, B, P, d], heads' projections and weighted valu
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 
