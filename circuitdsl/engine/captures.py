@@ -12,7 +12,8 @@ from torch import Tensor
 
 from circuitdsl.borders.adapter import Adapter, Captured
 from circuitdsl.borders.hypothesis import Hypothesis
-from circuitdsl.borders.plan import Depth, Panel, Plan, Write
+from circuitdsl.borders.plan import Panel, Plan
+from circuitdsl.borders.steps import Depth, Write
 from circuitdsl.borders.units import Layout
 from circuitdsl.borders.values import Gather, Mean, Run, World, Zero
 from circuitdsl.engine.disk import At, RunsOnDisk, capture, holds

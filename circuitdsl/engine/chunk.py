@@ -7,7 +7,7 @@ from torch import Tensor
 
 from circuitdsl.borders.adapter import Adapter
 from circuitdsl.borders.hypothesis import Hypothesis
-from circuitdsl.borders.plan import (
+from circuitdsl.borders.steps import (
     Attend,
     Change,
     Normalise,
@@ -15,9 +15,9 @@ from circuitdsl.borders.plan import (
     PatternReadout,
     Placement,
     Project,
+    Projected,
     ReadLogits,
     ReadVector,
-    Source,
     Step,
     Sum,
     Transform,
@@ -109,7 +109,7 @@ class Chunk:
 
     def attend(self, step: Attend) -> Tensor:
         """Weighted values [M, B, P, n, h]."""
-        q = self.source(step.q)
+        q = self.projected(step.q)
         k, v = self.keys(step, step.k, "k"), self.keys(step, step.v, "v")
         weighted, pattern = attention.attend(self.adapter, self.places, step.layer, q, k, v, self.places.tensor(step.positions))
         for one in step.patterns:
@@ -124,17 +124,17 @@ class Chunk:
             del self.patterns[digest]
             self.numbers[digest] = readouts.of_attention(asked.readout, [kept[place] for place in sorted(kept)], asked.keys)
 
-    def source(self, source: Source) -> Tensor:
+    def projected(self, source: Projected) -> Tensor:
         return self.places.take(self.registers[source.register], source.variants, None, source.positions, source.heads)
 
-    def keys(self, step: Attend, source: Source | None, port: str) -> attention.Keys:
+    def keys(self, step: Attend, source: Projected | None, port: str) -> attention.Keys:
         """Keys or values of `length` positions: the background's, with what is read anew in their place."""
         if source is not None and source.at == tuple(range(step.length)):
-            keys = self.source(source)
+            keys = self.projected(source)
         else:
             keys = self.worlds.of(step.backgrounds).keys(step.layer, step.heads, step.length, port)
             if source is not None:
-                new = self.source(source)
+                new = self.projected(source)
                 if len(new) > len(keys):
                     return attention.Keys(keys[0], new, source.at)
                 keys = keys.clone()

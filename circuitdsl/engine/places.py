@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from circuitdsl.borders.plan import Index
+from circuitdsl.borders.steps import Index
 
 Along = slice | Tensor
 EVERY = slice(None)

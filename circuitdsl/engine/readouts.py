@@ -13,7 +13,6 @@ from torch import Tensor
 
 from circuitdsl.borders.adapter import Adapter
 from circuitdsl.borders.hypothesis import Hypothesis
-from circuitdsl.borders.plan import LOGITS_AT_ONCE
 from circuitdsl.borders.prompts import Arithmetic, Constant, Divergence, Expression, FoldOver, Pick, SpanLoss
 from circuitdsl.borders.readouts import (
     AnswerBeats,
@@ -27,6 +26,7 @@ from circuitdsl.borders.readouts import (
     Top1,
     answer_ids,
 )
+from circuitdsl.borders.steps import LOGITS_AT_ONCE
 
 
 class Reads:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from circuitdsl.borders.adapter import Adapter, Captured
-from circuitdsl.borders.plan import Index, Worlds
+from circuitdsl.borders.steps import Backgrounds, Index
 from circuitdsl.borders.units import WriteGroup
 from circuitdsl.borders.values import World
 from circuitdsl.engine.places import Places
@@ -233,7 +233,7 @@ class Views:
     def __post_init__(self) -> None:
         self._rows = torch.tensor(self.rows, device=self.adapter.device)
 
-    def of(self, worlds: Worlds) -> View:
+    def of(self, worlds: Backgrounds) -> View:
         pool = self.pools[worlds[0]]
         if len(worlds) == 1:
             place = self.places[worlds[0]]

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from circuitdsl.borders.adapter import Captured, LayerParts
-from circuitdsl.borders.plan import MLP_ROWS_AT_ONCE
+from circuitdsl.borders.steps import MLP_ROWS_AT_ONCE
 from circuitdsl.borders.units import ModelShape, WriteGroup
 from circuitdsl.models.errors import too_long, unknown_token
 from circuitdsl.models.family import Family, discover

@@ -4,30 +4,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
-from circuitdsl.borders.plan import Index, Normalise, Part, Step, Worlds
+from circuitdsl.borders.steps import Backgrounds, Index, Normalise, Part, Register, Step
 from circuitdsl.borders.units import ModelShape, WriteGroup
-from circuitdsl.borders.values import Gather, Run, World
+from circuitdsl.borders.values import World
 from circuitdsl.planning.graph import Graph, Node, State
 from circuitdsl.planning.numbers import places
 
 Thing = TypeVar("Thing")
 Kind = TypeVar("Kind")
-
-
-@dataclass(frozen=True, slots=True)
-class Register:
-    """M variants at token positions `at`; `members` are the heads or neurons along its last axis but one, if it has such an axis."""
-
-    number: int
-    variants: int
-    at: tuple[int, ...]
-    members: tuple[int, ...] | None = None
-    width: int = 0
-
-    @property
-    def elements(self) -> int:
-        """Numbers held for each prompt."""
-        return self.variants * len(self.at) * (1 if self.members is None else len(self.members)) * self.width
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +98,7 @@ def along_one_axis(things: Iterable[Thing], kind: Callable[[Thing], Kind]) -> li
     return list(batches.items())
 
 
-def source(world: World) -> str | World:
-    """What a world's rows are taken from: variants over several backgrounds whose rows are of one plain run are of one kind."""
-    return world.distribution if isinstance(world, Run | Gather) else world
-
-
-def together(worlds: Iterable[World]) -> Worlds:
+def together(worlds: Iterable[World]) -> Backgrounds:
     """The worlds of a step's variants; the one world of all of them where they have but one."""
     several = tuple(worlds)
     return several[:1] if len(set(several)) == 1 else several

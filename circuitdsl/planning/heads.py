@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple, TypeVar
 
 from circuitdsl.borders.kinds import Port
-from circuitdsl.borders.plan import Attend, PatternReadout, Project, Source
 from circuitdsl.borders.readouts import AttentionReadout
+from circuitdsl.borders.steps import Attend, PatternReadout, Project, Projected, Register
 from circuitdsl.borders.units import WriteGroup
 from circuitdsl.borders.values import World
-from circuitdsl.planning.bench import Bench, Found, Register, Stream, along_one_axis, index, meet, together
+from circuitdsl.planning.bench import Bench, Found, Stream, along_one_axis, index, meet, together
 from circuitdsl.planning.demand import needed
 from circuitdsl.planning.graph import Node
 from circuitdsl.planning.numbers import places
@@ -76,7 +76,7 @@ def lay_heads(bench: Bench, group: WriteGroup, frozen: World | None, nodes: Iter
                 for one in patterns.get(node, ()):
                     asked = tuple(at.index(position) for position in one.queries)
                     weights.append(PatternReadout(one.readout, one.place, number, place, asked, one.keys))
-        q, k, v = (_source(projected, [variant.ports[port] for variant, _ in batch], heads) for port in range(3))
+        q, k, v = (_projected(projected, [variant.ports[port] for variant, _ in batch], heads) for port in range(3))
         assert q is not None
         length = bench.graph.seen_by(queries).bit_length()
         worlds = together(variant.q.stream.world for variant, _ in batch)
@@ -105,11 +105,11 @@ def in_sets(heads: Iterable[Head], apart: bool, number: Callable[[Head], int]) -
     return [[head] for head in heads] if apart else [sorted(heads, key=number)]
 
 
-Projected = dict[tuple[Port, Stream, int], tuple[Register, int]]
+Projections = dict[tuple[Port, Stream, int], tuple[Register, int]]
 """Port, stream and head → register and variant."""
 
 
-def _project(bench: Bench, group: WriteGroup, frozen: World | None, variants: dict[Variant, list[Node]], apart: bool) -> Projected:
+def _project(bench: Bench, group: WriteGroup, frozen: World | None, variants: dict[Variant, list[Node]], apart: bool) -> Projections:
     """Projects each port of each distinct read once, for all heads that read it."""
     heads: dict[tuple[Port, Stream], dict[int, None]] = {}
     at: dict[tuple[Port, Stream], int] = {}
@@ -120,7 +120,7 @@ def _project(bench: Bench, group: WriteGroup, frozen: World | None, variants: di
                 heads.setdefault(key, {}).update((node.unit.index, None) for node in nodes)
                 at[key] = at.get(key, 0) | read.at
     reads = [(key, tuple(some)) for key, readers in heads.items() for some in in_sets(readers, apart, int)]
-    found: Projected = {}
+    found: Projections = {}
     for (port, positions, some), batch in along_one_axis(reads, lambda read: (read[0][0], at[read[0]], read[1])):
         streams = [stream for (_, stream), _ in batch]
         normalised = bench.read(group, frozen, positions, streams)
@@ -131,7 +131,7 @@ def _project(bench: Bench, group: WriteGroup, frozen: World | None, variants: di
     return found
 
 
-def _source(projected: Projected, ports: list[PortRead], heads: tuple[int, ...]) -> Source | None:
+def _projected(projected: Projections, ports: list[PortRead], heads: tuple[int, ...]) -> Projected | None:
     first = ports[0]
     if not first.at:
         return None
@@ -142,4 +142,4 @@ def _source(projected: Projected, ports: list[PortRead], heads: tuple[int, ...])
         taken = taken[:1]
     members = index((register.members.index(head) for head in heads), len(register.members))
     at = places(first.at)
-    return Source(register.number, index(taken, register.variants), members, meet(register.at, at)[0], at)
+    return Projected(register.number, index(taken, register.variants), members, meet(register.at, at)[0], at)

@@ -7,18 +7,19 @@ from dataclasses import replace
 import numpy as np
 
 from circuitdsl.borders.hypothesis import Hypothesis
-from circuitdsl.borders.plan import Cost, Machine, Panel, Plan, ReadLogits, Request
+from circuitdsl.borders.plan import Cost, Machine, Panel, Plan, Request
 from circuitdsl.borders.readouts import Readout
+from circuitdsl.borders.steps import Setting, pool
 from circuitdsl.borders.values import Draw, Gather, Recomputed
 from circuitdsl.planning import cost
-from circuitdsl.planning.bench import Bench, source
-from circuitdsl.planning.columns import columns
+from circuitdsl.planning.bench import Bench
 from circuitdsl.planning.draws import Tape, donors
-from circuitdsl.planning.held import Room, plain_run
+from circuitdsl.planning.liveness import depths, frees
+from circuitdsl.planning.memory import peaks, plain_run
 from circuitdsl.planning.panels import Rows, check_rows, group_rows, space
 from circuitdsl.planning.reach import Reached, reach, reference
 from circuitdsl.planning.savings import Savings
-from circuitdsl.planning.schedule import Asked, depths, frees, schedule
+from circuitdsl.planning.schedule import Asked, schedule
 
 MEMORY = 2 << 30
 BYTES = 4
@@ -60,7 +61,7 @@ def plan(
             mine = reached.setdefault(rows.requests, everything if len(rows.requests) == len(numbers) else _reach(asked, rows.requests))
             for labels in dict.fromkeys(requests[number].readout.labels for number in rows.requests):
                 check_rows(labels, rows.rows, mine.worlds, hypothesis.distributions, hypothesis.settings.align)
-            bench = schedule([asked[number] for number in rows.requests], mine, rows, hypothesis.shape, hypothesis.metrics)
+            bench = schedule([asked[number] for number in rows.requests], mine, rows, hypothesis)
             panels.append(tally.panel(measured.name, rows, bench, mine))
     return Plan(tuple(requests), draws, tuple(panels), tally.cost(), memory, seed, savings=tally.savings.found(tally.plain.flops))
 
@@ -119,37 +120,32 @@ class _Tally:
 
     def panel(self, labels: str, rows: Rows, bench: Bench, reached: Reached) -> Panel:
         steps, freed = tuple(bench.steps), frees(bench.steps)
-        worlds = depths(steps, self.shape.layers)
-        work = cost.Work(0, 0)
-        taken = [columns(step, rows.rows, self.hypothesis) for step in steps if isinstance(step, ReadLogits)]
-        counts = iter([one.count for one in taken])
-        each = [cost.step_work(step, bench.registers, self.shape, next(counts) if isinstance(step, ReadLogits) else 0) for step in steps]
-        for one in each:
-            work += one
+        worlds = depths(steps, self.shape)
         n = len(rows.rows)
+        setting = Setting(self.shape, bench.registers, Counter(map(pool, worlds)), n)
+        each = [step.work(setting) for step in steps]
         runs = cost.runs(worlds, rows.length)
         base = cost.base_work(self.shape, rows.length, runs)
-        self.work += work.times(n)
+        self.work += sum(each, cost.Work(0, 0)).times(n)
         self.base += base.times(n)
         self.plain += cost.forward(self.shape, rows.length).times(n)
         alive = [node for nodes in bench.graph.nodes.values() for node in nodes if node.demand or node.pattern]
         self.computed = max(self.computed, len(alive))
         captured = cost.captured(self.shape, rows.length, (depth for depth, _ in runs))
-        room = Room(self.shape, bench.registers, Counter(map(source, worlds)), n)
-        peaks = room.peaks(steps, freed, taken, captured, plain_run(self.shape, rows.length))
+        most = peaks(steps, freed, setting, captured, plain_run(self.shape, rows.length))
         largest = max((register.elements for register in bench.registers), default=0)
-        panel = Panel(labels, rows.rows, rows.length, worlds, steps, freed, peaks, captured, len(runs), largest)
+        panel = Panel(labels, rows.rows, rows.length, worlds, steps, freed, most, captured, len(runs), largest)
         size = panel.prompts(self.memory, BYTES)
         self.held = max(self.held, panel.held(size))
         if self.machine is not None:
             chunks = -(-n // size)
-            made = [bench.registers[step.out].elements * size * BYTES if hasattr(step, "out") else 0 for step in steps]
-            running = base.seconds(self.machine, n, chunks, cost.LAYER * sum(depth for depth, _ in runs), BYTES)
+            running = cost.seconds(base, self.machine, n, chunks, cost.LAYER * sum(depth for depth, _ in runs), BYTES)
+            made = [0 if step.output is None else bench.registers[step.output].elements * size * BYTES for step in steps]
             self.base_seconds += running
             self.seconds += running + sum(
-                one.seconds(self.machine, n, chunks, cost.calls(step), BYTES, of) for step, one, of in zip(steps, each, made, strict=True)
+                cost.seconds(one, self.machine, n, chunks, step.calls, BYTES, of) for step, one, of in zip(steps, each, made, strict=True)
             )
-        self.savings.panel(reached, rows, bench, [one.count for one in taken], worlds, runs)
+        self.savings.panel(reached, rows, bench, setting, worlds, runs)
         return panel
 
     def cost(self) -> Cost:

@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
-from circuitdsl.borders.plan import Attend, Normalise, Part, Project, ReadLogits, Saving, Step, Sum, Transform, Write
+from circuitdsl.borders.plan import Saving
+from circuitdsl.borders.steps import Attend, Normalise, Part, ReadLogits, Register, Setting, Step, Sum, Write
 from circuitdsl.borders.units import ModelShape
 from circuitdsl.borders.values import Gather, Mean, Run, World
 from circuitdsl.planning import cost
-from circuitdsl.planning.bench import Bench, Register
+from circuitdsl.planning.bench import Bench
 from circuitdsl.planning.graph import Node
 from circuitdsl.planning.panels import Rows
 from circuitdsl.planning.reach import Reached
@@ -45,8 +46,7 @@ class Savings:
         self._lengths: Counter[int] = Counter()
         self._panels = 0
 
-    def panel(self, reached: Reached, rows: Rows, bench: Bench, columns: Sequence[int], worlds: Iterable[World], depths: Depths) -> None:
-        """`columns`: of each `ReadLogits` of the bench, in order."""
+    def panel(self, reached: Reached, rows: Rows, bench: Bench, setting: Setting, worlds: Iterable[World], depths: Depths) -> None:
         n = len(rows.rows)
         self._lengths[rows.length] += n
         self._panels += 1
@@ -55,11 +55,11 @@ class Savings:
             cached(bench.steps, self._shape),
             norms(bench),
             *sums(bench.steps, bench.registers),
-            *columns_of(bench.steps, columns, self._shape),
+            columns(bench.steps, self._shape),
             *runs(worlds, depths, rows.length, self._shape),
         ):
             self._add(name, unit, n * before, n * after, n * flops)
-        for count in products(bench.steps, bench.registers, self._shape):
+        for count in products(bench.steps, setting):
             self._add(*count)
 
     def _add(self, name: str, unit: str, before: int, after: int, flops: float) -> None:
@@ -124,7 +124,7 @@ def cached(steps: Iterable[Step], shape: ModelShape) -> Count:
         if isinstance(step, Attend):
             heads = step.variants * len(step.heads)
             before += 2 * heads * step.length
-            after += heads * sum(len(source.at) for source in (step.k, step.v) if source is not None)
+            after += heads * sum(len(port.at) for port in (step.k, step.v) if port is not None)
     return CACHED, KEYS, before, after, (before - after) * cost.product(1, shape.width, shape.head_width).flops
 
 
@@ -133,8 +133,7 @@ def norms(bench: Bench) -> Count:
     before = after = 0
     for step in bench.steps:
         if isinstance(step, Attend):
-            sources = [source for source in (step.q, step.k, step.v) if source is not None]
-            before += step.variants * len(step.heads) * sum(len(source.at) for source in sources)
+            before += step.variants * len(step.heads) * sum(len(port.at) for port in step.ports)
         elif isinstance(step, Normalise):
             after += step.variants * len(step.positions)
     streams = [node for group, same in bench.graph.nodes.items() if group.kind != "attention" for node in same]
@@ -173,7 +172,7 @@ def _taken(part: Part, registers: Sequence[Register], alone: dict[int, np.ndarra
     return np.ones((len(variants), len(positions)), dtype=np.int64) if kept is None else kept[np.ix_(variants, positions)]
 
 
-def products(steps: Iterable[Step], registers: Sequence[Register], shape: ModelShape) -> list[Count]:
+def products(steps: Iterable[Step], setting: Setting) -> list[Count]:
     """Products of one head and one variant, of a layer's heads together, of all variants over one background, and of all that there are.
 
     A step each.
@@ -182,27 +181,16 @@ def products(steps: Iterable[Step], registers: Sequence[Register], shape: ModelS
     over: dict[int, int] = {}
     """Backgrounds of a normalised read."""
     for step in steps:
-        match step:
-            case Normalise(out=out, backgrounds=backgrounds):
-                over[out] = len(set(backgrounds))
-                continue
-            case Project(read=read, heads=heads):
-                variants, members, worlds = registers[read].variants, len(heads), over[read]
-                projections += 1
-                whole += members == shape.heads
-            case Attend(variants=variants, heads=heads, backgrounds=backgrounds):
-                members, worlds = len(heads), len(set(backgrounds))
-            case Transform(read=read):
-                variants, members, worlds = registers[read].variants, 1, over[read]
-            case Write(variants=variants, changes=changes, backgrounds=backgrounds):
-                worlds = len(set(backgrounds))
-                members = sum(len(change.members) if change.kind == "head" else 1 for change in changes)
-            case _:
-                continue
-        alone += variants * members
-        together += variants
-        apart += worlds
-        batched += 1
+        if isinstance(step, Normalise):
+            over[step.out] = len(set(step.backgrounds))
+        made = step.products(setting, over.get(step.inputs[0], 0) if step.inputs else 0)
+        if made is not None:
+            projections += made.projected > 0
+            whole += made.projected == setting.shape.heads
+            alone += made.variants * made.members
+            together += made.variants
+            apart += made.backgrounds
+            batched += 1
     return [
         (HEADS, PRODUCTS, alone, together, 0),
         (WHOLE, PROJECTIONS, projections, projections - whole, 0),
@@ -211,14 +199,15 @@ def products(steps: Iterable[Step], registers: Sequence[Register], shape: ModelS
     ]
 
 
-def columns_of(steps: Iterable[Step], columns: Sequence[int], shape: ModelShape) -> list[Count]:
-    """Columns of the unembedding for every read that is measured."""
+def columns(steps: Iterable[Step], shape: ModelShape) -> Count:
+    """Columns of the unembedding for every read of logits."""
     before = after = 0
-    for step, looked in zip((step for step in steps if isinstance(step, ReadLogits)), columns, strict=True):
-        reads = len(step.variants) + (step.reference is not None)
-        before += reads * shape.vocabulary
-        after += reads * looked
-    return [(NAMED, COLUMNS, before, after, (before - after) * cost.product(1, shape.width, 1).flops)]
+    for step in steps:
+        if isinstance(step, ReadLogits):
+            reads = len(step.variants) + (step.reference is not None)
+            before += reads * shape.vocabulary
+            after += reads * step.tokens
+    return NAMED, COLUMNS, before, after, (before - after) * cost.product(1, shape.width, 1).flops
 
 
 def runs(worlds: Iterable[World], depths: Depths, length: int, shape: ModelShape) -> list[Count]:

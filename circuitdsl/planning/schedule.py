@@ -1,16 +1,17 @@
 """The steps for one panel, layer by layer: in the order of the architecture everything a value needs has been laid out before it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from circuitdsl.borders.plan import Attend, Depth, Normalise, Project, ReadLogits, ReadVector, Request, Step, Sum, Transform, Worlds, Write
-from circuitdsl.borders.prompts import Metric
+from circuitdsl.borders.hypothesis import Hypothesis
+from circuitdsl.borders.plan import Request
 from circuitdsl.borders.readouts import AttentionReadout, LogitsReadout, VectorReadout
-from circuitdsl.borders.units import LOGITS, ModelShape, WriteGroup
+from circuitdsl.borders.steps import ReadLogits, ReadVector, Register, Transform, pool
+from circuitdsl.borders.units import LOGITS, WriteGroup
 from circuitdsl.borders.values import Base, Recomputed, Run, Value, World
-from circuitdsl.planning.bench import Bench, Found, Register, Stream, along_one_axis, source
+from circuitdsl.planning.bench import Bench, Found, Stream, along_one_axis
 from circuitdsl.planning.demand import attention_node, demand, needed
 from circuitdsl.planning.graph import Graph, Node, State, bits, build
 from circuitdsl.planning.heads import Looked, Patterns, lay_heads
@@ -27,8 +28,9 @@ class Asked(NamedTuple):
     reference: Value | None
 
 
-def schedule(asked: Sequence[Asked], reached: Reached, rows: Rows, shape: ModelShape, metrics: Mapping[str, Metric]) -> Bench:
+def schedule(asked: Sequence[Asked], reached: Reached, rows: Rows, hypothesis: Hypothesis) -> Bench:
     """Steps for the requests on these rows."""
+    shape = hypothesis.shape
     graph = build(reached, rows.length, rows.positions, shape.causal)
     wanted: dict[Node, int] = {}
     patterns: Patterns = {}
@@ -41,7 +43,7 @@ def schedule(asked: Sequence[Asked], reached: Reached, rows: Rows, shape: ModelS
                 node = attention_node(graph, readout, head, rows.positions)
                 patterns.setdefault(node, []).append(Looked(readout, place, places(queries), places(keys)))
         elif isinstance(readout, LogitsReadout):
-            at = sum(1 << position for position in readout.positions(metrics, chosen, rows.length - 1))
+            at = sum(1 << position for position in readout.positions(hypothesis.metrics, chosen, rows.length - 1))
             for value in (readout.value, reference):
                 if value is not None:
                     node = _logits(graph, value)
@@ -54,18 +56,18 @@ def schedule(asked: Sequence[Asked], reached: Reached, rows: Rows, shape: ModelS
         states = graph.states.get(group, ())
         lay_changes(bench, group, states)
         lay_sums(bench, states, uses)
-    _lay_logits(bench, asked, metrics)
+    _lay_logits(bench, asked, rows, hypothesis)
     vectors = (request.readout for request, _ in asked)
-    bench.steps += [_read_vector(readout, graph, rows) for readout in vectors if isinstance(readout, VectorReadout)]
+    bench.steps += [_read_vector(readout, bench, rows) for readout in vectors if isinstance(readout, VectorReadout)]
     return bench
 
 
-def _read_vector(readout: VectorReadout, graph: Graph, rows: Rows) -> ReadVector:
+def _read_vector(readout: VectorReadout, bench: Bench, rows: Rows) -> ReadVector:
     value = readout.value
     if not isinstance(value, Base) or not isinstance(value.world, Run):
         raise ValueError("vectors are taken from plain runs of the model")
-    at = graph.everywhere if readout.at is None else bits(readout.at, rows.positions)
-    return ReadVector(readout, value.world, places(at))
+    at = bench.graph.everywhere if readout.at is None else bits(readout.at, rows.positions)
+    return ReadVector(readout, value.world, places(at), bench.shape.width)
 
 
 def _logits(graph: Graph, value: Value) -> Node:
@@ -91,7 +93,7 @@ def _uses(graph: Graph) -> dict[State, int]:
 
 def _lay_nodes(bench: Bench, group: WriteGroup, patterns: Patterns) -> None:
     alive = [node for node in bench.graph.nodes.get(group, ()) if node.demand or node.pattern]
-    for (kind, _, frozen), nodes in along_one_axis(alive, lambda node: (node.unit.kind, source(node.world), node.frozen)):
+    for (kind, _, frozen), nodes in along_one_axis(alive, lambda node: (node.unit.kind, pool(node.world), node.frozen)):
         if kind == "head":
             lay_heads(bench, group, frozen, nodes, patterns)
         elif kind == "neuron":
@@ -133,7 +135,7 @@ def _lay_neurons(bench: Bench, group: WriteGroup, frozen: World | None, nodes: l
             bench.values.update((node, Found(out, number)) for node in readers[one])
 
 
-def _lay_logits(bench: Bench, asked: Sequence[Asked], metrics: Mapping[str, Metric]) -> None:
+def _lay_logits(bench: Bench, asked: Sequence[Asked], rows: Rows, hypothesis: Hypothesis) -> None:
     looks: list[tuple[LogitsReadout, Found, Found | None]] = []
     for request, reference in asked:
         readout = request.readout
@@ -149,63 +151,9 @@ def _lay_logits(bench: Bench, asked: Sequence[Asked], metrics: Mapping[str, Metr
         readouts, variants = tuple(readout for readout, _, _ in batch), tuple(found.variant for _, found, _ in batch)
         other = (against.register.number, against.variant) if against else None
         at = against.register.at if against else ()
-        whole = readouts[0].whole(metrics)
-        bench.steps.append(ReadLogits(readouts, register.number, variants, register.at, whole, other, at))
-
-
-def inputs(step: Step) -> tuple[int, ...]:
-    """Registers that a step reads."""
-    match step:
-        case Normalise() | Sum():
-            return tuple(part.register for part in step.parts)
-        case Project() | Transform():
-            return (step.read,)
-        case Attend():
-            return tuple(source.register for source in (step.q, step.k, step.v) if source is not None)
-        case Write():
-            return tuple(p.register for c in step.changes for p in (*c.placements, *c.instead) if p.register is not None)
-        case ReadLogits():
-            return (step.read,) if step.reference is None else (step.read, step.reference[0])
-        case ReadVector():
-            return ()
-
-
-def depths(steps: Sequence[Step], layers: int) -> dict[World, Depth]:
-    """How much of each base world the steps read: what comes later need not be run."""
-    found: dict[World, Depth] = {}
-
-    def need(worlds: Worlds, depth: int, positions: tuple[int, ...] = ()) -> None:
-        for world in worlds:
-            found[world] = found.get(world, Depth()) | Depth(depth, frozenset(positions))
-
-    for step in steps:
-        match step:
-            case Normalise(reader=reader):
-                depth = {"attention": reader.layer, "mlp": reader.layer + 1}.get(reader.kind, layers)
-                need(step.backgrounds, depth, step.positions)
-                need((step.frozen,) if step.frozen is not None else (), depth, step.positions)
-            case Attend():
-                need(step.backgrounds, step.layer + 1)  # its keys and values
-            case ReadVector(readout=readout):
-                group = readout.value.unit.group
-                own = group.layer + (readout.output or group.kind == "mlp")
-                need((step.world,), layers if group.kind == "logits" else 0 if group.kind == "embed" else own, step.positions)
-            case Write(group=group):
-                depth = 0 if group.kind == "embed" else group.layer + 1
-                need(step.backgrounds, depth, step.positions)
-                for change in step.changes:
-                    for placement in (*change.placements, *change.instead):
-                        need(placement.worlds, depth, step.positions)
-    return found
-
-
-def frees(steps: Sequence[Step]) -> tuple[tuple[int, ...], ...]:
-    """For each step, the registers that it reads or writes and no later step reads."""
-    last: dict[int, int] = {}
-    for number, step in enumerate(steps):
-        for register in (*inputs(step), *([] if isinstance(step, ReadLogits | ReadVector) else [step.out])):
-            last[register] = number
-    found: list[list[int]] = [[] for _ in steps]
-    for register, number in last.items():
-        found[number].append(register)
-    return tuple(map(tuple, found))
+        readout, metrics = readouts[0], hypothesis.metrics
+        whole = readout.whole(metrics)
+        labels = hypothesis.distributions[readout.labels]
+        tokens = bench.shape.vocabulary if whole else len(readout.tokens(metrics, labels, np.array(rows.rows)))
+        how = (whole, tokens, readout.at_once(metrics), readout.normalised(metrics))
+        bench.steps.append(ReadLogits(readouts, register.number, variants, register.at, *how, other, at))

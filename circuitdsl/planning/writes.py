@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from circuitdsl.borders.kinds import KINDS, Kind
-from circuitdsl.borders.plan import Change, Placement, Sum, Write
+from circuitdsl.borders.steps import Change, Placement, Sum, Write, pool
 from circuitdsl.borders.units import Unit, WriteGroup
 from circuitdsl.borders.values import World
-from circuitdsl.planning.bench import Bench, Found, along_one_axis, index, meet, source, together
+from circuitdsl.planning.bench import Bench, Found, along_one_axis, index, meet, together
 from circuitdsl.planning.graph import State, Term
 from circuitdsl.planning.numbers import places
 
@@ -39,7 +39,7 @@ def lay_changes(bench: Bench, group: WriteGroup, states: Iterable[State]) -> Non
             at |= term.positions
         units = tuple(sorted({term.unit for term in terms}, key=lambda unit: unit.key))
         written.append(Written(units, at, terms, same))
-    for (_, at, units), batch in along_one_axis(written, lambda one: (source(one.states[0].background), one.at, one.units)):
+    for (_, at, units), batch in along_one_axis(written, lambda one: (pool(one.states[0].background), one.at, one.units)):
         positions = places(at)
         out = bench.register(len(batch), positions, bench.shape.width)
         variants = [one.terms for one in batch]
@@ -67,7 +67,7 @@ def _placements(bench: Bench, entries: list, variants: int, at: tuple[int, ...],
     blocks: dict[tuple, list[tuple[int, int]]] = {}
     for variant, term, node in entries:
         unit, place = node.unit, node.unit.index
-        whence: int | str | World = source(node.world)
+        whence: int | str | World = pool(node.world)
         from_: int | World = node.world
         if node.reads is not None:
             found = bench.values[node]

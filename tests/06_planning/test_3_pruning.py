@@ -2,8 +2,9 @@
 
 import pytest
 
-from circuitdsl.borders.plan import Attend, Normalise, Project, Request, Transform, Write
+from circuitdsl.borders.plan import Request
 from circuitdsl.borders.readouts import MetricValue
+from circuitdsl.borders.steps import Attend, Normalise, Project, Transform, Write
 from circuitdsl.borders.units import EMBED, Role, Unit
 from circuitdsl.borders.values import Algebra, Mean, Override, Run
 from circuitdsl.planning import plan
@@ -121,12 +122,11 @@ def test_registers_are_there_when_read_and_freed_once(space):
         mlp = algebra.recomputed(MLP, ABC, {"in": algebra.mix([Override(value.unit, A, value)], mix)})
         logits.append(algebra.logits(ABC, algebra.mix([Override(value.unit, None, value), Override(MLP, None, mlp)])))
     requests = [Request(MetricValue(value, "clean", "ld"), tuple(range(12))) for value in logits]
-    from circuitdsl.planning.schedule import inputs
 
     for panel in plan(requests, space()).panels:
         live: set[int] = set()
         for step, freed in zip(panel.steps, panel.frees, strict=True):
-            assert live.issuperset(inputs(step))
+            assert live.issuperset(step.inputs)
             live |= {step.out} if hasattr(step, "out") else set()
             assert live.issuperset(freed)
             live -= set(freed)

@@ -1,12 +1,13 @@
 """The cost model counts what a plain pass counts, and less for less."""
 
 from dataclasses import replace
-from typing import get_args
 
 import pytest
 
-from circuitdsl.borders.plan import PROMPTS_AT_ONCE, REGISTER_AT_ONCE, Depth, Request, Step
+from circuitdsl.borders import steps
+from circuitdsl.borders.plan import PROMPTS_AT_ONCE, REGISTER_AT_ONCE, Request
 from circuitdsl.borders.readouts import MetricValue
+from circuitdsl.borders.steps import Depth, RegisterStep, Step
 from circuitdsl.borders.units import EMBED
 from circuitdsl.borders.values import Algebra, Override, Run
 from circuitdsl.planning import cost, plan
@@ -86,6 +87,9 @@ def test_what_serves_two_reads_of_a_run():
     assert Depth(0, frozenset({1})).places(6) is None and Depth(1).places(6) == ()
 
 
-def test_every_kind_of_step_takes_time():
-    """`plan` predicts it for whatever a claim may ask: probes collect vectors, and measure nothing."""
-    assert set(get_args(Step)) == set(cost.CALLS)
+def test_every_kind_of_step_says_what_it_takes():
+    """`plan` predicts time and memory for whatever a claim may ask: probes collect vectors, and measure nothing."""
+    kinds = {one for one in vars(steps).values() if isinstance(one, type) and issubclass(one, Step)} - {Step, RegisterStep}
+    assert len(kinds) == 8
+    for kind in kinds:
+        assert all(getattr(kind, name) is not getattr(Step, name) for name in ("calls", "work", "memory")), kind

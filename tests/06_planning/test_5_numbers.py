@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from circuitdsl.borders.plan import Attend, Project, Request, Transform
+from circuitdsl.borders.plan import Request
 from circuitdsl.borders.readouts import MetricValue
+from circuitdsl.borders.steps import Attend, Project, Transform
 from circuitdsl.borders.units import EMBED, Role, Unit
 from circuitdsl.borders.values import Algebra, Mean, Override, Run
 from circuitdsl.planning import plan

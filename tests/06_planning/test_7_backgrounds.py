@@ -2,12 +2,13 @@
 
 import pytest
 
-from circuitdsl.borders.plan import Attend, Normalise, Request, Transform, Write
+from circuitdsl.borders.plan import Request
 from circuitdsl.borders.readouts import MetricValue
+from circuitdsl.borders.steps import Attend, Normalise, Transform, Write, pool
 from circuitdsl.borders.units import EMBED, Unit
 from circuitdsl.borders.values import Algebra, Draw, Gather, Mean, Override, Run
 from circuitdsl.planning import plan
-from circuitdsl.planning.bench import source, together
+from circuitdsl.planning.bench import together
 
 CLEAN, ABC = Run("clean"), Run("abc")
 HEAD, MLP = Unit("head", 0, 1), Unit("mlp", 1)
@@ -64,7 +65,7 @@ def test_a_paired_run_and_donors_from_it_are_rows_of_one_run(steps):
 
 def test_other_runs_and_means_are_batches_of_their_own(steps):
     assert [len(step.backgrounds) for step in of(steps(DONORS[0], ABC, Mean("pool")), Attend)] == [1, 1, 1]
-    assert len({source(world) for world in (DONORS[0], ABC, Mean("pool"), Mean("abc"))}) == 4
+    assert len({pool(world) for world in (DONORS[0], ABC, Mean("pool"), Mean("abc"))}) == 4
 
 
 def test_one_background_of_all_variants_is_named_once():

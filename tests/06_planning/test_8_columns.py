@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from circuitdsl.borders.plan import ReadLogits, Request
+from circuitdsl.borders.plan import Request
 from circuitdsl.borders.prompts import Divergence, Metric, Pick
 from circuitdsl.borders.readouts import AnswerBeats, KLDivergence, MetricValue, SameArgmax, Top1
+from circuitdsl.borders.steps import ReadLogits
 from circuitdsl.borders.values import Algebra, Run
 from circuitdsl.planning import plan
 

@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from circuitdsl.borders.plan import ReadLogits, Request
+from circuitdsl.borders.plan import Request
 from circuitdsl.borders.readouts import AnswerBeats, MetricValue
+from circuitdsl.borders.steps import ReadLogits
 from circuitdsl.borders.values import Algebra, Run
 from circuitdsl.engine.executor import execute
 from circuitdsl.planning import plan
