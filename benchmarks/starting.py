@@ -23,7 +23,7 @@ def seconds(*command: str | Path) -> tuple[float, float]:
 def starting(repetitions: int = 5) -> tuple[float, float]:
     """Ratio of the least processor times, and the median of `verify` in seconds by the clock."""
     with TemporaryDirectory() as folder:
-        commands = (("-c", "import torch"), ("-m", "circuitdsl.cli", "verify", TOY, "--output", folder))
+        commands = (("-c", "import torch"), ("-m", "circuitdsl", "verify", TOY, "--output", folder))
         bare, verify = ([seconds(*command) for _ in range(repetitions)] for command in commands)
     return min(verify)[0] / min(bare)[0], median(passed for _, passed in verify)
 

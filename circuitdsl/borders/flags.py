@@ -24,5 +24,6 @@ class Flags:
     cache: int | None = None
     unsafe: bool = False
     edges: bool = True
+    figure: bool = True
     sequential: bool = False
     command: str = "circuitdsl verify"

@@ -12,6 +12,12 @@ CODES = {
         "a file is in the way",
         "`init` does not write over a file. Name another, or say `--force`.",
     ),
+    "C592": Code(
+        "a file could not be laid out",
+        "`fmt` lays a file out beside it and puts it in its place in one step, which needs a folder that can be written. The file is as "
+        "it was; the other files that were named are laid out all the same.\n\n"
+        "`circuitdsl fmt - < FILE` prints the text laid out, and `fmt --check` says whether it is.",
+    ),
     "C599": Code(
         "a mistake of the program",
         "Something happened that the program was not written for. The traceback is in the file that is named; please report it. Exit "

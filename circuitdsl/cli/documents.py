@@ -125,15 +125,27 @@ def fmt(
         if str(path) == "-" and not check:
             as_utf8()
             print(text, end="")
-        elif text != source.text:
-            print(f"{path}: {'would be laid out otherwise' if check else 'laid out'}")
-            if check:
-                status = status or 1
-            else:
-                from circuitdsl.borders.writing import write_bytes
-
-                write_bytes(path, text.encode())
+        elif text == source.text:
+            continue
+        elif check:
+            print(f"{path}: would be laid out otherwise")
+            status = status or 1
+        else:
+            status = _laid_out(path, text) or status
     return status
+
+
+def _laid_out(path: Path, text: str) -> int:
+    """Puts the text in the file's place and says so; the exit status."""
+    from circuitdsl.borders.writing import write_bytes
+
+    try:
+        write_bytes(path, text.encode())
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        return report(CircError([Diagnostic("C592", f"{path} cannot be laid out: {reason}", Span(), "`fmt - < FILE` prints it laid out")]))
+    print(f"{path}: laid out")
+    return 0
 
 
 @app.command()

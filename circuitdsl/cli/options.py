@@ -2,6 +2,7 @@
 
 import os
 import re
+from typing import Any
 
 import typer
 
@@ -23,7 +24,7 @@ def flags_of(
     seed: int | None = None,
     memory: str | None = None,
     cache: str | None = None,
-    **others,
+    **others: Any,
 ) -> Flags:
     """Flags as the pipeline takes them; those that were not given leave the file's settings alone."""
     if model == "":

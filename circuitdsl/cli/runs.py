@@ -1,6 +1,7 @@
 """Commands that run or draw: plan, verify, render."""
 
 import shlex
+import struct
 import sys
 from math import isnan
 from pathlib import Path
@@ -34,6 +35,10 @@ FigureFormatOption = Annotated[
     Literal["svg", "pdf", "png", "dot", "graphml"] | None,
     typer.Option("--format", help="Default: by the output's ending; svg without one."),
 ]
+
+
+LARGE = 6_000
+"""Pixels along a side of a picture, above which its size is said."""
 
 
 @app.command()
@@ -81,18 +86,21 @@ def verify(
         bool, typer.Option("--sequential", help="Stop as soon as claims about shares and attention are decided; valid whenever it stops.")
     ] = False,
     layout: LayoutOption = None,
+    figure: Annotated[bool, typer.Option("--figure/--no-figure", help="Draw the circuit, and measure what it shows.")] = True,
+    force: Annotated[bool, typer.Option("--force", help="Write over evidence of another model, seed, number of prompts or dtype.")] = False,
     unsafe: Annotated[bool, typer.Option("--allow-pickle", help="Also read pickled weights, which can run code. Off by default.")] = False,
 ) -> int:
     """Measure every claim on the model and judge it.
 
-    Writes NAME.evidence.json and NAME.svg.
+    Writes NAME.evidence.json and NAME.svg; what --model, --prompts, --seed and --dtype change is in the names: NAME.seed-1.svg.
 
     Exit status: 0 all supported, 1 some refuted, 3 none refuted but some inconclusive or not testable, 2 a bad file or usage,
     4 the model fails a guard, 130 interrupted.
     """
     from circuitdsl.cli.progress import progress
+    from circuitdsl.pipeline.reading import conditions_of_run, read
     from circuitdsl.pipeline.verifying import verify as run
-    from circuitdsl.reports.files import check_output, write_evidence
+    from circuitdsl.reports.files import check_output, stem_of, write_evidence
     from circuitdsl.reports.text import render as render_text
     from circuitdsl.reports.text import status as status_of
 
@@ -100,7 +108,7 @@ def verify(
         raise typer.BadParameter("several files of one name would write over each other", param_hint="--output")
     for path in files:
         _not_over(path, (output or path.parent) / f"{path.stem}.svg")
-    statuses = []
+    statuses: list[int] = []
     for path in files:
         command = shlex.join(["circuitdsl", *sys.argv[1:]]) if sys.argv[1:2] == ["verify"] else "circuitdsl verify"
         flags = flags_of(
@@ -112,14 +120,18 @@ def verify(
             device=device,
             dtype=dtype,
             edges=edges,
+            figure=figure,
             sequential=sequential,
             unsafe=unsafe,
             command=command,
         )
         folder = output or path.parent
+        about = f"{path.name}: " if len(files) > 1 else ""
         try:
-            check_output(folder, path.stem)
-            with progress() as tell:
+            own, conditions = conditions_of_run(read(path), flags)
+            stem = stem_of(path.stem, own, conditions)
+            check_output(folder, stem, None if force else conditions)
+            with progress(about) as tell:
                 evidence = run(path, flags, tell)
         except (CircError, GuardError) as error:
             statuses.append(report(error))
@@ -127,8 +139,9 @@ def verify(
         written: list[Path] = []
         unwritten = False
         try:
-            written.append(write_evidence(evidence, folder, path.stem))
-            written += _draw(evidence.graph, folder / f"{path.stem}.svg", layout)
+            written.append(write_evidence(evidence, folder, stem, force))
+            if figure:
+                written += _draw(evidence.graph, folder / f"{stem}.svg", layout, about=about)
         except CircError as error:  # what was measured is told all the same
             unwritten = True
             statuses.append(report(error))
@@ -199,7 +212,7 @@ def render(
         from circuitdsl.figures import draw_tree
         from circuitdsl.pipeline.drawing import tree_of
 
-        draw_tree(tree_of(file, flags_of(model=model), tree, row), path, format=ending, width_in=width)
+        _tell_size(path, ending, draw_tree(tree_of(file, flags_of(model=model), tree, row), path, format=ending, width_in=width))
         print(f"wrote {path}")
         return 0
     graph = graph_of(file, flags_of(model=model))
@@ -221,9 +234,16 @@ def _not_over(file: Path, figure: Path) -> None:
 
 
 def _draw(
-    graph: "GraphRecord", path: Path, layout: str | None, format: str = "svg", width: float = 5.5, numbers: bool = False
+    graph: "GraphRecord",
+    path: Path,
+    layout: str | None,
+    format: str = "svg",
+    width: float = 5.5,
+    numbers: bool = False,
+    about: str = "",
 ) -> list[Path]:
     """Draws a graph that has nodes. Without a layout: Graphviz's own where there is a Graphviz, else the grid."""
+    from circuitdsl.cli.progress import progress
     from circuitdsl.figures import default_layout, draw
 
     if not graph.nodes:
@@ -231,5 +251,15 @@ def _draw(
     chosen, note = (layout, "") if layout else default_layout(graph)
     if note:
         print(note, file=sys.stderr)
-    draw(graph, path, format=format, layout=chosen, width_in=width, numbers=numbers)
+    with progress(about) as tell:
+        body = draw(graph, path, format=format, layout=chosen, width_in=width, numbers=numbers, progress=tell)
+    _tell_size(path, format, body)
     return [path]
+
+
+def _tell_size(path: Path, format: str, body: bytes) -> None:
+    """A picture that few programs show whole is said to be that large."""
+    if format == "png":
+        across, down = struct.unpack(">II", body[16:24])
+        if max(across, down) > LARGE:
+            print(f"{path} has {across:,} by {down:,} pixels; SVG and PDF are sharp at any size", file=sys.stderr)

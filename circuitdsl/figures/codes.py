@@ -36,4 +36,10 @@ CODES: dict[str, Code] = {
         "The figure's file could not be written: the disk is full, the folder is missing or read-only. "
         "An earlier file of that name is as it was.",
     ),
+    "C611": Code(
+        "figure too large for PNG",
+        "A PNG has 300 pixels an inch and at most 32,767 along a side, which is 109 inches. A figure is so wide where very many arrows "
+        "or calls stand side by side.\n\n"
+        "SVG and PDF have no such bound. A circuit drawn with `--layout grid` is narrower than Graphviz's own layout.",
+    ),
 }

@@ -37,6 +37,7 @@ def compose(
 
     What does not fit so makes the figure wider, and it says so.
     """
+    progress("drawing the figure", 0.0)
     room = 72 * width_in - 2 * MARGIN
     found, parts, area = _drawing(graph, layout, room, units, numbers, progress)
     inner = max(room, area.width)

@@ -14,7 +14,7 @@ from circuitdsl.figures.blocks import compact
 from circuitdsl.figures.compose import MANY, LayoutName, compose
 from circuitdsl.figures.content import UnitLabels, content
 from circuitdsl.figures.positions import Figure
-from circuitdsl.figures.raster import pdf, png
+from circuitdsl.figures.raster import DPI, MOST_PIXELS, pdf, png
 from circuitdsl.figures.svg import svg
 from circuitdsl.figures.tree import compose_tree, tree_source
 
@@ -51,7 +51,7 @@ def draw(
 
     `progress` is told how far it is: a thousand arrows take seconds.
 
-    Raises CircError C601 to C606: a program, library or font is missing, or the file cannot be written.
+    Raises CircError C601 to C606, C611: a program, library or font is missing, or the file cannot be written.
     """
     kind = _format(path, format, "; `circuitdsl render` also writes graphml, for other programs")
     chosen = layout or default_layout(graph)[0]
@@ -81,7 +81,7 @@ def draw_tree(
 ) -> bytes:
     """Draws the tree of a scrubbed hypothesis as `draw` does a graph; no other program is needed for its layout.
 
-    Raises CircError C602, C603, C605 or C606.
+    Raises CircError C602, C603, C605, C606 or C611.
     """
     kind = _format(path, format)
     body = tree_source(tree).encode() if kind == "dot" else _bytes(compose_tree(tree, width_in=width_in, about=about), kind)
@@ -102,6 +102,10 @@ def _format(path: Path | None, format: str | None, others: str = "") -> str:
 
 def _bytes(figure: Figure, kind: str) -> bytes:
     drawn = svg(figure)
+    if kind == "png" and (largest := max(figure.width, figure.height) / 72 * DPI) > MOST_PIXELS:
+        raise _problem(
+            "C611", f"as PNG the figure would be {largest:,.0f} pixels long", "SVG and PDF have no such bound; or draw a part of it"
+        )
     return drawn if kind == "svg" else pdf(drawn) if kind == "pdf" else png(drawn)
 
 

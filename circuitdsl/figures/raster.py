@@ -9,6 +9,8 @@ from circuitdsl.borders.source import CircError, Diagnostic, Span
 from circuitdsl.figures.fonts import FONT_FAMILY
 
 DPI = 300
+MOST_PIXELS = 32_767
+"""Along a side of a picture: cairo has no more."""
 _PROBE = b"<svg xmlns='http://www.w3.org/2000/svg' width='99' height='20'><text y='9' font-family='%s' font-weight='%s'>Hx</text></svg>"
 
 

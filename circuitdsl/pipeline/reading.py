@@ -63,6 +63,25 @@ def require_tokenizer(document: Document, flags: Flags, model: "ModelOutline") -
     _placed(document, flags, lambda: require(model))
 
 
+def conditions_of_run(document: Document, flags: Flags) -> tuple[dict[str, str], dict[str, str]]:
+    """Model, prompts, seed and dtype by name: those of the file alone, and those of a run with these flags."""
+    from circuitdsl.language.parser import parse
+    from circuitdsl.resolve import stated_size
+
+    own = {name: str(value) for name, value in stated_size(document, parse).items()} | {"dtype": Flags().dtype}
+    own = {"model": _named(document), **own}
+    asked = {name: str(value) for name, value in flags.settings.items() if name in own} | {"dtype": flags.dtype}
+    return own, own | asked | ({"model": flags.model} if flags.model else {})
+
+
+def _named(document: Document) -> str:
+    """The model that the file names; empty where it names none, as it need not where a flag does."""
+    try:
+        return _model(document, Flags()).name
+    except CircError:
+        return ""
+
+
 def _check_claims(hypothesis: Hypothesis) -> None:
     """Raises CircError with the claims that a measure sees at once that it cannot lower."""
     from circuitdsl.measures import measures

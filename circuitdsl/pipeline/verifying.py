@@ -54,7 +54,7 @@ def verify(path: Path, flags: Flags, progress: Progress = quiet) -> "Evidence":
     inputs = input_records(hypothesis)  # as they were read, whatever is done to the files while the run goes on
     algebra = Algebra()
     lowered = lower(hypothesis, algebra)
-    figure = lower_figure(hypothesis, algebra, flags.edges)
+    figure = lower_figure(hypothesis, algebra, flags.edges) if flags.figure else ()
     loaded = load(
         hypothesis.model,
         folder=hypothesis.source.folder,

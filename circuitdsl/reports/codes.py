@@ -30,6 +30,14 @@ CODES: dict[str, Code] = {
         "The file says that it is evidence, but parts of it are missing or have the wrong form, so none of its numbers are used.\n\nIt was "
         "edited by hand or damaged on its way. Run `circuitdsl verify` again.",
     ),
+    "C610": Code(
+        "evidence of other conditions is in the way",
+        "A file of the name that this run writes is there already, and holds evidence of another model, other weights, another seed, "
+        "number of prompts, or dtype. Nothing is written over it without a word.\n\n"
+        "What `--model`, `--prompts`, `--seed` and `--dtype` change is in the names of the files that a run writes, such as "
+        "NAME.seed-1.evidence.json, so this happens where the file's own settings have changed, or the weights.\n\n"
+        "Move the file, name another folder with --output, or say --force.",
+    ),
     "C655": Code(
         "arrays missing",
         "Columns of more than 10,000 prompts are kept in a safetensors file beside the evidence; the evidence names it. That file is "

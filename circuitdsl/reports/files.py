@@ -4,6 +4,7 @@ import glob
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,23 @@ LONGEST = 10_000
 """Columns of more rows than this leave the JSON."""
 
 
-def write_evidence(evidence: Evidence, folder: Path, stem: str) -> Path:
+def stem_of(stem: str, own: Mapping[str, str], run: Mapping[str, str]) -> str:
+    """`ioi`, or `ioi.seed-1` for a run whose conditions, by name, are not the file's own."""
+    words = [re.sub(r"[^A-Za-z0-9._-]+", "-", run[name].rstrip("/").rsplit("/", 1)[-1]) for name in run]
+    others = [f"{name}-{word}" for name, word in zip(run, words, strict=True) if run[name] != own[name]]
+    return ".".join([stem, *others])
+
+
+def write_evidence(evidence: Evidence, folder: Path, stem: str, force: bool = False) -> Path:
     """Writes `STEM.evidence.json` and, for columns above 10,000 rows, arrays whose name holds their hash. Returns the JSON's path.
 
     The JSON is put in place last and in one step: a reader sees the old evidence with its arrays or the new with its own.
-    Raises CircError C650 if the disk is full or the folder cannot be written; an earlier file is then as it was.
+    Raises CircError C650 if the disk is full or the folder cannot be written, and without `force` C610 if the file there is of other
+    conditions; an earlier file is then as it was.
     """
     path = folder / f"{stem}.evidence.json"
+    if not force:
+        _refuse_to_replace(path, _conditions(evidence))
     long = {name: column for name, column in evidence.columns.items() if len(column) > LONGEST}
     short = {name: column for name, column in evidence.columns.items() if name not in long}
     body = _pack(long) if long else b""
@@ -75,8 +86,11 @@ def read_evidence(path: Path) -> Evidence:
     return evidence.model_copy(update={"columns": {**evidence.columns, **_unpack(path, evidence.arrays)}, "arrays": None})
 
 
-def check_output(folder: Path, stem: str) -> None:
-    """Raises CircError C650 if `STEM.evidence.json` cannot be written there, be the folder there or to be made: said before measuring."""
+def check_output(folder: Path, stem: str, run: Mapping[str, str] | None = None) -> None:
+    """Says before measuring whether `STEM.evidence.json` can be written, be the folder there or to be made.
+
+    Raises CircError C650 if not, and C610 if a file is there whose conditions are not those of `run`.
+    """
     there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     path = folder / f"{stem}.evidence.json"
     reasons = (
@@ -88,6 +102,32 @@ def check_output(folder: Path, stem: str) -> None:
     reason = next((words for holds, words in reasons if holds), None)
     if reason:
         raise _problem("C650", f"the evidence cannot be written to {folder}: {reason}", "name another folder with --output")
+    if run is not None:
+        _refuse_to_replace(path, run)
+
+
+def _refuse_to_replace(path: Path, run: Mapping[str, str]) -> None:
+    """Raises CircError C610 where the evidence at `path` is of other conditions; what is no evidence may be replaced."""
+    try:
+        before = _conditions(read_evidence(path)) if path.exists() else {}
+    except CircError:
+        return
+    other = [name for name in run if name in before and not _same(name, before[name], run[name])]
+    if other:
+        said = [f"{name} = {before[name][:40]}, not {run[name][:40]}" for name in other]
+        hint = "move it, name another folder with --output, or say --force"
+        raise _problem("C610", f"{path} is there already and holds evidence of {'; '.join(said)}", hint)
+
+
+def _conditions(evidence: Evidence) -> dict[str, str]:
+    """What evidence may not differ in from the file that it takes the place of."""
+    stated = {one.name: one.value for one in evidence.conditions if one.name in ("prompts", "seed")}
+    return {"model": evidence.model.name, **stated, "dtype": evidence.model.dtype, "weights": evidence.model.weights_sha256}
+
+
+def _same(name: str, one: str, other: str) -> bool:
+    """Models are compared without their owner: a file may leave it out where the evidence names it."""
+    return one == other or (name == "model" and one.rsplit("/", 1)[-1].lower() == other.rsplit("/", 1)[-1].lower())
 
 
 def _pack(columns: Mapping[str, tuple[float, ...]]) -> bytes:

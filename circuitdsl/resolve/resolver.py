@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from circuitdsl.borders import document as doc
-from circuitdsl.borders.hypothesis import Claim, Hypothesis, ModelName
+from circuitdsl.borders.hypothesis import Claim, Hypothesis, ModelName, Settings
 from circuitdsl.borders.measure import Measure
 from circuitdsl.borders.prompts import Tokenizer
 from circuitdsl.borders.source import CircError, Diagnostic, Severity, Span
@@ -26,6 +26,7 @@ from circuitdsl.resolve.split import split
 from circuitdsl.resolve.whole_file import check_donors, check_said_once, check_unused, named_model
 
 S = TypeVar("S", bound=doc.Syntax)
+DEFAULTS = Settings()
 
 
 def model_name(document: doc.Document, parse: Parse | None = None) -> ModelName:
@@ -36,6 +37,14 @@ def model_name(document: doc.Document, parse: Parse | None = None) -> ModelName:
     if found is None or problems.failed:
         raise _failure(program, problems)
     return found
+
+
+def stated_size(document: doc.Document, parse: Parse | None = None) -> dict[str, int]:
+    """`prompts` and `seed` as the file, or a file it uses, states them, else the defaults; wrong values count as not stated."""
+    problems = Problems()
+    program = assemble(document, parse, problems)
+    stated = stated_settings([one for one in program.statements if isinstance(one, doc.SettingsStatement)], {}, problems)
+    return {name: stated.get(name, getattr(DEFAULTS, name)) for name in ("prompts", "seed")}
 
 
 def resolve(

@@ -374,6 +374,37 @@ def C416_no_cache(world):
 
 
 @recipe
+def C592_fmt_in_a_folder_that_cannot_be_written(world):
+    world.write("toy.circ", (world.folder / "toy.circ").read_text().replace("  ", " "))
+
+    def refused(path, body):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    world.patch.setattr("circuitdsl.borders.writing.write_bytes", refused)
+    return ["fmt", "toy.circ"]
+
+
+@recipe
+def C610_evidence_of_another_seed(world):
+    """As where the file's own seed has been changed since."""
+    from circuitdsl.borders.flags import Flags
+    from circuitdsl.pipeline.verifying import verify
+    from circuitdsl.reports.files import write_evidence
+
+    evidence = verify(world.folder / "toy.circ", Flags(settings={"prompts": 8, "seed": 1}, edges=False))
+    write_evidence(evidence, world.folder, "toy.prompts-8")
+    return VERIFY
+
+
+@recipe
+def C611_a_picture_that_is_too_wide(world):
+    from circuitdsl.figures import drawing
+
+    world.patch.setattr(drawing, "MOST_PIXELS", 1_000)
+    return ["render", "--layout", "grid", "-o", "toy.png", "toy.circ"]
+
+
+@recipe
 def C601_no_graphviz(world):
     world.patch.setenv("PATH", str(world.folder))
     world.patch.setattr(sys, "executable", str(world.folder / "python"))

@@ -68,7 +68,7 @@ def test_the_second_verify_reads_the_runs_and_finds_the_same(program, folder, tm
     for _ in range(2):
         ran = program("verify", path, "--prompts", 24, "--no-edges", "--output", tmp_path / "out")
         assert ran.status in (0, 1, 3), ran.err
-        found.append(json.loads((tmp_path / "out" / "ioi.evidence.json").read_text()))
+        found.append(json.loads((tmp_path / "out" / "ioi.prompts-24.evidence.json").read_text()))
     first, second = found
     made, because = first["base_runs"]["stored"], first["base_runs"]["made_because"]
     quick = because.pop("running takes less than 0.1 s", 0)  # of eight runs some may be, on a fast machine: those are made again

@@ -1,6 +1,7 @@
 """Flags, lists, files and the way a command ends."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -91,7 +92,7 @@ def test_several_files_are_verified_one_after_the_other_and_the_worst_status_cou
     ran = circuitdsl("verify", "--prompts", 12, "--no-edges", "-o", out, toy, other)
     assert ran.status == 1
     assert {path.name for path in out.iterdir()} == {
-        f"{name}.{ending}" for name in ("induction_toy", "other") for ending in ("evidence.json", "svg")
+        f"{name}.prompts-12.{ending}" for name in ("induction_toy", "other") for ending in ("evidence.json", "svg")
     }
 
 
@@ -110,7 +111,7 @@ def test_a_model_that_fails_a_guard_does_not_keep_the_other_files_from_being_ver
     monkeypatch.setattr(run, "verify", guarded)
     ran = circuitdsl("verify", "--prompts", 12, "--no-edges", toy, other)
     assert ran.status == 4 and ran.err == "error C420: the logits differ\n" and "8 supported" in ran.out
-    assert other.with_suffix(".evidence.json").exists()
+    assert other.with_suffix(".prompts-12.evidence.json").exists()
 
 
 def test_the_evidence_of_several_files_as_json_is_a_document_each(circuitdsl, toy):
@@ -158,3 +159,79 @@ claims { looks: attention(h, query = b, key = a) >= 0 }
     path = begun(statements)
     assert circuitdsl("plan", path).status == 0
     assert circuitdsl("verify", path, "--output", tmp_path / "out").status in (0, 1, 3)
+
+
+def test_a_run_with_other_settings_has_files_of_its_own(circuitdsl, toy):
+    """Evidence of the file's own settings is never replaced by that of others; of the same conditions it is."""
+    text = toy.read_text()
+    toy.write_text(text.replace("prompts = 64", "prompts = 12"))
+    flags = ("--no-edges", "--no-figure")
+    assert circuitdsl("verify", *flags, toy).status == 0
+    own = toy.with_suffix(".evidence.json").read_bytes()
+    for more in (("--seed", 0), ("--prompts", 12), ("--dtype", "float32"), ("--model", "./toys/induction")):
+        assert circuitdsl("verify", *flags, *more, toy).status == 0
+    made = (toy.parent / "toys" / "induction").rename(toy.parent / "toys" / "other one")
+    ran = circuitdsl("verify", *flags, "--model", "./toys/other one", "--seed", 1, "--prompts", 13, toy)
+    assert ran.status == 0
+    made.rename(toy.parent / "toys" / "induction")
+    names = {path.name for path in toy.parent.glob("*.json")}
+    assert names == {"induction_toy.evidence.json", "induction_toy.model-other-one.prompts-13.seed-1.evidence.json"}
+
+    toy.write_text(text.replace("prompts = 64; seed = 0", "prompts = 12; seed = 1"))
+    before = toy.with_suffix(".evidence.json").read_bytes()
+    ran = circuitdsl("verify", *flags, toy)
+    assert ran.status == 2 and "C610" in ran.err and "seed = 0, not 1" in ran.err and ran.out == ""
+    assert toy.with_suffix(".evidence.json").read_bytes() == before and len(before) == len(own)
+    assert circuitdsl("verify", *flags, "--force", toy).status == 0
+    conditions = {one["name"]: one["value"] for one in json.loads(toy.with_suffix(".evidence.json").read_text())["conditions"]}
+    assert conditions["seed"] == "1"
+
+
+def test_evidence_of_other_weights_is_not_written_over_and_the_report_is_told(circuitdsl, toy):
+    from safetensors.numpy import load_file, save_file
+
+    flags = ("--no-edges", "--no-figure")
+    assert circuitdsl("verify", *flags, toy).status == 0
+    before = toy.with_suffix(".evidence.json").read_bytes()
+    weights = toy.parent / "toys" / "induction" / "model.safetensors"
+    save_file({name: tensor * (1.01 if name == "unembed.weight" else 1) for name, tensor in load_file(weights).items()}, weights)
+    ran = circuitdsl("verify", *flags, toy)
+    assert ran.status == 2 and "C610" in ran.err and "weights = " in ran.err and "supported" in ran.out
+    assert toy.with_suffix(".evidence.json").read_bytes() == before
+
+
+def test_without_a_figure_nothing_is_drawn_nor_measured_for_it(circuitdsl, toy):
+    assert circuitdsl("verify", "--no-figure", toy).status == 0
+    assert not toy.with_suffix(".svg").exists()
+    graph = json.loads(toy.with_suffix(".evidence.json").read_text())["graph"]
+    assert len(graph["edges"]) == 7 and not any(one["effect"] for one in [*graph["nodes"], *graph["edges"]])
+
+
+def test_fmt_says_that_a_file_is_laid_out_once_it_is(circuitdsl, toy, monkeypatch):
+    """And goes on with the others."""
+    from circuitdsl.borders import writing
+
+    other = toy.with_name("other.circ")
+    text = toy.read_text().replace("  ", " ")
+    for path in (toy, other):
+        path.write_text(text)
+    write = writing.write_bytes
+
+    def refuse(path, body):
+        if path == toy:
+            raise PermissionError(13, "Permission denied", str(path))
+        write(path, body)
+
+    monkeypatch.setattr(writing, "write_bytes", refuse)
+    ran = circuitdsl("fmt", toy, other)
+    assert ran.status == 2 and ran.out == f"{other}: laid out\n" and "C592" in ran.err
+    assert toy.read_text() == text != other.read_text()
+
+
+def test_a_picture_of_many_pixels_is_said_to_be_one(circuitdsl, toy, monkeypatch):
+    from circuitdsl.cli import runs
+
+    path = toy.with_suffix(".png")
+    assert circuitdsl("render", "--layout", "grid", "-o", path, toy).err == ""
+    monkeypatch.setattr(runs, "LARGE", 1_000)
+    assert re.search(r"has 1,\d{3} by [\d,]+ pixels", circuitdsl("render", "--layout", "grid", "-o", path, toy).err)

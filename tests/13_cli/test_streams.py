@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import termios
+import time
 from fcntl import ioctl
 from pathlib import Path
 
@@ -81,8 +82,8 @@ def test_a_file_whose_name_is_no_text(circuitdsl, toy):
     path = Path(os.fsdecode(os.fsencode(toy.parent) + b"/b\xffd.circ"))
     toy.rename(path)
     ran = circuitdsl("verify", "--prompts", 12, "--no-edges", path)
-    assert ran.status == 0 and rb"b\udcffd.evidence.json" in ran.out.encode(errors="surrogateescape")
-    assert json.loads(path.with_suffix(".evidence.json").read_bytes())["file"]["name"] == "b?d.circ"
+    assert ran.status == 0 and rb"b\udcffd.prompts-12.evidence.json" in ran.out.encode(errors="surrogateescape")
+    assert json.loads(path.with_suffix(".prompts-12.evidence.json").read_bytes())["file"]["name"] == "b?d.circ"
 
 
 def test_standard_input_that_is_no_utf8():
@@ -131,7 +132,7 @@ def test_a_stream_that_is_closed_or_full(line, status):
 def test_a_verdict_with_nobody_to_tell(toy):
     line = f"'{PROGRAM}' verify --prompts 12 --no-edges '{toy}' >&- 2>&-"
     assert subprocess.run(line, shell=True, check=False).returncode == 0
-    assert toy.with_suffix(".evidence.json").exists()
+    assert toy.with_suffix(".prompts-12.evidence.json").exists()
 
 
 # ---------------------------------------------------------------- terminals
@@ -150,7 +151,7 @@ def test_a_report_is_as_wide_as_its_terminal(toy, columns):
     command = (PROGRAM, "verify", "--prompts", 12, "--no-edges", toy)
     lines = last_report(in_a_terminal(*command, columns=columns))
     assert columns - 12 < max(len(line) for line in lines if not line.startswith("written")) <= columns
-    assert lines[-3] == f"written    {toy.with_suffix('.evidence.json')}"  # never broken
+    assert lines[-3] == f"written    {toy.with_suffix('.prompts-12.evidence.json')}"  # never broken
 
 
 def test_a_dumb_terminal_gets_the_report_and_nothing_else(toy):
@@ -165,3 +166,45 @@ def test_a_report_is_never_too_narrow_nor_too_wide(monkeypatch):
         assert streams.columns() == expected
     monkeypatch.setattr("sys.stdout.isatty", lambda: False)
     assert streams.columns() == 100
+
+
+# ---------------------------------------------------------------- progress in a pipe
+
+
+def test_a_pipe_is_told_how_far_a_long_run_is(toy, circuitdsl, monkeypatch):
+    """Also while a step says nothing for long, and with the evidence alone on standard output."""
+    from circuitdsl.cli import progress
+    from circuitdsl.pipeline import verifying
+
+    verify = verifying.verify
+
+    def slow(path, flags, tell):
+        tell("measuring", 0.25)
+        time.sleep(0.5)
+        return verify(path, flags)
+
+    monkeypatch.setattr(progress, "EVERY", 0.1)
+    monkeypatch.setattr(verifying, "verify", slow)
+    ran = circuitdsl("verify", "--prompts", 12, "--no-edges", "--format", "json", toy, toy)
+    lines = ran.err.splitlines()
+    assert len(lines) >= 4
+    assert re.fullmatch(r"\d+ s  induction_toy\.circ: measuring: 25%, about \d+ s left", lines[1])
+    first, end = json.JSONDecoder().raw_decode(ran.out)
+    assert json.loads(ran.out[end:])["claims"] == first["claims"]
+
+
+def test_what_is_left_of_a_step_is_reckoned_from_what_took_so_long(monkeypatch):
+    from circuitdsl.cli import progress
+
+    now = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    lines = progress._Lines("")
+    assert lines.line(103.0) == "3 s  starting"
+    now[0] = 110.0
+    lines.tell("measuring", 0.0)
+    lines.tell("measuring", 0.2)
+    assert lines.line(130.0) == "30 s  measuring: 20%, about 80 s left"
+    lines.tell("measuring", 0.05)
+    assert lines.line(130.0) == "30 s  measuring: 5%, about 6 min left"
+    lines.tell("measuring", 1.0)
+    assert lines.line(130.0) == "30 s  measuring: 100%"

@@ -58,11 +58,11 @@ def test_a_folder_that_is_a_link_to_nowhere_is_said_before_anything_is_measured(
 
 
 def test_a_figure_that_cannot_be_written_takes_no_verdict_away(circuitdsl, toy):
-    toy.with_suffix(".svg").mkdir()
+    toy.with_suffix(".prompts-12.svg").mkdir()
     ran = circuitdsl("verify", "--prompts", 12, "--no-edges", toy)
     assert ran.status == 2 and "C606" in ran.err and "8 supported" in ran.out and "evidence.json" in ran.out
     assert "exit status 2: not everything could be written" in ran.out
-    assert toy.with_suffix(".evidence.json").exists()
+    assert toy.with_suffix(".prompts-12.evidence.json").exists()
 
 
 @pytest.mark.parametrize("epoch", ["noon", "9" * 30])
@@ -97,7 +97,7 @@ def test_one_of_a_thing_is_not_many(circuitdsl, toy):
 
 
 def test_the_command_line_runs_as_a_module():
-    done = subprocess.run([sys.executable, "-m", "circuitdsl.cli", "--version"], capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run([sys.executable, "-m", "circuitdsl", "--version"], capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout.startswith("circuitdsl ")
 
 

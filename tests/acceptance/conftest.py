@@ -25,7 +25,7 @@ def real(tmp_path_factory):
     done = subprocess.run(
         [program, "verify", "--prompts", "32", "--no-edges", "-o", folder, path], capture_output=True, text=True, encoding="utf-8"
     )
-    evidence = json.loads((folder / "ioi_smollm2.evidence.json").read_text()) if done.returncode in (0, 1, 3) else None
+    evidence = json.loads((folder / "ioi_smollm2.prompts-32.evidence.json").read_text()) if done.returncode in (0, 1, 3) else None
     return SimpleNamespace(status=done.returncode, out=done.stdout, err=done.stderr, evidence=evidence, folder=folder, path=path)
 
 

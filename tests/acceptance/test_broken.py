@@ -281,7 +281,7 @@ def test_a_link_to_itself_is_not_suggested(circuitdsl, toy):
 
 def test_a_full_disk_loses_nothing(program, toy):
     """No file may grow beyond 3 kB, as on a disk with that much left."""
-    kept = toy.with_suffix(".evidence.json")
+    kept = toy.with_suffix(".prompts-8.evidence.json")
     kept.write_text("earlier")
 
     def limit():
@@ -305,7 +305,7 @@ def test_a_reader_that_goes_away(toy):
 
 def test_evidence_that_was_damaged(circuitdsl, toy):
     assert circuitdsl("verify", "--prompts", 12, "--no-edges", toy).status == 0
-    path = toy.with_suffix(".evidence.json")
+    path = toy.with_suffix(".prompts-12.evidence.json")
     whole = path.read_bytes()
     for content in (whole[:-40], b"", b"[]", whole.replace(b'"schema_version": 1', b'"schema_version": 99'), b"\xff" + whole):
         path.write_bytes(content)

@@ -320,7 +320,7 @@ def test_json_is_evidence_by_the_published_schema(evidence, toy):
 
     schema = json.loads((ROOT / "docs" / "evidence.schema.json").read_text())
     jsonschema.validate(evidence, schema, cls=jsonschema.Draft202012Validator)
-    assert json.loads(toy.with_suffix(".evidence.json").read_text()) == evidence
+    assert json.loads(toy.with_suffix(".prompts-12.seed-3.evidence.json").read_text()) == evidence
 
 
 def test_errors_as_json_have_code_place_and_hint(circuitdsl, toy):
@@ -352,10 +352,11 @@ def test_the_command_in_the_evidence_gives_the_same_numbers(circuitdsl, toy, mon
     monkeypatch.chdir(path.parent)
     monkeypatch.setattr(sys, "argv", ["circuitdsl", *arguments])
     assert circuitdsl(*arguments).status in (0, 3)
-    first = json.loads(path.with_suffix(".evidence.json").read_text())
-    path.with_suffix(".evidence.json").unlink()
+    written = path.with_suffix(".prompts-12.seed-4.dtype-float64.evidence.json")
+    first = json.loads(written.read_text())
+    written.unlink()
     subprocess.run(f"PATH='{PROGRAM.parent}':$PATH; {first['command']}", shell=True, capture_output=True)
-    again = json.loads(path.with_suffix(".evidence.json").read_text())
+    again = json.loads(written.read_text())
     for part in ("command", "file", "model", "conditions", "columns", "claims", "graph", "warnings"):
         assert again[part] == first[part], part
     assert len(first["columns"]) > 3

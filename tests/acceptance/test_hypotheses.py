@@ -48,10 +48,10 @@ def test_one_other_head_in_the_toy_changes_the_verdicts_that_are_about_it(circui
 @pytest.mark.real
 def test_the_real_hypothesis_gives_verdicts_evidence_and_a_figure(real):
     assert real.status in (0, 1, 3), real.err
-    assert real.err == ""
+    assert all(re.match(r"\d+ s  ", line) for line in real.err.splitlines())  # how far it is
     assert "SmolLM2-135M-Instruct, Q4_1 dequantised" in real.out
     assert re.search(r"parity .*transformers' own", real.out)
-    assert {path.name for path in real.folder.iterdir()} == {"ioi_smollm2.evidence.json", "ioi_smollm2.svg"}
+    assert {path.name for path in real.folder.iterdir()} == {"ioi_smollm2.prompts-32.evidence.json", "ioi_smollm2.prompts-32.svg"}
     outcomes = {claim["label"]: claim["verdict"]["outcome"] for claim in real.evidence["claims"]}
     assert outcomes["moves"] == "supported" and "refuted" not in (outcomes["works"], outcomes["after"])
     for claim in real.evidence["claims"]:

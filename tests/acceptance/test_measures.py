@@ -99,9 +99,9 @@ def test_verdicts_have_three_values_and_warn_fails_nothing(circuitdsl, toy):
 @pytest.mark.parametrize("memory", ["1kB", "200kB"])
 def test_memory_changes_no_number(circuitdsl, toy, memory):
     _, whole = verified(circuitdsl, toy)
-    columns = json.loads(toy.with_suffix(".evidence.json").read_text())["columns"]
+    columns = json.loads(toy.with_suffix(".prompts-16.evidence.json").read_text())["columns"]
     _, pieces = verified(circuitdsl, toy, "--memory", memory)
-    again = json.loads(toy.with_suffix(".evidence.json").read_text())["columns"]
+    again = json.loads(toy.with_suffix(".prompts-16.evidence.json").read_text())["columns"]
     assert again.keys() == columns.keys()
     for digest, column in columns.items():
         assert again[digest] == pytest.approx(column, abs=1e-6)

@@ -12,7 +12,7 @@ def test_a_family_from_its_folder_to_verdicts(circuitdsl, model_file):
     assert ran.status in (0, 3), ran.err  # tiny random models need not care about the counterfactual
     parity = re.search(r"parity .*within (\S+) of transformers' own;", ran.out)
     assert float(parity[1]) < 1e-9
-    evidence = json.loads(model_file.with_suffix(".evidence.json").read_text())
+    evidence = json.loads(model_file.with_suffix(".dtype-float64.evidence.json").read_text())
     (whole,) = [claim for claim in evidence["claims"] if claim["label"] == "whole"]
     columns = {readout["name"]: evidence["columns"][readout["column"]] for readout in whole["readouts"]}
     assert columns["F(C)"] == pytest.approx(columns["F(M)"], rel=1e-9)
@@ -28,7 +28,7 @@ def test_weights_of_half_precision_are_computed_in_float32_unless_told_otherwise
     for flags, dtype, scale in (([], "float32", 1e-4), (["--dtype", "float64"], "float64", 1e-9)):
         ran = circuitdsl("verify", *flags, "--no-edges", model_file)
         assert ran.status in (0, 3), ran.err
-        model = json.loads(model_file.with_suffix(".evidence.json").read_text())["model"]
+        model = json.loads(model_file.with_suffix(f".dtype-{dtype}.evidence.json" if flags else ".evidence.json").read_text())["model"]
         assert model["dtype"] == dtype and model["parity_error"] < scale
 
 

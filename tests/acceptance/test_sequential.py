@@ -100,7 +100,7 @@ def test_diff_says_what_changed_and_why(toy, circuitdsl):
     before = path.parent / "a" / "short.evidence.json"
     assert circuitdsl("diff", before, before).status == 0
     circuitdsl("verify", path, "--no-edges", "--seed", 1, "-o", path.parent / "b")
-    other = circuitdsl("diff", before, path.parent / "b" / "short.evidence.json")
+    other = circuitdsl("diff", before, path.parent / "b" / "short.seed-1.evidence.json")
     assert other.status == 1 and "numbers not compared" in other.out and "seed: 0 → 1" in other.out
     assert circuitdsl("diff", before, path).status == 2
     circuitdsl("verify", path, "--no-edges", "--sequential", "-o", path.parent / "c")

@@ -16,7 +16,8 @@ def verified(circuitdsl, toy):
     def run(dtype):
         ran = circuitdsl("verify", "--dtype", dtype, toy)
         assert ran.status == 0, ran.out + ran.err
-        evidence = json.loads(toy.with_suffix(".evidence.json").read_text())
+        name = ".evidence.json" if dtype == "float32" else f".dtype-{dtype}.evidence.json"
+        evidence = json.loads(toy.with_suffix(name).read_text())
         assert evidence["model"]["dtype"] == dtype
         return evidence
 
