@@ -69,12 +69,12 @@ def conditions_of_run(document: Document, flags: Flags) -> tuple[dict[str, str],
     from circuitdsl.resolve import stated_size
 
     own = {name: str(value) for name, value in stated_size(document, parse).items()} | {"dtype": Flags().dtype}
-    own = {"model": _named(document), **own}
+    own = {"model": _own_model(document), **own}
     asked = {name: str(value) for name, value in flags.settings.items() if name in own} | {"dtype": flags.dtype}
     return own, own | asked | ({"model": flags.model} if flags.model else {})
 
 
-def _named(document: Document) -> str:
+def _own_model(document: Document) -> str:
     """The model that the file names; empty where it names none, as it need not where a flag does."""
     try:
         return _model(document, Flags()).name

@@ -95,5 +95,5 @@ def test_every_folder_of_the_package_has_a_rule():
 
 def test_nothing_imports_the_command_line():
     for path in modules():
-        if stage(path) != "cli":
+        if stage(path) not in ("cli", "__main__.py"):
             assert not any(name.startswith("circuitdsl.cli") for name in imports(path)), path
