@@ -27,9 +27,10 @@ from benchmarks.work import Work
 from circuitdsl.borders.hypothesis import Claim, Edge, Hypothesis, Link, ModelName, Node, Place, Settings
 from circuitdsl.borders.plan import Machine, Request
 from circuitdsl.borders.prompts import Distribution, Metric, Pick, Prompt
+from circuitdsl.borders.readouts import Readout
 from circuitdsl.borders.source import Source
 from circuitdsl.borders.units import EMBED, LOGITS, Layout, Unit
-from circuitdsl.borders.values import Algebra, Readout
+from circuitdsl.borders.values import Algebra
 from circuitdsl.engine.captures import Captures
 from circuitdsl.engine.executor import execute
 from circuitdsl.measures import measures

@@ -8,8 +8,9 @@ from benchmarks.setting import OUTPUT, PROMPTS, circuit_a, circuit_b, circuit_of
 from circuitdsl.borders.hypothesis import Claim, Hypothesis, Path, Place, Step
 from circuitdsl.borders.measure import Lowered
 from circuitdsl.borders.plan import Request
+from circuitdsl.borders.readouts import Readout
 from circuitdsl.borders.units import ModelShape, Port
-from circuitdsl.borders.values import Algebra, Readout
+from circuitdsl.borders.values import Algebra
 from circuitdsl.measures import measures
 
 RECEIVERS = {"head 9.9", "head 9.6", "head 10.0", "head 10.7"}

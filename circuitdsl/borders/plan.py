@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from circuitdsl.borders.readouts import Readout
-from circuitdsl.borders.steps import Depth, Step
+from circuitdsl.borders.steps import Depth, PlanStep
 from circuitdsl.borders.values import Draw, World
 
 REGISTER_AT_ONCE = 1 << 25
@@ -35,7 +35,7 @@ class Panel:
     length: int
     worlds: Mapping[World, Depth]
     """Base worlds that a step reads, and how much of each."""
-    steps: tuple[Step, ...]
+    steps: tuple[PlanStep, ...]
     frees: tuple[tuple[int, ...], ...]
     """For each step, the registers that nothing reads any more after it."""
     peaks: tuple[tuple[int, int], ...]

@@ -17,7 +17,7 @@ from circuitdsl.borders.steps import Depth, Write
 from circuitdsl.borders.units import Layout
 from circuitdsl.borders.values import Gather, Mean, Run, World, Zero
 from circuitdsl.engine.disk import At, RunsOnDisk, capture, holds
-from circuitdsl.engine.places import Places
+from circuitdsl.engine.indexing import Indexing
 from circuitdsl.engine.worlds import CapturedPool, Pool, Views, average, zeros
 
 
@@ -72,7 +72,7 @@ class Captures:
         return len(self._kept)
 
 
-class Taken(NamedTuple):
+class RowsOfRun(NamedTuple):
     """Rows of one distribution's plain run: the numbers of the worlds that take them, which, how much of it, and whether some are drawn."""
 
     numbers: list[int]
@@ -82,7 +82,7 @@ class Taken(NamedTuple):
 
 
 @dataclass
-class Worlds:
+class PanelWorlds:
     """Views of a panel's worlds on chunks of its rows."""
 
     adapter: Adapter
@@ -90,7 +90,7 @@ class Worlds:
     plan: Plan
     panel: Panel
     captures: Captures
-    places: Places
+    indexing: Indexing
     chunk: int
     room: bool = True
     """Whether there is more memory than a chunk takes: not where it has run out once."""
@@ -109,7 +109,7 @@ class Worlds:
             if isinstance(world, Run | Gather):
                 runs.setdefault(world.distribution, []).append(world)
         self._runs_of = {
-            name: Taken(
+            name: RowsOfRun(
                 [self._number[world] for world in worlds],
                 np.stack([mine if isinstance(world, Run) else self.plan.draws[world.draw][mine] for world in worlds]),
                 reduce(or_, (self.panel.worlds[world] for world in worlds)),
@@ -133,7 +133,7 @@ class Worlds:
             else:
                 pools[world], strata = self._average(world)
                 taken[number] = [strata[self._alike(row)] if strata else 0 for row in rows]
-        return Views(self.adapter, self.places, pools, self._number, taken, self._known)
+        return Views(self.adapter, self.indexing, pools, self._number, taken, self._known)
 
     def _runs(self, some: np.ndarray) -> dict[str, tuple[np.ndarray, Pool]]:
         """For each distribution the places of its rows in a pool, and the pool: one plain run of all rows that worlds take of it.

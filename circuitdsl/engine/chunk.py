@@ -3,29 +3,30 @@
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from circuitdsl.borders.adapter import Adapter
 from circuitdsl.borders.hypothesis import Hypothesis
 from circuitdsl.borders.steps import (
+    Addend,
     Attend,
     Change,
     Normalise,
-    Part,
     PatternReadout,
     Placement,
+    PlanStep,
     Project,
     Projected,
     ReadLogits,
     ReadVector,
-    Step,
     Sum,
     Transform,
     Write,
 )
 from circuitdsl.borders.units import WriteGroup
 from circuitdsl.engine import attention, readouts
-from circuitdsl.engine.places import Places
+from circuitdsl.engine.indexing import Indexing
 from circuitdsl.engine.worlds import Views
 
 
@@ -37,14 +38,14 @@ class Chunk:
     hypothesis: Hypothesis
     rows: np.ndarray
     worlds: Views
-    places: Places
+    indexing: Indexing
     registers: dict[int, Tensor] = field(default_factory=dict)
     numbers: dict[str, Tensor] = field(default_factory=dict)
     vectors: dict[str, Tensor] = field(default_factory=dict)
     patterns: dict[str, dict[int, Tensor]] = field(default_factory=dict)
     """Patterns [B, queries, keys] of a readout of several heads, by their places, until all are there."""
 
-    def run(self, step: Step) -> None:
+    def run(self, step: PlanStep) -> None:
         match step:
             case Normalise():
                 self.registers[step.out] = self.normalise(step)
@@ -72,7 +73,7 @@ class Chunk:
         scale = None if step.frozen is None else self.worlds.of((step.frozen,)).read(step.reader, step.positions).expand_as(stream)
         return self.adapter.norm(step.reader, stream, scale)
 
-    def sum(self, parts: tuple[Part, ...], variants: int, start: Tensor | None, positions: int) -> Tensor:
+    def sum(self, parts: tuple[Addend, ...], variants: int, start: Tensor | None, positions: int) -> Tensor:
         """start [M or 1, B, P, d] plus the parts [M, B, P, d]."""
         whole = [part for part in parts if part.to_variants is None and part.to_positions is None]
         rest = [part for part in parts if part not in whole]
@@ -92,11 +93,11 @@ class Chunk:
             like = self.registers[parts[0].register]
             out = like.new_zeros(variants, like.shape[1], positions, like.shape[3])
         for part in rest:
-            self.places.add(out, part.to_variants, part.to_positions, self.take(part))
+            self.indexing.add(out, part.to_variants, part.to_positions, self.take(part))
         return out
 
-    def take(self, part: Part) -> Tensor:
-        return self.places.take(self.registers[part.register], part.variants, None, part.positions)
+    def take(self, part: Addend) -> Tensor:
+        return self.indexing.take(self.registers[part.register], part.variants, None, part.positions)
 
     # --- units
 
@@ -104,14 +105,14 @@ class Chunk:
         projected = self.adapter.project(step.layer, step.port, self.registers[step.read], step.heads)
         if step.port == "v":
             return projected
-        rotated = self.adapter.rotate(step.layer, projected.flatten(0, 1), self.places.tensor(step.positions))
-        return rotated.unflatten(0, projected.shape[:2])
+        rotated = self.adapter.rotate(step.layer, projected.flatten(0, 1), self.indexing.tensor(step.positions))
+        return torch.unflatten(rotated, 0, projected.shape[:2])
 
     def attend(self, step: Attend) -> Tensor:
         """Weighted values [M, B, P, n, h]."""
         q = self.projected(step.q)
         k, v = self.keys(step, step.k, "k"), self.keys(step, step.v, "v")
-        weighted, pattern = attention.attend(self.adapter, self.places, step.layer, q, k, v, self.places.tensor(step.positions))
+        weighted, pattern = attention.attend(self.adapter, self.indexing, step.layer, q, k, v, self.indexing.tensor(step.positions))
         for one in step.patterns:
             self.read_attention(one, pattern[one.variant, :, one.head][:, list(one.queries)].double())
         return weighted
@@ -125,9 +126,9 @@ class Chunk:
             self.numbers[digest] = readouts.of_attention(asked.readout, [kept[place] for place in sorted(kept)], asked.keys)
 
     def projected(self, source: Projected) -> Tensor:
-        return self.places.take(self.registers[source.register], source.variants, None, source.positions, source.heads)
+        return self.indexing.take(self.registers[source.register], source.variants, None, source.positions, source.heads)
 
-    def keys(self, step: Attend, source: Projected | None, port: str) -> attention.Keys:
+    def keys(self, step: Attend, source: Projected | None, port: str) -> attention.KeysOrValues:
         """Keys or values of `length` positions: the background's, with what is read anew in their place."""
         if source is not None and source.at == tuple(range(step.length)):
             keys = self.projected(source)
@@ -136,10 +137,10 @@ class Chunk:
             if source is not None:
                 new = self.projected(source)
                 if len(new) > len(keys):
-                    return attention.Keys(keys[0], new, source.at)
+                    return attention.KeysOrValues(keys[0], new, source.at)
                 keys = keys.clone()
-                self.places.put(keys, None, source.at, None, new)
-        return attention.Keys(keys[0]) if len(keys) == 1 else attention.Keys(None, keys)
+                self.indexing.put(keys, None, source.at, None, new)
+        return attention.KeysOrValues(keys[0]) if len(keys) == 1 else attention.KeysOrValues(None, keys)
 
     def transform(self, step: Transform) -> Tensor:
         read = self.registers[step.read]
@@ -176,7 +177,7 @@ class Chunk:
         out = out.expand(step.variants, *out.shape[1:]).clone()
         for placement in placements:
             new = self.placed(step.group, change, placement)
-            self.places.put(out, placement.to_variants, placement.to_positions, placement.to_members, new)
+            self.indexing.put(out, placement.to_variants, placement.to_positions, placement.to_members, new)
         return out
 
     def placed(self, group: WriteGroup, change: Change, placement: Placement) -> Tensor:
@@ -184,7 +185,7 @@ class Chunk:
             assert placement.positions is not None and placement.members is not None
             return self.worlds.of(placement.worlds).contribution(group, change.kind, placement.members, placement.positions)
         assert placement.register is not None
-        return self.places.take(self.registers[placement.register], placement.variants, None, placement.positions, placement.members)
+        return self.indexing.take(self.registers[placement.register], placement.variants, None, placement.positions, placement.members)
 
     def to_stream(self, group: WriteGroup, kind: str, members: tuple[int, ...], contributions: Tensor) -> Tensor:
         if kind == "head":
@@ -208,7 +209,7 @@ class Chunk:
     def read_logits(self, step: ReadLogits) -> None:
         readout, hypothesis = step.readouts[0], self.hypothesis
         named = None if step.whole else readout.tokens(hypothesis.metrics, hypothesis.distributions[readout.labels], self.rows)
-        read = self.places.take(self.registers[step.read], step.variants)
+        read = self.indexing.take(self.registers[step.read], step.variants)
         reads = readouts.Reads(self.adapter, read, step.positions, self.rows, named)
         reference = None
         if step.reference is not None:

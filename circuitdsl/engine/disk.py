@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
 from filelock import FileLock, Timeout
@@ -221,7 +222,7 @@ def _slow(path: Path) -> Path:
     return path.with_suffix(".slow")
 
 
-def _header(file) -> dict[str, str]:
+def _header(file: Any) -> dict[str, str]:
     header = file.metadata() or {}
     if header.pop("seal", "") != _digest(header):
         raise _Damaged("the header is another")
@@ -240,7 +241,7 @@ def _load(path: Path, adapter: Adapter, layers: int) -> tuple[Captured | None, d
     return replace(unpack(tensors, header, layers), at=None if at is None else tuple(at)), header
 
 
-def _checked(file, wanted: set[str], sums: Mapping[str, str], adapter: Adapter) -> Iterator[tuple[str, Tensor]]:
+def _checked(file: Any, wanted: set[str], sums: Mapping[str, str], adapter: Adapter) -> Iterator[tuple[str, Tensor]]:
     for name in wanted:
         tensor = file.get_tensor(name)
         if checksum(tensor) != sums[name]:

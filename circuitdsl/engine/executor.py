@@ -9,9 +9,9 @@ from circuitdsl.borders.adapter import Adapter
 from circuitdsl.borders.hypothesis import Hypothesis
 from circuitdsl.borders.plan import Panel, Plan
 from circuitdsl.borders.source import CircError, Diagnostic, Span
-from circuitdsl.engine.captures import Captures, Worlds
+from circuitdsl.engine.captures import Captures, PanelWorlds
 from circuitdsl.engine.chunk import Chunk
-from circuitdsl.engine.places import Places
+from circuitdsl.engine.indexing import Indexing
 
 Progress = Callable[[int, int], None]
 """Called with the rows that are done and their number, over all panels."""
@@ -50,8 +50,8 @@ def _chunks(
 ) -> Iterator[tuple[tuple[int, ...], dict[str, np.ndarray]]]:
     """Numbers of each chunk. Where memory runs out, the chunk is halved and taken again."""
     size = panel.prompts(plan.memory, adapter.dtype.itemsize, adapter.device.type == "cpu")
-    places = Places(adapter.device)
-    worlds = Worlds(adapter, hypothesis, plan, panel, captures, places, size)
+    indexing = Indexing(adapter.device)
+    worlds = PanelWorlds(adapter, hypothesis, plan, panel, captures, indexing, size)
     start = 0
     while start < len(panel.rows):
         rows = panel.rows[start : start + size]
@@ -70,8 +70,8 @@ def _chunks(
         start += len(rows)
 
 
-def _run(panel: Panel, rows: tuple[int, ...], worlds: Worlds) -> dict[str, np.ndarray]:
-    chunk = Chunk(worlds.adapter, worlds.hypothesis, np.asarray(rows), worlds.views(rows), worlds.places)
+def _run(panel: Panel, rows: tuple[int, ...], worlds: PanelWorlds) -> dict[str, np.ndarray]:
+    chunk = Chunk(worlds.adapter, worlds.hypothesis, np.asarray(rows), worlds.views(rows), worlds.indexing)
     for step, freed in zip(panel.steps, panel.frees, strict=True):
         chunk.run(step)
         for register in freed:

@@ -101,7 +101,7 @@ def _small_operations(like: "Tensor") -> Callable[[], object]:
         taken = stream.index_select(0, both)
         read = (taken + stream).index_add_(0, both, taken)
         normal = torch.nn.functional.layer_norm(read, (32,), scale, scale)
-        heads = (normal @ weight).unflatten(-1, (2, 16)).transpose(2, 3)
+        heads = torch.unflatten(normal @ weight, -1, (2, 16)).transpose(2, 3)
         pattern = (heads @ heads.transpose(-1, -2)).softmax(-1)
         return (pattern @ heads).transpose(2, 3).flatten(-2).clone()
 
@@ -126,7 +126,7 @@ def _seconds(run: Callable[[], object], device: str, budget: float = 0.05) -> fl
     """The least time of a run after the first, over at least two and as many as the budget allows: what else runs can only add to it."""
     import torch
 
-    wait = torch.cuda.synchronize if device.startswith("cuda") else (lambda: None)
+    wait: Callable[[], object] = torch.cuda.synchronize if device.startswith("cuda") else (lambda: None)
     run()
     wait()
     found: list[float] = []

@@ -16,7 +16,7 @@ def pack(captured: Captured) -> tuple[dict[str, Tensor], dict[str, str]]:
     tensors: dict[str, Tensor] = {}
     orders: dict[str, list[int]] = {}
     same: dict[str, str] = {}
-    seen: dict[tuple, str] = {}
+    seen: dict[tuple[object, ...], str] = {}
     for name, tensor in _named(captured):
         key = (tensor.data_ptr(), tensor.shape, tensor.stride())
         if key in seen:

@@ -17,7 +17,7 @@ from circuitdsl.borders.adapter import Adapter, Captured
 from circuitdsl.borders.steps import Backgrounds, Index
 from circuitdsl.borders.units import WriteGroup
 from circuitdsl.borders.values import World
-from circuitdsl.engine.places import Places
+from circuitdsl.engine.indexing import Indexing
 
 
 class Pool(Protocol):
@@ -134,7 +134,7 @@ def zeros(adapter: Adapter, length: int) -> MadePool:
     )
 
 
-class _Silent(dict):
+class _Silent(dict[tuple[int, int], Tensor]):
     """Zero for every neuron."""
 
     def __init__(self, zero: Tensor):
@@ -184,7 +184,7 @@ class View:
 
     adapter: Adapter
     pool: Pool
-    places: Places
+    indexing: Indexing
     rows: Tensor | None = None
     """[M, B]: row b of world m is this row of the pool. None: one world with the pool's own rows."""
 
@@ -211,8 +211,10 @@ class View:
         return total(self.adapter, group, self._pick(raw, positions))
 
     def _pick(self, tensor: Tensor, positions: tuple[int, ...], members: Index = None) -> Tensor:
-        picked = self.places.take(tensor, None, positions, members)
-        return picked[None] if self.rows is None else picked.index_select(0, self.rows.flatten()).unflatten(0, self.rows.shape)
+        picked = self.indexing.take(tensor, None, positions, members)
+        if self.rows is None:
+            return picked[None]
+        return torch.unflatten(picked.index_select(0, self.rows.flatten()), 0, self.rows.shape)
 
 
 @dataclass
@@ -224,7 +226,7 @@ class Views:
     """
 
     adapter: Adapter
-    index: Places
+    indexing: Indexing
     pools: Mapping[World, Pool]
     places: Mapping[World, int]
     rows: np.ndarray
@@ -238,8 +240,8 @@ class Views:
         if len(worlds) == 1:
             place = self.places[worlds[0]]
             same = np.array_equal(self.rows[place], np.arange(len(pool.embed)))
-            return View(self.adapter, pool, self.index, None if same else self._rows[place : place + 1])
+            return View(self.adapter, pool, self.indexing, None if same else self._rows[place : place + 1])
         taken = self.known.get(id(worlds))
         if taken is None:
             taken = self.known[id(worlds)] = torch.tensor([self.places[world] for world in worlds], device=self.adapter.device)
-        return View(self.adapter, pool, self.index, self._rows.index_select(0, taken))
+        return View(self.adapter, pool, self.indexing, self._rows.index_select(0, taken))

@@ -1,28 +1,18 @@
 """Requests to numbers: what the engine's `execute` answers, slowly."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
 import numpy as np
 import torch
 
 from circuitdsl.borders.adapter import Adapter
 from circuitdsl.borders.hypothesis import Hypothesis
+from circuitdsl.borders.plan import Request
 from circuitdsl.borders.readouts import Readout
 from circuitdsl.borders.values import Draw
+from circuitdsl.oracle.evaluator import Evaluator, Measured
 from circuitdsl.oracle.modules import Modules
 from circuitdsl.oracle.readouts import number
-from circuitdsl.oracle.worlds import Measured, Worlds
-
-
-class Request(Protocol):
-    """A readout and the rows, of the distribution of its labels, that are asked for."""
-
-    @property
-    def readout(self) -> Readout: ...
-
-    @property
-    def rows(self) -> tuple[int, ...]: ...
 
 
 @torch.no_grad()
@@ -33,11 +23,11 @@ def evaluate(
 
     `draws[name][row]` is the donor of that row in a `Gather`.
     """
-    worlds = Worlds(Modules(adapter), hypothesis, draws or {})
+    evaluator = Evaluator(Modules(adapter), hypothesis, draws or {})
     prompts = {name: distribution.prompts for name, distribution in hypothesis.distributions.items()}
 
     def of_row(readout: Readout, row: int) -> float | np.ndarray:
-        return number(readout, Measured(readout.labels, row, prompts[readout.labels][row]), worlds)
+        return number(readout, Measured(readout.labels, row, prompts[readout.labels][row]), evaluator)
 
     return {
         request.readout.digest: np.array([of_row(request.readout, row) for row in request.rows], dtype=np.float64) for request in requests

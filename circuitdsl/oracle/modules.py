@@ -52,8 +52,8 @@ class Modules:
     def run(self, tokens: tuple[int, ...]) -> PlainRun:
         seen: dict[tuple[str, int], Any] = {}
 
-        def keep(name: str, layer: int) -> Callable:
-            def hook(module: nn.Module, args: tuple, kwargs: dict, output: Any = None) -> None:
+        def keep(name: str, layer: int) -> Callable[..., None]:
+            def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any = None) -> None:
                 rest = dict(kwargs)
                 first = args[0] if args else rest.pop("hidden_states")
                 seen[name, layer] = first if output is None else output
@@ -114,17 +114,18 @@ class Modules:
         parts = self.parts[unit.layer]
 
         def substitute(projection: Projection, read: Tensor) -> Callable[[], Handle]:
-            def hook(module: nn.Module, args: tuple, output: Tensor) -> Tensor:
+            def hook(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
                 own = module.forward(read)
                 if projection.features is None:
-                    return own
+                    made: Tensor = own
+                    return made
                 spliced = output.clone()
                 spliced[..., projection.features] = own[..., projection.features]
                 return spliced
 
             return lambda: projection.module.register_forward_hook(hook)
 
-        def only_this_head(module: nn.Module, args: tuple) -> tuple:
+        def only_this_head(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
             return (self._masked(args[0], unit.index), *args[1:])
 
         with hooks(
@@ -144,7 +145,8 @@ class Modules:
         parts = self.parts[unit.layer]
         mlp, down = _present(parts.mlp, unit), _present(parts.down, unit)
         if unit.kind == "mlp":
-            return mlp(normalised) * self._multiplier(unit.layer, "mlp")
+            made: Tensor = mlp(normalised) * self._multiplier(unit.layer, "mlp")
+            return made
         activations: list[Tensor] = []
         with hooks(lambda: down.register_forward_pre_hook(lambda module, args: activations.append(args[0]))):
             mlp(normalised)
@@ -158,7 +160,8 @@ class Modules:
         else:
             put = partial(norm.register_forward_hook, lambda module, args, output: normalised)
         with hooks(put):
-            return self._model(ids).logits[0]
+            made: Tensor = self._model(ids).logits[0]
+            return made
 
     # --- norms, biases, sums
 
@@ -167,10 +170,12 @@ class Modules:
         module = self._pre_norm(reader)
         if module is None:
             return stream
+        made: Tensor = module(stream)
         if scale_from is None:
-            return module(stream)
+            return made
         shift = module(torch.zeros_like(stream))
-        return (module(stream) - shift) * _spread(module, stream) / _spread(module, scale_from) + shift
+        made = (made - shift) * _spread(module, stream) / _spread(module, scale_from) + shift
+        return made
 
     def constant(self, group: WriteGroup) -> Tensor:
         """c_g [d]: what the group adds when all its heads are silent; zero for an MLP, whose bias is its own."""
@@ -178,7 +183,8 @@ class Modules:
         if group.kind != "attention":
             return silent[0, 0]
         output = self.parts[group.layer].output
-        return output(self._silent(silent))[0, 0] * self._multiplier(group.layer, "attention")
+        made: Tensor = output(self._silent(silent))[0, 0] * self._multiplier(group.layer, "attention")
+        return made
 
     def post(self, group: WriteGroup, total: Tensor) -> Tensor:
         """The norm after a group's sum, where the family has one."""
@@ -209,20 +215,23 @@ class Modules:
     def _slice_of_output(self, unit: Unit, weighted: Tensor) -> Tensor:
         output = self.parts[unit.layer].output
         own = output(self._masked(weighted, unit.index)) - output(torch.zeros_like(weighted))
-        return own * self._multiplier(unit.layer, "attention")
+        made: Tensor = own * self._multiplier(unit.layer, "attention")
+        return made
 
     def _neuron_of(self, unit: Unit, activations: Tensor) -> Tensor:
         down = _present(self.parts[unit.layer].down, unit)
         kept = torch.zeros_like(activations)
         kept[..., unit.index] = activations[..., unit.index]
-        return (down(kept) - down(torch.zeros_like(kept))) * self._multiplier(unit.layer, "mlp")
+        made: Tensor = (down(kept) - down(torch.zeros_like(kept))) * self._multiplier(unit.layer, "mlp")
+        return made
 
 
 def _spread(norm: Any, stream: Tensor) -> Tensor:
     """[…, 1]: what the norm divides by: the deviation if it centres (LayerNorm), else the root mean square."""
     eps = norm.eps if hasattr(norm, "eps") else norm.variance_epsilon
     centred = stream - stream.mean(-1, keepdim=True) if isinstance(norm, nn.LayerNorm) else stream
-    return (centred.square().mean(-1, keepdim=True) + eps).sqrt()
+    made: Tensor = (centred.square().mean(-1, keepdim=True) + eps).sqrt()
+    return made
 
 
 def _present(module: T | None, unit: Unit) -> T:

@@ -22,13 +22,14 @@ from circuitdsl.borders.readouts import (
 )
 from circuitdsl.borders.units import LOGITS
 from circuitdsl.borders.values import Recomputed, Run, Value
-from circuitdsl.oracle.worlds import Measured, Worlds
+from circuitdsl.oracle.evaluator import Evaluator, Measured
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
     """Over the last axis, in nats."""
-    shifted = logits - logits.max(-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
+    shifted: np.ndarray = logits - logits.max(-1, keepdims=True)
+    found: np.ndarray = shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
+    return found
 
 
 def kl(reference: np.ndarray, other: np.ndarray) -> float:
@@ -77,73 +78,73 @@ def metric(expression: Expression, row: int, logits: np.ndarray, model: np.ndarr
 
 
 @singledispatch
-def number(readout: Readout, at: Measured, worlds: Worlds) -> float | np.ndarray:
+def number(readout: Readout, at: Measured, evaluator: Evaluator) -> float | np.ndarray:
     """A readout's number, or vector [d], for the prompt."""
     raise TypeError(f"not a readout: {readout!r}")
 
 
 @number.register
-def _(readout: MetricValue, at: Measured, worlds: Worlds) -> float:
-    expression = worlds.hypothesis.metrics[readout.metric].bound[readout.labels]
-    logits = _array(worlds.value(readout.value, at))
+def _(readout: MetricValue, at: Measured, evaluator: Evaluator) -> float:
+    expression = evaluator.hypothesis.metrics[readout.metric].bound[readout.labels]
+    logits = _array(evaluator.value(readout.value, at))
     own = Recomputed(LOGITS, Run(readout.labels), (("in", None),))
-    model = _array(worlds.value(own, at)) if _needs_model(expression) else logits
+    model = _array(evaluator.value(own, at)) if _needs_model(expression) else logits
     return float(metric(expression, at.row, logits, model))
 
 
 @number.register
-def _(readout: AnswerBeats, at: Measured, worlds: Worlds) -> float:
-    logits = _next_token(readout, readout.value, at, worlds)
+def _(readout: AnswerBeats, at: Measured, evaluator: Evaluator) -> float:
+    logits = _next_token(readout, readout.value, at, evaluator)
     return float(all(logits[at.prompt.answer] > logits[wrong] for wrong in at.prompt.wrong))
 
 
 @number.register
-def _(readout: Top1, at: Measured, worlds: Worlds) -> float:
-    return float(int(_next_token(readout, readout.value, at, worlds).argmax()) == at.prompt.answer)
+def _(readout: Top1, at: Measured, evaluator: Evaluator) -> float:
+    return float(int(_next_token(readout, readout.value, at, evaluator).argmax()) == at.prompt.answer)
 
 
 @number.register
-def _(readout: KLDivergence, at: Measured, worlds: Worlds) -> float:
-    return kl(*(_next_token(readout, value, at, worlds) for value in (readout.reference, readout.value)))
+def _(readout: KLDivergence, at: Measured, evaluator: Evaluator) -> float:
+    return kl(*(_next_token(readout, value, at, evaluator) for value in (readout.reference, readout.value)))
 
 
 @number.register
-def _(readout: SameArgmax, at: Measured, worlds: Worlds) -> float:
-    here, there = (_next_token(readout, value, at, worlds) for value in (readout.value, readout.reference))
+def _(readout: SameArgmax, at: Measured, evaluator: Evaluator) -> float:
+    here, there = (_next_token(readout, value, at, evaluator) for value in (readout.value, readout.reference))
     return float(int(here.argmax()) == int(there.argmax()))
 
 
 @number.register
-def _(readout: AttentionWeight, at: Measured, worlds: Worlds) -> float:
+def _(readout: AttentionWeight, at: Measured, evaluator: Evaluator) -> float:
     queries, keys = (at.prompt.layout.positions(roles) for roles in (readout.query, readout.key))
-    pattern = _array(worlds.pattern(readout.value, at))
+    pattern = _array(evaluator.pattern(readout.value, at))
     weights = [sum(pattern[q, k] for k in keys) for q in queries]
     return float(sum(weights) / len(weights))
 
 
 @number.register
-def _(readout: AttentionMoved, at: Measured, worlds: Worlds) -> float:
-    here, there = (_array(worlds.pattern(value, at)) for value in (readout.value, readout.reference))
+def _(readout: AttentionMoved, at: Measured, evaluator: Evaluator) -> float:
+    here, there = (_array(evaluator.pattern(value, at)) for value in (readout.value, readout.reference))
     return float(np.mean([np.abs(here[q] - there[q]).sum() / 2 for q in at.prompt.layout.positions(readout.query)]))
 
 
 @number.register
-def _(readout: OutputVector, at: Measured, worlds: Worlds) -> np.ndarray:
-    written = _array(worlds.value(readout.value, at)[0])
-    return written[list(at.prompt.layout.positions(readout.at))].mean(0)
+def _(readout: OutputVector, at: Measured, evaluator: Evaluator) -> np.ndarray:
+    written = _array(evaluator.value(readout.value, at)[0])
+    return np.asarray(written[list(at.prompt.layout.positions(readout.at))].mean(0))
 
 
 @number.register
-def _(readout: InputVector, at: Measured, worlds: Worlds) -> np.ndarray:
-    stream = _array(worlds.read(readout.value.unit, readout.value.world, None, at)[0])
-    return stream[list(at.prompt.layout.positions(readout.at))].mean(0)
+def _(readout: InputVector, at: Measured, evaluator: Evaluator) -> np.ndarray:
+    stream = _array(evaluator.read(readout.value.unit, readout.value.world, None, at)[0])
+    return np.asarray(stream[list(at.prompt.layout.positions(readout.at))].mean(0))
 
 
-def _next_token(readout: LogitsReadout, value: Value, at: Measured, worlds: Worlds) -> np.ndarray:
+def _next_token(readout: LogitsReadout, value: Value, at: Measured, evaluator: Evaluator) -> np.ndarray:
     """Logits [V] of a value where the readout's metric looks."""
     assert readout.metric is not None
-    position = worlds.hypothesis.metrics[readout.metric].positions[readout.labels][at.row]
-    return _array(worlds.value(value, at))[position]
+    position = evaluator.hypothesis.metrics[readout.metric].positions[readout.labels][at.row]
+    return np.asarray(_array(evaluator.value(value, at))[position])
 
 
 def _array(tensor: Tensor) -> np.ndarray:

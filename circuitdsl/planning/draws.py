@@ -111,7 +111,7 @@ class Tape:
         return None if feature is None else self._hypothesis.features[feature][distribution]
 
     def _candidates(self, pool: str, feature: str | None) -> dict[tuple[Layout | int, int], list[int]]:
-        """Rows of the pool by layout (or length) and class."""
+        """RowGroup of the pool by layout (or length) and class."""
         if (pool, feature) not in self._alike:
             classes = self._classes(pool, feature)
             found: dict[tuple[Layout | int, int], list[int]] = {}

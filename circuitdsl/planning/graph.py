@@ -12,19 +12,19 @@ from circuitdsl.borders.kinds import OWN_POSITION, Port
 from circuitdsl.borders.source import CircError, Diagnostic, Span
 from circuitdsl.borders.units import LOGITS, Roles, Unit, WriteGroup
 from circuitdsl.borders.values import Base, Draw, Gather, Mix, Override, Run, Value, World
-from circuitdsl.planning.numbers import Numbers, Pieces
-from circuitdsl.planning.reach import Reached, Spot
+from circuitdsl.planning.dependencies import Dependencies, PlacedRole
+from circuitdsl.planning.value_numbering import Numbering, ValueNumbering
 
 
 @dataclass(eq=False, slots=True)
-class Node:
+class ValueNode:
     """A value. `reads` is None for a base world's contribution. `owners`: the nodes that have its value, each at some positions."""
 
     unit: Unit
     world: World
     reads: "Mapping[Port, State | None] | None" = None
     frozen: World | None = None
-    owners: "tuple[tuple[Node, int], ...]" = ()
+    owners: "tuple[tuple[ValueNode, int], ...]" = ()
     demand: int = 0
     """Positions at which something needs it."""
     pattern: int = 0
@@ -42,8 +42,8 @@ class Term:
 
     unit: Unit
     positions: int
-    node: Node
-    instead: Node | None = None
+    node: ValueNode
+    instead: ValueNode | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -56,7 +56,7 @@ class State:
     terms: tuple[Term, ...]
     support: int
     """Where it can differ from nothing."""
-    numbers: Pieces
+    numbers: Numbering
     demand: int = 0
 
 
@@ -66,17 +66,17 @@ class Graph:
 
     length: int
     causal: bool
-    nodes: dict[WriteGroup, list[Node]] = field(default_factory=dict)
+    nodes: dict[WriteGroup, list[ValueNode]] = field(default_factory=dict)
     states: dict[WriteGroup, list[State]] = field(default_factory=dict)
-    of: dict[int, Node] = field(default_factory=dict)
+    of: dict[int, ValueNode] = field(default_factory=dict)
     mixed: dict[tuple[World, int], State | None] = field(default_factory=dict)
-    _kept: dict[tuple, Node | State] = field(default_factory=dict)
-    _owners: dict[tuple, dict[Node, int]] = field(default_factory=dict)
-    _past: dict[State, Pieces] = field(default_factory=dict)
-    _numbers: Numbers = field(init=False)
+    _kept: dict[tuple[object, ...], ValueNode | State] = field(default_factory=dict)
+    _owners: dict[tuple[object, ...], dict[ValueNode, int]] = field(default_factory=dict)
+    _past: dict[State, Numbering] = field(default_factory=dict)
+    _numbers: ValueNumbering = field(init=False)
 
     def __post_init__(self) -> None:
-        self._numbers = Numbers(self.length, self.causal)
+        self._numbers = ValueNumbering(self.length, self.causal)
 
     @property
     def everywhere(self) -> int:
@@ -88,14 +88,16 @@ class Graph:
         nodes = (node for nodes in self.nodes.values() for node in nodes)
         return sum(at.bit_count() for node in nodes for owner, at in node.owners if owner is node)
 
-    def base(self, world: World, unit: Unit) -> Node:
+    def base(self, world: World, unit: Unit) -> ValueNode:
         key = (world, unit)
         if key not in self._kept:
-            node = self._kept[key] = Node(unit, world)
+            node = self._kept[key] = ValueNode(unit, world)
             node.owners = ((node, self.everywhere),)
         return self._kept[key]  # type: ignore[return-value]
 
-    def recomputed(self, unit: Unit, world: World, reads: Mapping[Port, State | None], frozen: World | None, weights: bool = False) -> Node:
+    def recomputed(
+        self, unit: Unit, world: World, reads: Mapping[Port, State | None], frozen: World | None, weights: bool = False
+    ) -> ValueNode:
         """The node of a recomputation, or one that has its value everywhere: the base world's own where nothing it reads is changed.
 
         With `weights` (its attention is read) it stays a recomputation.
@@ -103,18 +105,18 @@ class Graph:
         key = (unit, world, frozen, *map(id, reads.values()))
         found = self._kept.get(key)
         if found is None or (weights and found.reads is None):  # type: ignore[union-attr]
-            node = Node(unit, world, dict(reads), frozen)
+            node = ValueNode(unit, world, dict(reads), frozen)
             node.owners = self._owned(node)
             found = self._kept[key] = node if weights else equal(node)
             if found is node:
                 self.nodes.setdefault(unit.group, []).append(node)
         return found  # type: ignore[return-value]
 
-    def _owned(self, node: Node) -> tuple[tuple[Node, int], ...]:
+    def _owned(self, node: ValueNode) -> tuple[tuple[ValueNode, int], ...]:
         """Its owners: the base world's contribution, the first nodes with the same numbers, and itself for what is new."""
         reads = (node.reads or {}).items()
         several = ({} if state is None else state.numbers if port in OWN_POSITION else self._seen(state) for port, state in reads)
-        found: dict[Node, int] = {}
+        found: dict[ValueNode, int] = {}
         for numbers, at in self._numbers.together(several):
             if unchanged(node, numbers):
                 base = self.base(node.world, node.unit)
@@ -141,7 +143,7 @@ class Graph:
             self.states.setdefault(group, []).append(found)
         return found  # type: ignore[return-value]
 
-    def _made(self, background: World, parent: State | None, terms: tuple[Term, ...]) -> Pieces:
+    def _made(self, background: World, parent: State | None, terms: tuple[Term, ...]) -> Numbering:
         several = [parent.numbers if parent else {}, *({self._numbers.number(id(t.node), id(t.instead)): t.positions} for t in terms)]
         found: dict[int, int] = {}
         for (before, *own), at in self._numbers.together(several):
@@ -151,13 +153,13 @@ class Graph:
                 found[number] = found.get(number, 0) | at
         return found
 
-    def _seen(self, state: State) -> Pieces:
+    def _seen(self, state: State) -> Numbering:
         """Numbers of what queries see of it."""
         if state not in self._past:
             self._past[state] = self._numbers.seen(state.numbers)
         return self._past[state]
 
-    def node(self, value: Value) -> Node:
+    def node(self, value: Value) -> ValueNode:
         return self.base(value.world, value.unit) if isinstance(value, Base) else self.of[id(value)]
 
     def seen_by(self, queries: int) -> int:
@@ -165,17 +167,17 @@ class Graph:
         return (1 << queries.bit_length()) - 1 if self.causal else (self.everywhere if queries else 0)
 
 
-def equal(node: Node) -> Node:
+def equal(node: ValueNode) -> ValueNode:
     """The node that has its value at every position, and so stands for it; itself where there is none."""
     return node.owners[0][0] if len(node.owners) == 1 else node
 
 
-def unchanged(node: Node, numbers: Iterable[int]) -> bool:
+def unchanged(node: ValueNode, numbers: Iterable[int]) -> bool:
     """Whether its value is the background's own where its reads have these numbers. Logits are no contribution that could be taken."""
     return node.plain and not any(numbers) and node.unit != LOGITS
 
 
-def build(reached: Reached, length: int, positions: Mapping[Spot, int], causal: bool) -> Graph:
+def build(reached: Dependencies, length: int, positions: Mapping[PlacedRole, int], causal: bool) -> Graph:
     """Goes through the architecture once: each group's values, then the mixes that end in it."""
     graph = Graph(length, causal)
     for group in reached.groups:
@@ -191,7 +193,7 @@ def build(reached: Reached, length: int, positions: Mapping[Spot, int], causal: 
     return graph
 
 
-def _terms(graph: Graph, background: World, mix: Mix, positions: Mapping[Spot, int]) -> tuple[Term, ...]:
+def _terms(graph: Graph, background: World, mix: Mix, positions: Mapping[PlacedRole, int]) -> tuple[Term, ...]:
     placed = _placed(mix.overrides, positions, graph.everywhere)
     split = {o.unit.whole for o, _ in placed}
     wholes = [(o.unit, at, graph.node(o.value)) for o, at in placed if o.unit in split]
@@ -214,7 +216,7 @@ def _terms(graph: Graph, background: World, mix: Mix, positions: Mapping[Spot, i
     return tuple(terms)
 
 
-def _placed(overrides: tuple[Override, ...], positions: Mapping[Spot, int], everywhere: int) -> list[tuple[Override, int]]:
+def _placed(overrides: tuple[Override, ...], positions: Mapping[PlacedRole, int], everywhere: int) -> list[tuple[Override, int]]:
     """Overrides with their positions; one at named roles wins over one of the same unit at every position. Raises CircError C506."""
     named: dict[Unit, int] = {}
     placed = []
@@ -234,13 +236,13 @@ def _placed(overrides: tuple[Override, ...], positions: Mapping[Spot, int], ever
     return placed + [(override, everywhere & ~named.get(override.unit, 0)) for override in general]
 
 
-def _part(graph: Graph, whole: Node, part: Unit) -> Node:
+def _part(graph: Graph, whole: ValueNode, part: Unit) -> ValueNode:
     if whole.reads is None:
         return graph.base(whole.world, part)
     return graph.recomputed(part, whole.world, whole.reads, whole.frozen)
 
 
-def bits(roles: Roles, positions: Mapping[Spot, int], on: Draw | None = None) -> int:
+def bits(roles: Roles, positions: Mapping[PlacedRole, int], on: Draw | None = None) -> int:
     found = 0
     for role in roles or ():
         found |= positions[role, on]

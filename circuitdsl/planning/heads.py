@@ -5,17 +5,17 @@ nothing changes are the background's own, and of the others only the changed pos
 """
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from circuitdsl.borders.kinds import Port
 from circuitdsl.borders.readouts import AttentionReadout
 from circuitdsl.borders.steps import Attend, PatternReadout, Project, Projected, Register
 from circuitdsl.borders.units import WriteGroup
 from circuitdsl.borders.values import World
-from circuitdsl.planning.bench import Bench, Found, Stream, along_one_axis, index, meet, together
-from circuitdsl.planning.demand import needed
-from circuitdsl.planning.graph import Node
-from circuitdsl.planning.numbers import places
+from circuitdsl.planning.builder import RegisterVariant, StepBuilder, Stream, along_one_axis, index, meet, together
+from circuitdsl.planning.graph import ValueNode
+from circuitdsl.planning.needed_positions import needed
+from circuitdsl.planning.value_numbering import positions_in
 
 Head = TypeVar("Head")
 
@@ -39,7 +39,7 @@ class Variant(NamedTuple):
         return self.q, self.k, self.v
 
 
-class Looked(NamedTuple):
+class PatternRequest(NamedTuple):
     """That a readout takes a head's attention, as which of its values, at which query and key positions."""
 
     readout: AttentionReadout
@@ -48,45 +48,45 @@ class Looked(NamedTuple):
     keys: tuple[int, ...]
 
 
-Patterns = dict[Node, list[Looked]]
+Patterns = dict[ValueNode, list[PatternRequest]]
 
 
-def lay_heads(bench: Bench, group: WriteGroup, frozen: World | None, nodes: Iterable[Node], patterns: Patterns) -> None:
-    variants: dict[Variant, list[Node]] = {}
+def lay_heads(builder: StepBuilder, group: WriteGroup, frozen: World | None, nodes: Iterable[ValueNode], patterns: Patterns) -> None:
+    variants: dict[Variant, list[ValueNode]] = {}
     for node in nodes:
-        variants.setdefault(_variant(bench, node), []).append(node)
+        variants.setdefault(_variant(builder, node), []).append(node)
     sets = {tuple(sorted(node.unit.index for node in same)) for same in variants.values()}
     apart = len(sets) > len({head for heads in sets for head in heads})  # too many different sets of heads to run as sets
-    projected = _project(bench, group, frozen, variants, apart)
+    projected = _project(builder, group, frozen, variants, apart)
     every = [(variant, nodes) for variant, same in variants.items() for nodes in in_sets(same, apart, lambda node: node.unit.index)]
 
-    def kind(one: tuple[Variant, list[Node]]) -> tuple:
+    def kind(one: tuple[Variant, list[ValueNode]]) -> tuple[Any, ...]:
         variant, members = one
         first = members[0].unit.index
         registers = (projected[port.port, port.stream, first][0].number if port.at else None for port in variant.ports)
         return tuple(node.unit.index for node in members), variant.queries, variant.k.at, variant.v.at, *registers
 
     for (heads, queries, *_), batch in along_one_axis(every, kind):
-        at = places(queries)
-        out = bench.register(len(batch), at, bench.shape.head_width, heads)
+        at = positions_in(queries)
+        out = builder.register(len(batch), at, builder.shape.head_width, heads)
         weights = []
         for number, (_, members) in enumerate(batch):
             for place, node in enumerate(members):
-                bench.values[node] = Found(out, number)
+                builder.values[node] = RegisterVariant(out, number)
                 for one in patterns.get(node, ()):
                     asked = tuple(at.index(position) for position in one.queries)
                     weights.append(PatternReadout(one.readout, one.place, number, place, asked, one.keys))
         q, k, v = (_projected(projected, [variant.ports[port] for variant, _ in batch], heads) for port in range(3))
         assert q is not None
-        length = bench.graph.seen_by(queries).bit_length()
+        length = builder.graph.seen_by(queries).bit_length()
         worlds = together(variant.q.stream.world for variant, _ in batch)
-        bench.steps.append(Attend(out.number, group.layer, worlds, heads, at, length, len(batch), q, k, v, tuple(weights)))
+        builder.steps.append(Attend(out.number, group.layer, worlds, heads, at, length, len(batch), q, k, v, tuple(weights)))
 
 
-def _variant(bench: Bench, node: Node) -> Variant:
+def _variant(builder: StepBuilder, node: ValueNode) -> Variant:
     def port(name: Port) -> PortRead:
         assert node.reads is not None
-        need, state = needed(bench.graph, node, name), node.reads[name]
+        need, state = needed(builder.graph, node, name), node.reads[name]
         if state is not None and not state.support & need:
             state = None
         stream = Stream(node.world, state)
@@ -109,7 +109,9 @@ Projections = dict[tuple[Port, Stream, int], tuple[Register, int]]
 """Port, stream and head → register and variant."""
 
 
-def _project(bench: Bench, group: WriteGroup, frozen: World | None, variants: dict[Variant, list[Node]], apart: bool) -> Projections:
+def _project(
+    builder: StepBuilder, group: WriteGroup, frozen: World | None, variants: dict[Variant, list[ValueNode]], apart: bool
+) -> Projections:
     """Projects each port of each distinct read once, for all heads that read it."""
     heads: dict[tuple[Port, Stream], dict[int, None]] = {}
     at: dict[tuple[Port, Stream], int] = {}
@@ -123,9 +125,9 @@ def _project(bench: Bench, group: WriteGroup, frozen: World | None, variants: di
     found: Projections = {}
     for (port, positions, some), batch in along_one_axis(reads, lambda read: (read[0][0], at[read[0]], read[1])):
         streams = [stream for (_, stream), _ in batch]
-        normalised = bench.read(group, frozen, positions, streams)
-        out = bench.register(len(streams), normalised.at, bench.shape.head_width, some)
-        bench.steps.append(Project(out.number, normalised.number, group.layer, port, some, normalised.at))
+        normalised = builder.read(group, frozen, positions, streams)
+        out = builder.register(len(streams), normalised.at, builder.shape.head_width, some)
+        builder.steps.append(Project(out.number, normalised.number, group.layer, port, some, normalised.at))
         for number, stream in enumerate(streams):
             found.update({(port, stream, head): (out, number) for head in some})
     return found
@@ -141,5 +143,5 @@ def _projected(projected: Projections, ports: list[PortRead], heads: tuple[int, 
     if len(set(taken)) == 1:
         taken = taken[:1]
     members = index((register.members.index(head) for head in heads), len(register.members))
-    at = places(first.at)
+    at = positions_in(first.at)
     return Projected(register.number, index(taken, register.variants), members, meet(register.at, at)[0], at)

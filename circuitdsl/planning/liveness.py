@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from circuitdsl.borders.steps import Depth, Step
+from circuitdsl.borders.steps import Depth, PlanStep
 from circuitdsl.borders.units import ModelShape
 from circuitdsl.borders.values import World
 
 
-def depths(steps: Sequence[Step], shape: ModelShape) -> dict[World, Depth]:
+def depths(steps: Sequence[PlanStep], shape: ModelShape) -> dict[World, Depth]:
     """How much of each base world the steps read: what comes later need not be run."""
     found: dict[World, Depth] = {}
     for step in steps:
@@ -16,7 +16,7 @@ def depths(steps: Sequence[Step], shape: ModelShape) -> dict[World, Depth]:
     return found
 
 
-def frees(steps: Sequence[Step]) -> tuple[tuple[int, ...], ...]:
+def frees(steps: Sequence[PlanStep]) -> tuple[tuple[int, ...], ...]:
     """For each step, the registers that it reads or fills and no later step reads."""
     last: dict[int, int] = {}
     for number, step in enumerate(steps):

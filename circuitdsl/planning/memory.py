@@ -6,13 +6,13 @@ float32 model on a CPU; attention patterns are counted with a cap on the scores,
 
 from collections.abc import Sequence
 
-from circuitdsl.borders.steps import Memory, Setting, Step
+from circuitdsl.borders.steps import Memory, PlanStep, Setting
 from circuitdsl.borders.steps.work import activations
 from circuitdsl.borders.units import ModelShape
 
 
 def peaks(
-    steps: Sequence[Step], frees: Sequence[Sequence[int]], setting: Setting, captured: int, running: Memory
+    steps: Sequence[PlanStep], frees: Sequence[Sequence[int]], setting: Setting, captured: int, running: Memory
 ) -> tuple[tuple[int, int], ...]:
     """What no other step exceeds in both numbers. `captured` is there all the time; `running` while the plain runs are made.
 

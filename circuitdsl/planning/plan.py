@@ -10,16 +10,17 @@ from circuitdsl.borders.hypothesis import Hypothesis
 from circuitdsl.borders.plan import Cost, Machine, Panel, Plan, Request
 from circuitdsl.borders.readouts import Readout
 from circuitdsl.borders.steps import Setting, pool
+from circuitdsl.borders.steps.work import Work
 from circuitdsl.borders.values import Draw, Gather, Recomputed
 from circuitdsl.planning import cost
-from circuitdsl.planning.bench import Bench
+from circuitdsl.planning.builder import StepBuilder
+from circuitdsl.planning.dependencies import Dependencies, dependencies, reference
 from circuitdsl.planning.draws import Tape, donors
 from circuitdsl.planning.liveness import depths, frees
 from circuitdsl.planning.memory import peaks, plain_run
-from circuitdsl.planning.panels import Rows, check_rows, group_rows, space
-from circuitdsl.planning.reach import Reached, reach, reference
+from circuitdsl.planning.row_groups import RowGroup, check_rows, group_rows, space
 from circuitdsl.planning.savings import Savings
-from circuitdsl.planning.schedule import Asked, schedule
+from circuitdsl.planning.schedule import ComparedRequest, schedule
 
 MEMORY = 2 << 30
 BYTES = 4
@@ -44,7 +45,7 @@ def plan(
     seed = hypothesis.settings.seed if seed is None else seed
     memory = MEMORY if memory is None else memory
     models: dict[str, Recomputed] = {}
-    asked = [Asked(request, reference(request.readout, hypothesis.metrics, models)) for request in requests]
+    asked = [ComparedRequest(request, reference(request.readout, hypothesis.metrics, models)) for request in requests]
     spaces: dict[str, list[int]] = {}
     for number, request in enumerate(requests):
         spaces.setdefault(space(request.readout.labels, hypothesis.distributions), []).append(number)
@@ -56,13 +57,13 @@ def plan(
         _draw(draws, everything, requests, numbers, hypothesis, seed)
         tally.values += everything.count
         measured = hypothesis.distributions[requests[numbers[0]].readout.labels]
-        reached: dict[tuple[int, ...], Reached] = {}
+        reached: dict[tuple[int, ...], Dependencies] = {}
         for rows in group_rows(requests, numbers, measured, everything, hypothesis.distributions, draws):
             mine = reached.setdefault(rows.requests, everything if len(rows.requests) == len(numbers) else _reach(asked, rows.requests))
             for labels in dict.fromkeys(requests[number].readout.labels for number in rows.requests):
                 check_rows(labels, rows.rows, mine.worlds, hypothesis.distributions, hypothesis.settings.align)
-            bench = schedule([asked[number] for number in rows.requests], mine, rows, hypothesis)
-            panels.append(tally.panel(measured.name, rows, bench, mine))
+            builder = schedule([asked[number] for number in rows.requests], mine, rows, hypothesis)
+            panels.append(tally.panel(measured.name, rows, builder, mine))
     return Plan(tuple(requests), draws, tuple(panels), tally.cost(), memory, seed, savings=tally.savings.found(tally.plain.flops))
 
 
@@ -76,14 +77,14 @@ def _merged(requests: Sequence[Request]) -> tuple[Request, ...]:
     return tuple(Request(readout, tuple(rows[digest])) for digest, readout in readouts.items())
 
 
-def _reach(asked: Sequence[Asked], numbers: Sequence[int]) -> Reached:
+def _reach(asked: Sequence[ComparedRequest], numbers: Sequence[int]) -> Dependencies:
     chosen = [asked[number] for number in numbers]
-    return reach((one.request.readout for one in chosen), [one.reference for one in chosen if one.reference is not None])
+    return dependencies((one.request.readout for one in chosen), [one.reference for one in chosen if one.reference is not None])
 
 
 def _draw(
     draws: dict[str | Draw, np.ndarray],
-    reached: Reached,
+    reached: Dependencies,
     requests: Sequence[Request],
     numbers: Sequence[int],
     hypothesis: Hypothesis,
@@ -94,7 +95,7 @@ def _draw(
     labels = {request.readout.labels for request in chosen}
     measured = hypothesis.distributions[chosen[0].readout.labels]
     tape = Tape(hypothesis, rows, seed)
-    draws.update((on, tape.rows(on)) for _, on in reached.spots if on is not None)
+    draws.update((on, tape.rows(on)) for _, on in reached.roles if on is not None)
     for world in reached.worlds:
         if isinstance(world, Gather) and isinstance(world.draw, Draw):
             draws[world.draw] = tape.rows(world.draw)
@@ -113,39 +114,39 @@ class _Tally:
         self.hypothesis, self.shape = hypothesis, hypothesis.shape
         self.memory, self.machine = memory, machine
         self.values = self.computed = 0
-        self.work, self.base, self.plain = cost.Work(0, 0), cost.Work(0, 0), cost.Work(0, 0)
+        self.work, self.base, self.plain = Work(0, 0), Work(0, 0), Work(0, 0)
         self.held = 0
         self.seconds = self.base_seconds = 0.0
         self.savings = Savings(self.shape)
 
-    def panel(self, labels: str, rows: Rows, bench: Bench, reached: Reached) -> Panel:
-        steps, freed = tuple(bench.steps), frees(bench.steps)
+    def panel(self, labels: str, rows: RowGroup, builder: StepBuilder, reached: Dependencies) -> Panel:
+        steps, freed = tuple(builder.steps), frees(builder.steps)
         worlds = depths(steps, self.shape)
         n = len(rows.rows)
-        setting = Setting(self.shape, bench.registers, Counter(map(pool, worlds)), n)
+        setting = Setting(self.shape, builder.registers, Counter(map(pool, worlds)), n)
         each = [step.work(setting) for step in steps]
         runs = cost.runs(worlds, rows.length)
         base = cost.base_work(self.shape, rows.length, runs)
-        self.work += sum(each, cost.Work(0, 0)).times(n)
+        self.work += sum(each, Work(0, 0)).times(n)
         self.base += base.times(n)
         self.plain += cost.forward(self.shape, rows.length).times(n)
-        alive = [node for nodes in bench.graph.nodes.values() for node in nodes if node.demand or node.pattern]
+        alive = [node for nodes in builder.graph.nodes.values() for node in nodes if node.demand or node.pattern]
         self.computed = max(self.computed, len(alive))
         captured = cost.captured(self.shape, rows.length, (depth for depth, _ in runs))
         most = peaks(steps, freed, setting, captured, plain_run(self.shape, rows.length))
-        largest = max((register.elements for register in bench.registers), default=0)
+        largest = max((register.elements for register in builder.registers), default=0)
         panel = Panel(labels, rows.rows, rows.length, worlds, steps, freed, most, captured, len(runs), largest)
         size = panel.prompts(self.memory, BYTES)
         self.held = max(self.held, panel.held(size))
         if self.machine is not None:
             chunks = -(-n // size)
             running = cost.seconds(base, self.machine, n, chunks, cost.LAYER * sum(depth for depth, _ in runs), BYTES)
-            made = [0 if step.output is None else bench.registers[step.output].elements * size * BYTES for step in steps]
+            made = [0 if step.output is None else builder.registers[step.output].elements * size * BYTES for step in steps]
             self.base_seconds += running
             self.seconds += running + sum(
                 cost.seconds(one, self.machine, n, chunks, step.calls, BYTES, of) for step, one, of in zip(steps, each, made, strict=True)
             )
-        self.savings.panel(reached, rows, bench, setting, worlds, runs)
+        self.savings.panel(reached, rows, builder, setting, worlds, runs)
         return panel
 
     def cost(self) -> Cost:

@@ -9,14 +9,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 
 from circuitdsl.borders.plan import Saving
-from circuitdsl.borders.steps import Attend, Normalise, Part, ReadLogits, Register, Setting, Step, Sum, Write
+from circuitdsl.borders.steps import Addend, Attend, Normalise, PlanStep, ReadLogits, Register, Setting, Sum, Write
+from circuitdsl.borders.steps.work import product
 from circuitdsl.borders.units import ModelShape
 from circuitdsl.borders.values import Gather, Mean, Run, World
 from circuitdsl.planning import cost
-from circuitdsl.planning.bench import Bench
-from circuitdsl.planning.graph import Node
-from circuitdsl.planning.panels import Rows
-from circuitdsl.planning.reach import Reached
+from circuitdsl.planning.builder import StepBuilder
+from circuitdsl.planning.dependencies import Dependencies
+from circuitdsl.planning.graph import ValueNode
+from circuitdsl.planning.row_groups import RowGroup
 
 VALUES, KEYS, READS, WRITES = "values at a position", "keys and values at a position", "normalised reads", "writes to a stream"
 ADDITIONS, PRODUCTS, PROJECTIONS = "additions to a stream", "products", "projections of some heads"
@@ -46,20 +47,22 @@ class Savings:
         self._lengths: Counter[int] = Counter()
         self._panels = 0
 
-    def panel(self, reached: Reached, rows: Rows, bench: Bench, setting: Setting, worlds: Iterable[World], depths: Depths) -> None:
+    def panel(
+        self, reached: Dependencies, rows: RowGroup, builder: StepBuilder, setting: Setting, worlds: Iterable[World], depths: Depths
+    ) -> None:
         n = len(rows.rows)
         self._lengths[rows.length] += n
         self._panels += 1
         for name, unit, before, after, flops in (
-            *values(reached, bench, self._shape),
-            cached(bench.steps, self._shape),
-            norms(bench),
-            *sums(bench.steps, bench.registers),
-            columns(bench.steps, self._shape),
+            *values(reached, builder, self._shape),
+            cached(builder.steps, self._shape),
+            norms(builder),
+            *sums(builder.steps, builder.registers),
+            columns(builder.steps, self._shape),
             *runs(worlds, depths, rows.length, self._shape),
         ):
             self._add(name, unit, n * before, n * after, n * flops)
-        for count in products(bench.steps, setting):
+        for count in products(builder.steps, setting):
             self._add(*count)
 
     def _add(self, name: str, unit: str, before: int, after: int, flops: float) -> None:
@@ -83,13 +86,13 @@ class Savings:
         )
 
 
-def values(reached: Reached, bench: Bench, shape: ModelShape) -> list[Count]:
+def values(reached: Dependencies, builder: StepBuilder, shape: ModelShape) -> list[Count]:
     """From every value that the readouts reach, at every position, to those that are computed.
 
     A base world's head whose attention is read is made again for its weights, and so is a neuron's part of an MLP that is replaced:
     both count as asked for.
     """
-    graph = bench.graph
+    graph = builder.graph
     nodes = [node for same in graph.nodes.values() for node in same]
     alive = [node for node in nodes if node.demand or node.pattern]
     made, asked = set(graph.of.values()), Counter[str]()
@@ -105,19 +108,19 @@ def values(reached: Reached, bench: Bench, shape: ModelShape) -> list[Count]:
     return [(name, VALUES, counts[i], counts[i + 1], flops[i] - flops[i + 1]) for i, name in enumerate(names)]
 
 
-def _own(node: Node) -> int:
+def _own(node: ValueNode) -> int:
     """Positions at which no other node has its value, or at which it is wanted all the same."""
     return node.demand | node.pattern | sum(at for owner, at in node.owners if owner is node)
 
 
-def _by_kind(nodes: Iterable[Node], at: Callable[[Node], int]) -> dict[str, int]:
+def _by_kind(nodes: Iterable[ValueNode], at: Callable[[ValueNode], int]) -> dict[str, int]:
     found: Counter[str] = Counter()
     for node in nodes:
         found[node.unit.kind] += at(node).bit_count()
     return found
 
 
-def cached(steps: Iterable[Step], shape: ModelShape) -> Count:
+def cached(steps: Iterable[PlanStep], shape: ModelShape) -> Count:
     """Keys and values that attention sees, and those of them that are made anew: the rest are the background's own."""
     before = after = 0
     for step in steps:
@@ -125,22 +128,22 @@ def cached(steps: Iterable[Step], shape: ModelShape) -> Count:
             heads = step.variants * len(step.heads)
             before += 2 * heads * step.length
             after += heads * sum(len(port.at) for port in (step.k, step.v) if port is not None)
-    return CACHED, KEYS, before, after, (before - after) * cost.product(1, shape.width, shape.head_width).flops
+    return CACHED, KEYS, before, after, (before - after) * product(1, shape.width, shape.head_width).flops
 
 
-def norms(bench: Bench) -> Count:
+def norms(builder: StepBuilder) -> Count:
     """A read for every port of every value, and the distinct mixes that are normalised."""
     before = after = 0
-    for step in bench.steps:
+    for step in builder.steps:
         if isinstance(step, Attend):
             before += step.variants * len(step.heads) * sum(len(port.at) for port in step.ports)
         elif isinstance(step, Normalise):
             after += step.variants * len(step.positions)
-    streams = [node for group, same in bench.graph.nodes.items() if group.kind != "attention" for node in same]
+    streams = [node for group, same in builder.graph.nodes.items() if group.kind != "attention" for node in same]
     return NORMS, READS, before + sum(node.demand.bit_count() for node in streams), after, 0
 
 
-def sums(steps: Iterable[Step], registers: Sequence[Register]) -> list[Count]:
+def sums(steps: Iterable[PlanStep], registers: Sequence[Register]) -> list[Count]:
     """What the distinct mixes change, group by group: written for each mix alone or once, added up for each alone or kept as sums."""
     alone: dict[int, np.ndarray] = {}
     before = written = added = 0
@@ -164,7 +167,7 @@ def _places(index: tuple[int, ...] | None, size: int) -> np.ndarray:
     return np.arange(size) if index is None else np.array(index, dtype=np.int64)
 
 
-def _taken(part: Part, registers: Sequence[Register], alone: dict[int, np.ndarray] | None = None) -> np.ndarray:
+def _taken(part: Addend, registers: Sequence[Register], alone: dict[int, np.ndarray] | None = None) -> np.ndarray:
     """For each variant and position of a part the writes that it stands for: one, or, for a sum in `alone`, those that were added up."""
     register = registers[part.register]
     variants, positions = _places(part.variants, register.variants), _places(part.positions, len(register.at))
@@ -172,7 +175,7 @@ def _taken(part: Part, registers: Sequence[Register], alone: dict[int, np.ndarra
     return np.ones((len(variants), len(positions)), dtype=np.int64) if kept is None else kept[np.ix_(variants, positions)]
 
 
-def products(steps: Iterable[Step], setting: Setting) -> list[Count]:
+def products(steps: Iterable[PlanStep], setting: Setting) -> list[Count]:
     """Products of one head and one variant, of a layer's heads together, of all variants over one background, and of all that there are.
 
     A step each.
@@ -199,7 +202,7 @@ def products(steps: Iterable[Step], setting: Setting) -> list[Count]:
     ]
 
 
-def columns(steps: Iterable[Step], shape: ModelShape) -> Count:
+def columns(steps: Iterable[PlanStep], shape: ModelShape) -> Count:
     """Columns of the unembedding for every read of logits."""
     before = after = 0
     for step in steps:
@@ -207,7 +210,7 @@ def columns(steps: Iterable[Step], shape: ModelShape) -> Count:
             reads = len(step.variants) + (step.reference is not None)
             before += reads * shape.vocabulary
             after += reads * step.tokens
-    return NAMED, COLUMNS, before, after, (before - after) * cost.product(1, shape.width, 1).flops
+    return NAMED, COLUMNS, before, after, (before - after) * product(1, shape.width, 1).flops
 
 
 def runs(worlds: Iterable[World], depths: Depths, length: int, shape: ModelShape) -> list[Count]:

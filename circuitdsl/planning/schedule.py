@@ -11,28 +11,28 @@ from circuitdsl.borders.readouts import AttentionReadout, LogitsReadout, VectorR
 from circuitdsl.borders.steps import ReadLogits, ReadVector, Register, Transform, pool
 from circuitdsl.borders.units import LOGITS, WriteGroup
 from circuitdsl.borders.values import Base, Recomputed, Run, Value, World
-from circuitdsl.planning.bench import Bench, Found, Stream, along_one_axis
-from circuitdsl.planning.demand import attention_node, demand, needed
-from circuitdsl.planning.graph import Graph, Node, State, bits, build
-from circuitdsl.planning.heads import Looked, Patterns, lay_heads
-from circuitdsl.planning.numbers import places
-from circuitdsl.planning.panels import Rows
-from circuitdsl.planning.reach import Reached
+from circuitdsl.planning.builder import RegisterVariant, StepBuilder, Stream, along_one_axis
+from circuitdsl.planning.dependencies import Dependencies
+from circuitdsl.planning.graph import Graph, State, ValueNode, bits, build
+from circuitdsl.planning.heads import PatternRequest, Patterns, lay_heads
+from circuitdsl.planning.needed_positions import attention_node, demand, needed
+from circuitdsl.planning.row_groups import RowGroup
+from circuitdsl.planning.value_numbering import positions_in
 from circuitdsl.planning.writes import lay_changes, lay_sums
 
 
-class Asked(NamedTuple):
+class ComparedRequest(NamedTuple):
     """A request with what its readout is compared with."""
 
     request: Request
     reference: Value | None
 
 
-def schedule(asked: Sequence[Asked], reached: Reached, rows: Rows, hypothesis: Hypothesis) -> Bench:
+def schedule(asked: Sequence[ComparedRequest], reached: Dependencies, rows: RowGroup, hypothesis: Hypothesis) -> StepBuilder:
     """Steps for the requests on these rows."""
     shape = hypothesis.shape
     graph = build(reached, rows.length, rows.positions, shape.causal)
-    wanted: dict[Node, int] = {}
+    wanted: dict[ValueNode, int] = {}
     patterns: Patterns = {}
     chosen = np.array(rows.rows)
     for request, reference in asked:
@@ -41,7 +41,7 @@ def schedule(asked: Sequence[Asked], reached: Reached, rows: Rows, hypothesis: H
             queries, keys = (bits(r, rows.positions) if r is not None else graph.everywhere for r in (readout.query, readout.keys))
             for place, head in enumerate(readout.values):
                 node = attention_node(graph, readout, head, rows.positions)
-                patterns.setdefault(node, []).append(Looked(readout, place, places(queries), places(keys)))
+                patterns.setdefault(node, []).append(PatternRequest(readout, place, positions_in(queries), positions_in(keys)))
         elif isinstance(readout, LogitsReadout):
             at = sum(1 << position for position in readout.positions(hypothesis.metrics, chosen, rows.length - 1))
             for value in (readout.value, reference):
@@ -49,28 +49,28 @@ def schedule(asked: Sequence[Asked], reached: Reached, rows: Rows, hypothesis: H
                     node = _logits(graph, value)
                     wanted[node] = wanted.get(node, 0) | at
     demand(graph, wanted)
-    bench = Bench(shape, graph)
+    builder = StepBuilder(shape, graph)
     uses = _uses(graph)
     for group in sorted({*graph.nodes, *graph.states}, key=lambda group: group.key):
-        _lay_nodes(bench, group, patterns)
+        _lay_nodes(builder, group, patterns)
         states = graph.states.get(group, ())
-        lay_changes(bench, group, states)
-        lay_sums(bench, states, uses)
-    _lay_logits(bench, asked, rows, hypothesis)
+        lay_changes(builder, group, states)
+        lay_sums(builder, states, uses)
+    _lay_logits(builder, asked, rows, hypothesis)
     vectors = (request.readout for request, _ in asked)
-    bench.steps += [_read_vector(readout, bench, rows) for readout in vectors if isinstance(readout, VectorReadout)]
-    return bench
+    builder.steps += [_read_vector(readout, builder, rows) for readout in vectors if isinstance(readout, VectorReadout)]
+    return builder
 
 
-def _read_vector(readout: VectorReadout, bench: Bench, rows: Rows) -> ReadVector:
+def _read_vector(readout: VectorReadout, builder: StepBuilder, rows: RowGroup) -> ReadVector:
     value = readout.value
     if not isinstance(value, Base) or not isinstance(value.world, Run):
         raise ValueError("vectors are taken from plain runs of the model")
-    at = bench.graph.everywhere if readout.at is None else bits(readout.at, rows.positions)
-    return ReadVector(readout, value.world, places(at), bench.shape.width)
+    at = builder.graph.everywhere if readout.at is None else bits(readout.at, rows.positions)
+    return ReadVector(readout, value.world, positions_in(at), builder.shape.width)
 
 
-def _logits(graph: Graph, value: Value) -> Node:
+def _logits(graph: Graph, value: Value) -> ValueNode:
     if not isinstance(value, Recomputed) or value.unit != LOGITS:
         raise ValueError(f"this readout needs logits, not a value of {value.unit}")
     return graph.of[id(value)]
@@ -78,7 +78,7 @@ def _logits(graph: Graph, value: Value) -> Node:
 
 def _uses(graph: Graph) -> dict[State, int]:
     """How many different reads and later states a state has."""
-    readers: dict[State, set[tuple]] = {}
+    readers: dict[State, set[tuple[object, ...]]] = {}
     for group, nodes in graph.nodes.items():
         for node in nodes:
             for port, state in (node.reads or {}).items():
@@ -91,59 +91,59 @@ def _uses(graph: Graph) -> dict[State, int]:
     return {state: len(found) for state, found in readers.items()}
 
 
-def _lay_nodes(bench: Bench, group: WriteGroup, patterns: Patterns) -> None:
-    alive = [node for node in bench.graph.nodes.get(group, ()) if node.demand or node.pattern]
+def _lay_nodes(builder: StepBuilder, group: WriteGroup, patterns: Patterns) -> None:
+    alive = [node for node in builder.graph.nodes.get(group, ()) if node.demand or node.pattern]
     for (kind, _, frozen), nodes in along_one_axis(alive, lambda node: (node.unit.kind, pool(node.world), node.frozen)):
         if kind == "head":
-            lay_heads(bench, group, frozen, nodes, patterns)
+            lay_heads(builder, group, frozen, nodes, patterns)
         elif kind == "neuron":
-            _lay_neurons(bench, group, frozen, nodes)
+            _lay_neurons(builder, group, frozen, nodes)
         else:
-            _lay_streams(bench, group, frozen, nodes)
+            _lay_streams(builder, group, frozen, nodes)
 
 
-def _stream(node: Node, at: int) -> Stream:
+def _stream(node: ValueNode, at: int) -> Stream:
     state = (node.reads or {})["in"]
     return Stream(node.world, state if state is not None and state.support & at else None)
 
 
-def _lay_streams(bench: Bench, group: WriteGroup, frozen: World | None, nodes: list[Node]) -> None:
+def _lay_streams(builder: StepBuilder, group: WriteGroup, frozen: World | None, nodes: list[ValueNode]) -> None:
     """MLPs and logits: the variants of one positions set are one batch. Logits stay normalised reads until they are measured."""
-    reads: dict[tuple[int, Stream], list[Node]] = {}
+    reads: dict[tuple[int, Stream], list[ValueNode]] = {}
     for node in nodes:
         reads.setdefault((node.demand, _stream(node, node.demand)), []).append(node)
     for at, batch in along_one_axis(reads, lambda read: read[0]):
         streams = [stream for _, stream in batch]
-        read = bench.read(group, frozen, at, streams)
+        read = builder.read(group, frozen, at, streams)
         out: Register = read
         if group.kind == "mlp":
-            out = bench.register(len(streams), read.at, bench.shape.width)
-            bench.steps.append(Transform(out.number, read.number, group.layer, None, read.at))
+            out = builder.register(len(streams), read.at, builder.shape.width)
+            builder.steps.append(Transform(out.number, read.number, group.layer, None, read.at))
         for number, one in enumerate(batch):
-            bench.values.update((node, Found(out, number)) for node in reads[one])
+            builder.values.update((node, RegisterVariant(out, number)) for node in reads[one])
 
 
-def _lay_neurons(bench: Bench, group: WriteGroup, frozen: World | None, nodes: list[Node]) -> None:
-    readers: dict[tuple[int, Stream], list[Node]] = {}
+def _lay_neurons(builder: StepBuilder, group: WriteGroup, frozen: World | None, nodes: list[ValueNode]) -> None:
+    readers: dict[tuple[int, Stream], list[ValueNode]] = {}
     for node in nodes:
         readers.setdefault((node.demand, _stream(node, node.demand)), []).append(node)
     for (at, indices), batch in along_one_axis(readers, lambda read: (read[0], tuple(sorted({n.unit.index for n in readers[read]})))):
-        read = bench.read(group, frozen, at, [stream for _, stream in batch])
-        out = bench.register(len(batch), read.at, 1, indices)
-        bench.steps.append(Transform(out.number, read.number, group.layer, indices, read.at))
+        read = builder.read(group, frozen, at, [stream for _, stream in batch])
+        out = builder.register(len(batch), read.at, 1, indices)
+        builder.steps.append(Transform(out.number, read.number, group.layer, indices, read.at))
         for number, one in enumerate(batch):
-            bench.values.update((node, Found(out, number)) for node in readers[one])
+            builder.values.update((node, RegisterVariant(out, number)) for node in readers[one])
 
 
-def _lay_logits(bench: Bench, asked: Sequence[Asked], rows: Rows, hypothesis: Hypothesis) -> None:
-    looks: list[tuple[LogitsReadout, Found, Found | None]] = []
+def _lay_logits(builder: StepBuilder, asked: Sequence[ComparedRequest], rows: RowGroup, hypothesis: Hypothesis) -> None:
+    looks: list[tuple[LogitsReadout, RegisterVariant, RegisterVariant | None]] = []
     for request, reference in asked:
         readout = request.readout
         if isinstance(readout, LogitsReadout):
-            against = bench.values[_logits(bench.graph, reference)] if reference is not None else None
-            looks.append((readout, bench.values[_logits(bench.graph, readout.value)], against))
+            against = builder.values[_logits(builder.graph, reference)] if reference is not None else None
+            looks.append((readout, builder.values[_logits(builder.graph, readout.value)], against))
 
-    def kind_of(look: tuple[LogitsReadout, Found, Found | None]) -> tuple[object, Register, Found | None]:
+    def kind_of(look: tuple[LogitsReadout, RegisterVariant, RegisterVariant | None]) -> tuple[object, Register, RegisterVariant | None]:
         readout, found, against = look
         return readout.question, found.register, against
 
@@ -154,6 +154,6 @@ def _lay_logits(bench: Bench, asked: Sequence[Asked], rows: Rows, hypothesis: Hy
         readout, metrics = readouts[0], hypothesis.metrics
         whole = readout.whole(metrics)
         labels = hypothesis.distributions[readout.labels]
-        tokens = bench.shape.vocabulary if whole else len(readout.tokens(metrics, labels, np.array(rows.rows)))
+        tokens = builder.shape.vocabulary if whole else len(readout.tokens(metrics, labels, np.array(rows.rows)))
         how = (whole, tokens, readout.at_once(metrics), readout.normalised(metrics))
-        bench.steps.append(ReadLogits(readouts, register.number, variants, register.at, *how, other, at))
+        builder.steps.append(ReadLogits(readouts, register.number, variants, register.at, *how, other, at))

@@ -1,15 +1,18 @@
 """What values of one write group change in the stream: once for all mixes of the same overrides, summed once where shared."""
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 from circuitdsl.borders.kinds import KINDS, Kind
 from circuitdsl.borders.steps import Change, Placement, Sum, Write, pool
 from circuitdsl.borders.units import Unit, WriteGroup
 from circuitdsl.borders.values import World
-from circuitdsl.planning.bench import Bench, Found, along_one_axis, index, meet, together
-from circuitdsl.planning.graph import State, Term
-from circuitdsl.planning.numbers import places
+from circuitdsl.planning.builder import RegisterVariant, StepBuilder, along_one_axis, index, meet, together
+from circuitdsl.planning.graph import State, Term, ValueNode
+from circuitdsl.planning.value_numbering import positions_in
+
+Entry = tuple[int, Term, ValueNode]
+"""A variant, its term, and the node that the term places."""
 
 
 class Written(NamedTuple):
@@ -21,9 +24,9 @@ class Written(NamedTuple):
     states: list[State]
 
 
-def lay_changes(bench: Bench, group: WriteGroup, states: Iterable[State]) -> None:
+def lay_changes(builder: StepBuilder, group: WriteGroup, states: Iterable[State]) -> None:
     """Writes for the states' own terms, as far as they are needed."""
-    shared: dict[tuple, list[State]] = {}
+    shared: dict[tuple[object, ...], list[State]] = {}
     for state in states:
         if any(term.positions & state.demand for term in state.terms):
             key = (state.background, *((t.unit, t.positions, id(t.node), id(t.instead)) for t in state.terms))
@@ -40,52 +43,54 @@ def lay_changes(bench: Bench, group: WriteGroup, states: Iterable[State]) -> Non
         units = tuple(sorted({term.unit for term in terms}, key=lambda unit: unit.key))
         written.append(Written(units, at, terms, same))
     for (_, at, units), batch in along_one_axis(written, lambda one: (pool(one.states[0].background), one.at, one.units)):
-        positions = places(at)
-        out = bench.register(len(batch), positions, bench.shape.width)
+        positions = positions_in(at)
+        out = builder.register(len(batch), positions, builder.shape.width)
         variants = [one.terms for one in batch]
         changes = tuple(
-            change for kind in KINDS if (change := _change(bench, kind, [u for u in units if u.kind == kind], variants, positions))
+            change for kind in KINDS if (change := _change(builder, kind, [u for u in units if u.kind == kind], variants, positions))
         )
         worlds = together(one.states[0].background for one in batch)
-        bench.steps.append(Write(out.number, group, worlds, positions, len(batch), changes))
+        builder.steps.append(Write(out.number, group, worlds, positions, len(batch), changes))
         for number, one in enumerate(batch):
-            bench.changes.update((state, Found(out, number)) for state in one.states)
+            builder.changes.update((state, RegisterVariant(out, number)) for state in one.states)
 
 
-def _change(bench: Bench, kind: Kind, units: list[Unit], variants: list[list[Term]], at: tuple[int, ...]) -> Change | None:
+def _change(builder: StepBuilder, kind: Kind, units: list[Unit], variants: list[list[Term]], at: tuple[int, ...]) -> Change | None:
     if not units:
         return None
     members = tuple(unit.index for unit in units)
     new = [(m, t, t.node) for m, terms in enumerate(variants) for t in terms if t.unit.kind == kind]
     old = [(m, t, t.instead) for m, t, _ in new if t.instead is not None]
     sizes = (len(variants), at, members)
-    return Change(kind, members, _placements(bench, new, *sizes), _placements(bench, old, *sizes))
+    return Change(kind, members, _placements(builder, new, *sizes), _placements(builder, old, *sizes))
 
 
-def _placements(bench: Bench, entries: list, variants: int, at: tuple[int, ...], members: tuple[int, ...]) -> tuple[Placement, ...]:
+def _placements(
+    builder: StepBuilder, entries: Sequence[Entry], variants: int, at: tuple[int, ...], members: tuple[int, ...]
+) -> tuple[Placement, ...]:
     """Entries (variant, term, node) as blocks: first the members that come from one place, then the variants that agree in that."""
-    blocks: dict[tuple, list[tuple[int, int]]] = {}
+    blocks: dict[tuple[int | str | World, int | World, int, int], list[tuple[int, int]]] = {}
     for variant, term, node in entries:
         unit, place = node.unit, node.unit.index
         whence: int | str | World = pool(node.world)
         from_: int | World = node.world
         if node.reads is not None:
-            found = bench.values[node]
+            found = builder.values[node]
             whence, from_ = found.register.number, found.variant
             place = found.register.members.index(unit.index) if found.register.members else 0
         blocks.setdefault((whence, from_, variant, term.positions), []).append((place, members.index(unit.index)))
-    merged: dict[tuple, tuple[list, list[int]]] = {}
+    merged: dict[tuple[int | str | World, int, tuple[tuple[int, int], ...]], tuple[list[Any], list[int]]] = {}
     for (whence, from_, variant, positions), pairs in blocks.items():
         taken, to = merged.setdefault((whence, positions, tuple(pairs)), ([], []))
         taken.append(from_)
         to.append(variant)
     placements = []
-    for (whence, positions, pairs), (taken, to) in merged.items():
-        wanted = places(positions)
-        mine, theirs = (tuple(pair[side] for pair in pairs) for side in (0, 1))
+    for (whence, positions, same), (taken, to) in merged.items():
+        wanted = positions_in(positions)
+        mine, theirs = (tuple(pair[side] for pair in same) for side in (0, 1))
         target = (index(to, variants), meet(wanted, at)[1], index(theirs, len(members)))
         if isinstance(whence, int):
-            register = bench.registers[whence]
+            register = builder.registers[whence]
             from_members = index(mine, len(register.members)) if register.members else None
             taken_from = (index(taken, register.variants), meet(register.at, wanted)[0], from_members)
             placements.append(Placement(whence, (), *taken_from, *target))
@@ -94,12 +99,12 @@ def _placements(bench: Bench, entries: list, variants: int, at: tuple[int, ...],
     return tuple(placements)
 
 
-def lay_sums(bench: Bench, states: Iterable[State], uses: dict[State, int]) -> None:
+def lay_sums(builder: StepBuilder, states: Iterable[State], uses: dict[State, int]) -> None:
     """Keeps as one sum what several reads or later states share."""
-    shared = [state for state in states if uses.get(state, 0) > 1 and state.demand and len(bench.stream(state)) > 1]
+    shared = [state for state in states if uses.get(state, 0) > 1 and state.demand and len(builder.stream(state)) > 1]
     for demand, same in along_one_axis(shared, lambda state: state.demand):
-        positions = places(demand)
-        parts = bench.parts(same, positions)
-        out = bench.register(len(same), positions, bench.shape.width)
-        bench.steps.append(Sum(out.number, positions, len(same), parts))
-        bench.sums.update((state, Found(out, number)) for number, state in enumerate(same))
+        positions = positions_in(demand)
+        parts = builder.parts(same, positions)
+        out = builder.register(len(same), positions, builder.shape.width)
+        builder.steps.append(Sum(out.number, positions, len(same), parts))
+        builder.sums.update((state, RegisterVariant(out, number)) for number, state in enumerate(same))

@@ -7,7 +7,7 @@ import pytest
 from circuitdsl.borders import steps
 from circuitdsl.borders.plan import PROMPTS_AT_ONCE, REGISTER_AT_ONCE, Request
 from circuitdsl.borders.readouts import MetricValue
-from circuitdsl.borders.steps import Depth, RegisterStep, Step
+from circuitdsl.borders.steps import Depth, PlanStep, RegisterStep
 from circuitdsl.borders.units import EMBED
 from circuitdsl.borders.values import Algebra, Override, Run
 from circuitdsl.planning import cost, plan
@@ -89,7 +89,7 @@ def test_what_serves_two_reads_of_a_run():
 
 def test_every_kind_of_step_says_what_it_takes():
     """`plan` predicts time and memory for whatever a claim may ask: probes collect vectors, and measure nothing."""
-    kinds = {one for one in vars(steps).values() if isinstance(one, type) and issubclass(one, Step)} - {Step, RegisterStep}
+    kinds = {one for one in vars(steps).values() if isinstance(one, type) and issubclass(one, PlanStep)} - {PlanStep, RegisterStep}
     assert len(kinds) == 8
     for kind in kinds:
-        assert all(getattr(kind, name) is not getattr(Step, name) for name in ("calls", "work", "memory")), kind
+        assert all(getattr(kind, name) is not getattr(PlanStep, name) for name in ("calls", "work", "memory")), kind

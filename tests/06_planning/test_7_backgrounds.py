@@ -8,7 +8,7 @@ from circuitdsl.borders.steps import Attend, Normalise, Transform, Write, pool
 from circuitdsl.borders.units import EMBED, Unit
 from circuitdsl.borders.values import Algebra, Draw, Gather, Mean, Override, Run
 from circuitdsl.planning import plan
-from circuitdsl.planning.bench import together
+from circuitdsl.planning.builder import together
 
 CLEAN, ABC = Run("clean"), Run("abc")
 HEAD, MLP = Unit("head", 0, 1), Unit("mlp", 1)

@@ -7,7 +7,7 @@ import torch
 from circuitdsl.borders.units import WriteGroup
 from circuitdsl.borders.values import Draw, Gather, Run
 from circuitdsl.engine.captures import capture
-from circuitdsl.engine.places import Places
+from circuitdsl.engine.indexing import Indexing
 from circuitdsl.engine.worlds import CapturedPool, Views
 
 POSITIONS = (1, 3, 4)
@@ -20,7 +20,7 @@ def views(tiny):
     adapter = tiny("llama")
     with torch.inference_mode():
         tokens = torch.arange(24).view(4, 6) % adapter.shape.vocabulary
-        pool, places = CapturedPool(adapter, capture(adapter, tokens, adapter.shape.layers)), Places(adapter.device)
+        pool, places = CapturedPool(adapter, capture(adapter, tokens, adapter.shape.layers)), Indexing(adapter.device)
     rows = np.array([[0, 1, 2, 3], [2, 0, 0, 3], [1, 1, 3, 2]])
     return Views(adapter, places, dict.fromkeys(WORLDS, pool), {world: number for number, world in enumerate(WORLDS)}, rows)
 

@@ -5,8 +5,8 @@ from itertools import product
 import pytest
 import torch
 
-from circuitdsl.engine.attention import Keys, attend
-from circuitdsl.engine.places import Places
+from circuitdsl.engine.attention import KeysOrValues, attend
+from circuitdsl.engine.indexing import Indexing
 
 LAYER, HEADS, VARIANTS, PROMPTS, LENGTH = 1, 3, 4, 2, 7
 PLACES = {"none": None, "some that lie together": (2, 3), "some that do not": (0, 2, 6), "all": tuple(range(LENGTH))}
@@ -17,15 +17,15 @@ def numbers(adapter, *sizes):
 
 
 def given(adapter, at):
-    """Keys as the engine has them, and the same for each variant."""
+    """KeysOrValues as the engine has them, and the same for each variant."""
     shared, own = numbers(adapter, PROMPTS, LENGTH), numbers(adapter, VARIANTS, PROMPTS, len(at or ()))
     if at is None:
-        return Keys(shared), shared[None]
+        return KeysOrValues(shared), shared[None]
     if len(at) == LENGTH:
-        return Keys(None, own), own
+        return KeysOrValues(None, own), own
     every = shared.expand(VARIANTS, *shared.shape).clone()
     every[:, :, list(at)] = own
-    return Keys(shared, own, at), every
+    return KeysOrValues(shared, own, at), every
 
 
 @pytest.mark.parametrize(("of_keys", "of_values"), list(product(PLACES, PLACES)))
@@ -36,7 +36,7 @@ def test_it_is_attention_of_each_variant(tiny, name, variants, of_keys, of_value
     adapter, positions = tiny(name), (1, 5, 6)
     (k, every_k), (v, every_v) = given(adapter, PLACES[of_keys]), given(adapter, PLACES[of_values])
     q = numbers(adapter, variants, PROMPTS, len(positions))
-    found, pattern = attend(adapter, Places(adapter.device), LAYER, q, k, v, torch.tensor(positions))
+    found, pattern = attend(adapter, Indexing(adapter.device), LAYER, q, k, v, torch.tensor(positions))
     m = max(len(q), len(every_k), len(every_v))
     for variant in range(m):
         each = (one[variant % len(one)] for one in (q, every_k, every_v))
@@ -50,5 +50,5 @@ def test_what_is_shared_is_multiplied_once(tiny, monkeypatch):
     adapter, seen = tiny("gpt2"), []
     monkeypatch.setattr(adapter, "scores", lambda layer, q, k, own=adapter.scores: seen.append(k.shape[:2]) or own(layer, q, k))
     (k, _), (v, _) = given(adapter, (4,)), given(adapter, None)
-    attend(adapter, Places(adapter.device), LAYER, numbers(adapter, VARIANTS, PROMPTS, 1), k, v, torch.tensor((6,)))
+    attend(adapter, Indexing(adapter.device), LAYER, numbers(adapter, VARIANTS, PROMPTS, 1), k, v, torch.tensor((6,)))
     assert seen == [(PROMPTS, LENGTH), (VARIANTS * PROMPTS, 1)]

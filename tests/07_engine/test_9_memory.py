@@ -10,9 +10,9 @@ from circuitdsl.borders.plan import Request
 from circuitdsl.borders.readouts import AttentionWeight, KLDivergence, MetricValue, OutputVector, Top1
 from circuitdsl.borders.units import EMBED, LOGITS, Role, Unit
 from circuitdsl.borders.values import Algebra, Draw, Gather, Mean, Override, Run
-from circuitdsl.engine.captures import Captures, Worlds
+from circuitdsl.engine.captures import Captures, PanelWorlds
 from circuitdsl.engine.executor import _run
-from circuitdsl.engine.places import Places
+from circuitdsl.engine.indexing import Indexing
 from circuitdsl.planning import plan
 
 CLEAN, ABC = Run("clean"), Run("abc")
@@ -102,10 +102,10 @@ def panels(tiny, space):
         found = space(adapter.shape)
         planned = plan(cases(adapter.shape)[case], found)
 
-        places = Places(adapter.device)  # indices are made once and kept
+        places = Indexing(adapter.device)  # indices are made once and kept
 
         def once(panel):
-            worlds = Worlds(adapter, found, planned, panel, Captures(keep=False), places, len(panel.rows))
+            worlds = PanelWorlds(adapter, found, planned, panel, Captures(keep=False), places, len(panel.rows))
             with torch.inference_mode():
                 _run(panel, panel.rows, worlds)
 

@@ -1,6 +1,18 @@
-"""The steps of a plan: what each computes, and what it says of itself (`base.Step`)."""
+"""The steps of a plan: what each computes, and what it says of itself (`base.PlanStep`)."""
 
-from circuitdsl.borders.steps.base import Backgrounds, Depth, Index, Memory, Part, Products, Register, RegisterStep, Setting, Step, pool
+from circuitdsl.borders.steps.base import (
+    Addend,
+    Backgrounds,
+    Depth,
+    Index,
+    Memory,
+    PlanStep,
+    Products,
+    Register,
+    RegisterStep,
+    Setting,
+    pool,
+)
 from circuitdsl.borders.steps.heads import Attend, PatternReadout, Project, Projected
 from circuitdsl.borders.steps.mlps import MLP_ROWS_AT_ONCE, Transform
 from circuitdsl.borders.steps.readouts import LOGITS_AT_ONCE, ReadLogits, ReadVector
@@ -10,6 +22,7 @@ from circuitdsl.borders.steps.writes import Change, Placement, Write
 __all__ = [
     "LOGITS_AT_ONCE",
     "MLP_ROWS_AT_ONCE",
+    "Addend",
     "Attend",
     "Backgrounds",
     "Change",
@@ -17,9 +30,9 @@ __all__ = [
     "Index",
     "Memory",
     "Normalise",
-    "Part",
     "PatternReadout",
     "Placement",
+    "PlanStep",
     "Products",
     "Project",
     "Projected",
@@ -28,7 +41,6 @@ __all__ = [
     "Register",
     "RegisterStep",
     "Setting",
-    "Step",
     "Sum",
     "Transform",
     "Write",

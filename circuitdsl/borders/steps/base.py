@@ -4,7 +4,7 @@ A step reads and writes *registers*. A register holds M variants of one thing ov
 streams and MLP contributions [M, B, P, d], heads' projections and weighted values [M, B, P, n, h], neurons [M, B, P, n].
 
 A new kind of step is a class here, in a file of its own or beside its like, and an arm in the engine's `Chunk.run`: schedule,
-liveness, cost, memory and savings ask the methods of `Step` and name no kind.
+liveness, cost, memory and savings ask the methods of `PlanStep` and name no kind.
 """
 
 from collections import Counter
@@ -24,7 +24,7 @@ Backgrounds = tuple[World, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Addend:
     """Some of a register's variants and positions, and where they go among those of a step."""
 
     register: int
@@ -103,10 +103,10 @@ class Setting:
         """Rows of a pool beside the prompts, `width` numbers each: of all the pool's first, where places do not lie together."""
         return (self.pools[pool(worlds[0])] + len(worlds)) * width
 
-    def largest(self, parts: Sequence[Part]) -> int:
+    def largest(self, parts: Sequence[Addend]) -> int:
         """Of the parts that are copied before they are added, with zeros around one whose positions and variants are both chosen."""
 
-        def copied(part: Part) -> int:
+        def copied(part: Addend) -> int:
             register = self.registers[part.register]
             variants, positions = count(part.variants, register.variants), count(part.positions, len(register.at))
             widened = part.to_variants is not None and part.to_positions is not None
@@ -117,7 +117,7 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class PlanStep:
     """One thing that the engine does. Work and memory are for each prompt unless said; memory is an upper bound in numbers."""
 
     @property
@@ -158,7 +158,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class RegisterStep(Step):
+class RegisterStep(PlanStep):
     """A step that fills the register `out`."""
 
     out: int
@@ -187,6 +187,6 @@ def gathered(worlds: Backgrounds, numbers: float) -> float:
     return 2.0 * len(worlds) * numbers * (len(worlds) > 1)
 
 
-def added(parts: Sequence[Part], variants: int, positions: int, width: int) -> float:
+def added(parts: Sequence[Addend], variants: int, positions: int, width: int) -> float:
     """Numbers moved when parts are added to a stream [variants, positions, width]: each is read, what it goes to read and written."""
     return sum(3.0 * count(part.to_variants, variants) * count(part.to_positions, positions) * width for part in parts)

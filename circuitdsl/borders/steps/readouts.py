@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from circuitdsl.borders.readouts import LogitsReadout, VectorReadout
-from circuitdsl.borders.steps.base import Depth, Memory, Setting, Step
+from circuitdsl.borders.steps.base import Depth, Memory, PlanStep, Setting
 from circuitdsl.borders.steps.streams import layers_read, layers_written
 from circuitdsl.borders.steps.work import Work, product
 from circuitdsl.borders.units import ModelShape
@@ -15,7 +15,7 @@ LOGITS_AT_ONCE = 1 << 25
 
 
 @dataclass(frozen=True, slots=True)
-class ReadLogits(Step):
+class ReadLogits(PlanStep):
     """Readouts of logits that ask the same question: one for each of `variants` of a `Normalise` for the logits.
 
     `reference` is (register, variant) of what they compare with, where they compare.
@@ -68,7 +68,7 @@ class ReadLogits(Step):
 
 
 @dataclass(frozen=True, slots=True)
-class ReadVector(Step):
+class ReadVector(PlanStep):
     """A vector for each prompt [B, d], averaged over `positions`: what a unit writes, or the stream that it reads."""
 
     readout: VectorReadout

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from circuitdsl.borders.steps.base import Backgrounds, Depth, Memory, Part, RegisterStep, Setting, added, gathered
+from circuitdsl.borders.steps.base import Addend, Backgrounds, Depth, Memory, RegisterStep, Setting, added, gathered
 from circuitdsl.borders.steps.work import Work
 from circuitdsl.borders.units import ModelShape, WriteGroup
 from circuitdsl.borders.values import World
@@ -18,7 +18,7 @@ class Normalise(RegisterStep):
     frozen: World | None
     positions: tuple[int, ...]
     variants: int
-    parts: tuple[Part, ...]
+    parts: tuple[Addend, ...]
 
     @property
     def inputs(self) -> tuple[int, ...]:
@@ -51,7 +51,7 @@ class Sum(RegisterStep):
 
     positions: tuple[int, ...]
     variants: int
-    parts: tuple[Part, ...]
+    parts: tuple[Addend, ...]
 
     @property
     def inputs(self) -> tuple[int, ...]:

@@ -25,7 +25,8 @@ class Work(NamedTuple):
     padded: float = 0.0
 
     def __add__(self, other: "Work") -> "Work":  # type: ignore[override]
-        return Work(*(mine + its for mine, its in zip(self, other, strict=True)))
+        flops, moved, weights, padded = other
+        return Work(self.flops + flops, self.moved + moved, self.weights + weights, self.padded + padded)
 
     def times(self, factor: float) -> "Work":
         return Work(*(factor * one for one in self))

@@ -22,8 +22,8 @@ from circuitdsl.models.toys import Draft
 from circuitdsl.pipeline import judge, lower, settle
 from circuitdsl.pipeline import plan as spine_plan
 from circuitdsl.planning import plan
+from circuitdsl.planning.dependencies import dependencies
 from circuitdsl.planning.draws import Tape
-from circuitdsl.planning.reach import reach
 
 
 def tokens_as_prompts(rows: Sequence[Sequence[int]], layouts: Sequence[Layout] | None = None) -> tuple[Prompt, ...]:
@@ -149,7 +149,7 @@ def outcomes(
 ) -> list[Outcome]:
     """Every tape of a scrub claim with its odds and number. Draws that are `still` do not matter: they stay at the reference."""
     readout = lowered(hypothesis, **options).readouts[column]
-    reached = reach([readout])
+    reached = dependencies([readout])
     draws = [world.draw for world in reached.worlds if isinstance(getattr(world, "draw", None), Draw)]
     draws += [on for _, on in reached.spots if on is not None]
     draws = list(dict.fromkeys(one for draw in draws for one in chain(draw)))

@@ -18,8 +18,8 @@ from circuitdsl.measures.scrub import Scrubs
 from circuitdsl.measures.scrub_runs import permutation
 from circuitdsl.models.toys import Draft
 from circuitdsl.planning import plan
+from circuitdsl.planning.dependencies import dependencies
 from circuitdsl.planning.draws import Tape, order
-from circuitdsl.planning.reach import reach
 
 
 def diamonds(depth, second=-1.0):
@@ -64,7 +64,7 @@ def test_banks_are_taken_where_the_tree_is_too_large_and_it_is_said_why(scrub, s
     (note,) = lowered.notes
     assert "4,095 recomputations in the tree, 23 with shared draws," in note
     assert "4 draws for each prompt (banks of 64: the tree has 4,095 recomputations for every prompt, more than 4,000); about" in note
-    reached = reach([lowered.readouts["F(scrub) 1"]]).count
+    reached = dependencies([lowered.readouts["F(scrub) 1"]]).count
     assert f"{reached} in banks of 64" in note and reached <= 1000
 
 
@@ -103,7 +103,7 @@ def test_a_feature_that_follows_from_the_one_before_keeps_the_banks_small(scrub,
 
 def test_every_node_has_so_many_values_and_no_two_share_a_draw(scrub, shape):
     lowered = scrub.lowered(chained(scrub, shape, 6), banks=4)
-    reached = reach([lowered.readouts["F(scrub) 1"]])
+    reached = dependencies([lowered.readouts["F(scrub) 1"]])
     counts = {}
     for value in (value for values in reached.values.values() for value in values):
         counts[value.unit] = counts.get(value.unit, 0) + 1

@@ -10,7 +10,7 @@ from circuitdsl.borders.units import Unit
 from circuitdsl.borders.values import Draw
 from circuitdsl.measures.scrub_tree import tree
 from circuitdsl.models.toys import Draft, induction
-from circuitdsl.planning.reach import reach
+from circuitdsl.planning.dependencies import dependencies
 
 
 def claim(**options):
@@ -19,7 +19,7 @@ def claim(**options):
 
 def measured_draws(scrub, file, **options):
     found = set()
-    for world in reach([scrub.lowered(file, **options).readouts["F(scrub)"]]).worlds:
+    for world in dependencies([scrub.lowered(file, **options).readouts["F(scrub)"]]).worlds:
         draw = getattr(world, "draw", None)
         if isinstance(draw, Draw):
             found.add(draw)

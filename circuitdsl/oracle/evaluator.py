@@ -1,6 +1,6 @@
 """Values of the algebra on one measured prompt, by the definitions of semantics.md and nothing else."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,7 +24,7 @@ class Measured:
 
 
 @dataclass
-class Worlds:
+class Evaluator:
     """Evaluates values prompt by prompt. Plain runs and values are remembered by identity; nothing else is shared."""
 
     modules: Modules
@@ -162,7 +162,7 @@ def _overrides(mix: Mix | None) -> list[Override]:
     return [] if mix is None else [*_overrides(mix.before), *mix.overrides]
 
 
-def _groups(units, reader: Unit, reads) -> dict[WriteGroup, list[Unit]]:
+def _groups(units: Iterable[Unit], reader: Unit, reads: Callable[[Unit, Unit], bool]) -> dict[WriteGroup, list[Unit]]:
     groups: dict[WriteGroup, list[Unit]] = {}
     for unit in units:
         if reads(reader, unit):

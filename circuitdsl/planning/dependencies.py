@@ -8,18 +8,18 @@ from circuitdsl.borders.readouts import LogitsReadout, Readout
 from circuitdsl.borders.units import LOGITS, Role, WriteGroup
 from circuitdsl.borders.values import Base, Draw, Mix, Recomputed, Run, Value, World
 
-Spot = tuple[Role, Draw | None]
+PlacedRole = tuple[Role, Draw | None]
 """A role where the measured row has it (None), or where a draw's row has it."""
 
 
 @dataclass(slots=True)
-class Reached:
-    """Recomputed values and (background, mix) pairs by write group, and all worlds and spots that occur."""
+class Dependencies:
+    """Recomputed values and (background, mix) pairs by write group, and all worlds and roles that occur."""
 
     values: dict[WriteGroup, list[Recomputed]] = field(default_factory=dict)
     mixes: dict[WriteGroup, list[tuple[World, Mix]]] = field(default_factory=dict)
     worlds: dict[World, None] = field(default_factory=dict)
-    spots: dict[Spot, None] = field(default_factory=dict)
+    roles: dict[PlacedRole, None] = field(default_factory=dict)
 
     @property
     def groups(self) -> list[WriteGroup]:
@@ -31,13 +31,13 @@ class Reached:
         return sum(map(len, self.values.values()))
 
 
-def reach(readouts: Iterable[Readout], references: Iterable[Value] = ()) -> Reached:
+def dependencies(readouts: Iterable[Readout], references: Iterable[Value] = ()) -> Dependencies:
     """Walks without recursion; linear in distinct values and mixes."""
-    found = Reached()
+    found = Dependencies()
     stack: list[Value | tuple[World, Mix]] = list(references)
     for readout in readouts:
         stack += readout.values
-        found.spots.update(((role, None), None) for role in readout.roles)
+        found.roles.update(((role, None), None) for role in readout.roles)
     seen: set[int | tuple[World, int]] = set()
     while stack:
         item = stack.pop()
@@ -59,7 +59,7 @@ def reach(readouts: Iterable[Readout], references: Iterable[Value] = ()) -> Reac
             if mix.before is not None:
                 stack.append((background, mix.before))
             for override in mix.overrides:
-                found.spots.update(((role, override.on), None) for role in override.roles or ())
+                found.roles.update(((role, override.on), None) for role in override.roles or ())
                 stack.append(override.value)
     return found
 

@@ -4,18 +4,18 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
-from circuitdsl.borders.steps import Backgrounds, Index, Normalise, Part, Register, Step
+from circuitdsl.borders.steps import Addend, Backgrounds, Index, Normalise, PlanStep, Register
 from circuitdsl.borders.units import ModelShape, WriteGroup
 from circuitdsl.borders.values import World
-from circuitdsl.planning.graph import Graph, Node, State
-from circuitdsl.planning.numbers import places
+from circuitdsl.planning.graph import Graph, State, ValueNode
+from circuitdsl.planning.value_numbering import positions_in
 
-Thing = TypeVar("Thing")
-Kind = TypeVar("Kind")
+Item = TypeVar("Item")
+Key = TypeVar("Key")
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class RegisterVariant:
     """One variant of a register."""
 
     register: Register
@@ -30,26 +30,26 @@ class Stream(NamedTuple):
 
 
 @dataclass(slots=True)
-class Bench:
+class StepBuilder:
     """What has been laid out so far for one panel."""
 
     shape: ModelShape
     graph: Graph
-    steps: list[Step] = field(default_factory=list)
+    steps: list[PlanStep] = field(default_factory=list)
     registers: list[Register] = field(default_factory=list)
-    values: dict[Node, Found] = field(default_factory=dict)
-    changes: dict[State, Found] = field(default_factory=dict)
+    values: dict[ValueNode, RegisterVariant] = field(default_factory=dict)
+    changes: dict[State, RegisterVariant] = field(default_factory=dict)
     """What a state's own group changes, where it changes anything that is needed."""
-    sums: dict[State, Found] = field(default_factory=dict)
+    sums: dict[State, RegisterVariant] = field(default_factory=dict)
     """States that are kept as sums."""
-    reads: dict[tuple, Register] = field(default_factory=dict)
+    reads: dict[tuple[object, ...], Register] = field(default_factory=dict)
 
     def register(self, variants: int, at: tuple[int, ...], width: int, members: tuple[int, ...] | None = None) -> Register:
         made = Register(len(self.registers), variants, at, members, width)
         self.registers.append(made)
         return made
 
-    def stream(self, state: State | None) -> list[Found]:
+    def stream(self, state: State | None) -> list[RegisterVariant]:
         """The parts whose sum is what a state changes."""
         found = []
         while state is not None:
@@ -61,7 +61,7 @@ class Bench:
             state = state.parent
         return found
 
-    def parts(self, states: Sequence[State | None], at: tuple[int, ...]) -> tuple[Part, ...]:
+    def parts(self, states: Sequence[State | None], at: tuple[int, ...]) -> tuple[Addend, ...]:
         """Parts that add up to the states, one a variant, at token positions `at`."""
         wanted: dict[int, tuple[list[int], list[int]]] = {}
         for variant, state in enumerate(states):
@@ -75,7 +75,7 @@ class Bench:
             positions, to_positions = meet(register.at, at)
             if positions != ():
                 every = index(taken, register.variants)
-                parts.append(Part(number, every, positions, index(to, len(states)), to_positions))
+                parts.append(Addend(number, every, positions, index(to, len(states)), to_positions))
         return tuple(parts)
 
     def read(self, reader: WriteGroup, frozen: World | None, at: int, streams: Sequence[Stream]) -> Register:
@@ -83,16 +83,16 @@ class Bench:
         worlds, states = together(stream.world for stream in streams), [stream.state for stream in streams]
         key = (reader, worlds, frozen, at, *map(id, states))
         if key not in self.reads:
-            positions = places(at)
+            positions = positions_in(at)
             made = self.reads[key] = self.register(len(states), positions, self.shape.width)
             parts = self.parts(states, positions)
             self.steps.append(Normalise(made.number, reader, worlds, frozen, positions, len(states), parts))
         return self.reads[key]
 
 
-def along_one_axis(things: Iterable[Thing], kind: Callable[[Thing], Kind]) -> list[tuple[Kind, list[Thing]]]:
+def along_one_axis(things: Iterable[Item], kind: Callable[[Item], Key]) -> list[tuple[Key, list[Item]]]:
     """Variants of one kind as one batch, side by side along the first axis of a register: one step makes them all."""
-    batches: dict[Kind, list[Thing]] = {}
+    batches: dict[Key, list[Item]] = {}
     for thing in things:
         batches.setdefault(kind(thing), []).append(thing)
     return list(batches.items())

@@ -10,7 +10,7 @@ from circuitdsl.borders.steps import Attend, Project, Transform
 from circuitdsl.borders.units import EMBED, Role, Unit
 from circuitdsl.borders.values import Algebra, Mean, Override, Run
 from circuitdsl.planning import plan
-from circuitdsl.planning.numbers import Numbers
+from circuitdsl.planning.value_numbering import ValueNumbering
 
 CLEAN, ABC = Run("clean"), Run("abc")
 END, A = (Role("END"),), (Role("A"),)
@@ -99,7 +99,7 @@ def test_variants_cost_little_more_than_one(space):
 
 
 def test_what_is_seen_has_one_number_while_nothing_new_comes():
-    numbers = Numbers(4, causal=True)
+    numbers = ValueNumbering(4, causal=True)
     first, second = numbers.seen({7: 0b1111}), numbers.seen({7: 0b1011, 8: 0b0100})
     assert list(first.values()) == [0b1111]
     assert sorted(second.values()) == [0b0011, 0b1100]

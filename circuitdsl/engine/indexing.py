@@ -1,4 +1,4 @@
-"""Places along an axis as torch takes them: a slice, hence a view, wherever they lie together."""
+"""Indexing along an axis as torch takes them: a slice, hence a view, wherever they lie together."""
 
 from dataclasses import dataclass, field
 
@@ -12,7 +12,7 @@ EVERY = slice(None)
 
 
 @dataclass(slots=True)
-class Places:
+class Indexing:
     """Makes index tensors once for a device."""
 
     device: torch.device
@@ -34,7 +34,7 @@ class Places:
         return torch.arange(found.start, found.stop, device=self.device) if isinstance(found, slice) else found
 
     def take(self, tensor: Tensor, *indices: Index) -> Tensor:
-        """Places along the first, second, … axis; an axis may be skipped with None. Views first, so that copies are of the rest alone."""
+        """Indexing along the first, second, … axis; an axis may be skipped with None. Views first, so that copies are of the rest alone."""
         chosen: list[tuple[int, Tensor]] = []
         for axis, index in enumerate(indices):
             along = self.along(index)

@@ -1,4 +1,4 @@
-"""Rows put together where every position that matters is the same number, so that one list of steps serves them all."""
+"""RowGroup put together where every position that matters is the same number, so that one list of steps serves them all."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -11,18 +11,18 @@ from circuitdsl.borders.prompts import Distribution
 from circuitdsl.borders.source import CircError, Diagnostic, Span
 from circuitdsl.borders.units import Align, Layout, Role
 from circuitdsl.borders.values import Draw, Mean, Run, World
-from circuitdsl.planning.reach import Reached, Spot
+from circuitdsl.planning.dependencies import Dependencies, PlacedRole
 
-Signature = TypeVar("Signature")
+Key = TypeVar("Key")
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
-    """Rows of a space in one length, with the positions of every role that occurs, and the requests that need them."""
+class RowGroup:
+    """RowGroup of a space in one length, with the positions of every role that occurs, and the requests that need them."""
 
     rows: tuple[int, ...]
     length: int
-    positions: Mapping[Spot, int]
+    positions: Mapping[PlacedRole, int]
     """Role, and whose layout it stands in → bits of its positions."""
     requests: tuple[int, ...]
 
@@ -68,11 +68,11 @@ def group_rows(
     requests: tuple[Request, ...],
     chosen: Iterable[int],
     measured: Distribution,
-    reached: Reached,
+    reached: Dependencies,
     distributions: Mapping[str, Distribution],
     draws: Mapping[str | Draw, np.ndarray],
-) -> list[Rows]:
-    """Rows of one space by length, positions of roles, and the requests (numbers in `chosen`) that ask for them.
+) -> list[RowGroup]:
+    """RowGroup of one space by length, positions of roles, and the requests (numbers in `chosen`) that ask for them.
 
     A role that is resolved on a draw stands where the draw's row of `draws` has it.
     """
@@ -80,12 +80,12 @@ def group_rows(
     for number in chosen:
         for row in dict.fromkeys(requests[number].rows):
             wanted.setdefault(row, []).append(number)
-    spots = tuple(reached.spots)
+    roles = tuple(reached.roles)
     known: dict[tuple[Layout, Role], int] = {}
 
     def at(row: int) -> tuple[int, ...]:
         found = []
-        for role, on in spots:
+        for role, on in roles:
             layout = measured.prompts[row].layout if on is None else distributions[on.pool].prompts[draws[on][row]].layout
             if (layout, role) not in known:
                 known[layout, role] = _bits(layout.positions((role,)))
@@ -93,23 +93,23 @@ def group_rows(
         return tuple(found)
 
     return [
-        Rows(rows, length, dict(zip(spots, signature, strict=True)), numbers)
+        RowGroup(rows, length, dict(zip(roles, signature, strict=True)), numbers)
         for length, some in by_length(wanted, measured).items()
         for (signature, numbers), rows in alike(some, lambda row: (at(row), tuple(wanted[row]))).items()
     ]
 
 
 def by_length(rows: Iterable[int], measured: Distribution) -> dict[int, list[int]]:
-    """Rows sorted by their prompts' length in tokens, so that none is filled up."""
+    """RowGroup sorted by their prompts' length in tokens, so that none is filled up."""
     found: dict[int, list[int]] = {}
     for row in sorted(rows, key=lambda row: (measured.prompts[row].layout.length, row)):
         found.setdefault(measured.prompts[row].layout.length, []).append(row)
     return found
 
 
-def alike(rows: Iterable[int], signature: Callable[[int], Signature]) -> dict[Signature, tuple[int, ...]]:
-    """Rows that one list of steps serves."""
-    found: dict[Signature, list[int]] = {}
+def alike(rows: Iterable[int], signature: Callable[[int], Key]) -> dict[Key, tuple[int, ...]]:
+    """RowGroup that one list of steps serves."""
+    found: dict[Key, list[int]] = {}
     for row in rows:
         found.setdefault(signature(row), []).append(row)
     return {one: tuple(same) for one, same in found.items()}

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 from circuitdsl.borders.readouts import AttentionReadout
 from circuitdsl.borders.values import Base, Value
-from circuitdsl.planning.graph import Graph, Node, State, bits
-from circuitdsl.planning.reach import Spot
+from circuitdsl.planning.dependencies import PlacedRole
+from circuitdsl.planning.graph import Graph, State, ValueNode, bits
 
 
-def demand(graph: Graph, asked: Mapping[Node, int]) -> None:
+def demand(graph: Graph, asked: Mapping[ValueNode, int]) -> None:
     """`asked`: logits nodes with the positions that readouts need. Attention that is read stands in the nodes' `pattern`."""
     for node, positions in asked.items():
         node.demand |= positions
@@ -33,7 +33,7 @@ def _of_state(state: State) -> None:
             term.instead.demand |= term.positions & state.demand
 
 
-def needed(graph: Graph, node: Node, port: str) -> int:
+def needed(graph: Graph, node: ValueNode, port: str) -> int:
     """Positions at which a node needs one of its ports."""
     queries = node.demand | node.pattern
     if port == "k":
@@ -43,7 +43,7 @@ def needed(graph: Graph, node: Node, port: str) -> int:
     return queries
 
 
-def attention_node(graph: Graph, readout: AttentionReadout, value: Value, positions: Mapping[Spot, int]) -> Node:
+def attention_node(graph: Graph, readout: AttentionReadout, value: Value, positions: Mapping[PlacedRole, int]) -> ValueNode:
     """A head whose attention a readout reads, marked with the query positions. A base world's is that of its own reads."""
     if not value.unit.spec.attends:
         raise ValueError(f"attention is read of what attends, not of {value.unit}")
