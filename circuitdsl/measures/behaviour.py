@@ -12,7 +12,9 @@ from circuitdsl.measures.worlds import ablation, background, labels
 ON = OptionSpec("distribution", help="the prompts; default: the file's first")
 ABLATE = OptionSpec("ablation", help="what the rest of the model is set to; default: `settings { ablate = … }`")
 PART = OptionSpec("nodes", help="a part of the declared circuit")
-KEEP = OptionSpec("nodes", help="units that are live in every run, such as the MLPs")
+KEEP = OptionSpec(
+    "nodes", help="units that are live in every run, such as the MLPs: they read each other, the circuit and the prompt's own embedding"
+)
 OF = OptionSpec("word", default="model", words=("model", "circuit"), help="whose behaviour")
 
 

@@ -73,18 +73,19 @@ def within(hypothesis: Hypothesis, names: Iterable[str] | None) -> tuple[Link, .
 def with_live(hypothesis: Hypothesis, links: tuple[Link, ...], names: Iterable[str] | None) -> tuple[Link, ...]:
     """`keep = G`: the units of G are live in this run, whatever the circuit: they read and feed every live place.
 
-    A live place is one of G, or one that the links name. `embed` is live for all if G names it.
+    A live place is one of G, one that the links name, or `embed` for the units of G: they read the measured prompt's embedding in every
+    run, that of the empty circuit too.
     """
-    live = [place for name in names or () for place in hypothesis.nodes[name].places]
-    if not live:
+    kept = dict.fromkeys(place for name in names or () for place in hypothesis.nodes[name].places)
+    if not kept:
         return links
-    named = {place for link in links for place in (link.sender, link.receiver)} | {OUTPUT}
+    named = dict.fromkeys([EMBEDDING, *(place for link in links for place in (link.sender, link.receiver)), OUTPUT])
     reads = hypothesis.shape.reads
     added = [
         Link(sender, receiver, port)
-        for sender in dict.fromkeys([*live, *named])
-        for receiver in dict.fromkeys([*live, *named])
-        if (sender in live or receiver in live) and reads(receiver.unit, sender.unit)
+        for sender in dict.fromkeys([*kept, *named])
+        for receiver in dict.fromkeys([*kept, *named])
+        if (sender in kept or receiver in kept) and reads(receiver.unit, sender.unit)
         for port in receiver.unit.ports
     ]
     return tuple(dict.fromkeys([*links, *added]))

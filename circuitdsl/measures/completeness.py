@@ -22,7 +22,18 @@ from circuitdsl.borders.units import EMBED
 from circuitdsl.borders.values import Algebra, Recomputed
 from circuitdsl.borders.watches import Backup, Watch
 from circuitdsl.measures.faithfulness import NEEDED, OPTIONS, SECOND, CircuitRuns
-from circuitdsl.measures.knockout_sets import FAMILIES, GREEDY_ROUNDS, NOTHING, PATIENCE, Knockout, classes, largest, random_sets, units
+from circuitdsl.measures.knockout_sets import (
+    FAMILIES,
+    GREEDY_ROUNDS,
+    NOTHING,
+    PATIENCE,
+    Knockout,
+    classes,
+    largest,
+    random_sets,
+    rounding,
+    units,
+)
 from circuitdsl.measures.patched_runs import knocked_out
 from circuitdsl.measures.second_ablation import second_ablation
 
@@ -70,17 +81,25 @@ def _lower_completeness(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) 
 
     def look(sets: list[Knockout], best: tuple[float, Knockout], rounds: int, idle: int = 0) -> Search:
         def then(columns: "Mapping[str, np.ndarray]") -> Lowered | Search:
+            whole = columns["F(C)"]
             without = {k: columns[f"F(C∖K) {k.label}"] for k in sets}
-            size, found = largest({k: without[k] - columns[f"F(M∖K) {k.label}"] for k in sets}, without, columns["F(C)"])
+            gaps = {k: without[k] - columns[f"F(M∖K) {k.label}"] for k in sets}
+            size, found = largest(gaps, without, whole)
             grown = size > best[0]
             kept = (size, found) if grown else best
             more = [found.with_(one) for one in runs.singles if not one.places <= found.places]
             if runs.family == "greedy" and rounds > 1 and more and (grown or idle < PATIENCE):
                 return look(more, kept, rounds - 1, 0 if grown else idle + 1)
-            return score(kept[1])
+            return score(kept[1] if shows_more(*kept, columns) else NOTHING)
 
-        readouts = {"F(C)": runs.circuit_without(NOTHING)}
-        return Search(readouts | {name: readout for k in sets for name, readout in pair(k).items()}, then)
+        ends = {"F(C)": runs.circuit_without(NOTHING), "F(M)": runs.model_without(NOTHING)}
+        return Search(ends | {name: readout for k in sets for name, readout in pair(k).items()}, then)
+
+    def shows_more(size: float, k: Knockout, columns: "Mapping[str, np.ndarray]") -> bool:
+        """Whether K shows a larger gap than the empty K, or as large a one while something of the circuit is left."""
+        excess = size - abs(float((columns["F(C)"] - columns["F(M)"]).mean()))
+        some_left = not all(one.places <= k.places for one in runs.singles)
+        return excess >= (-1 if some_left else 1) * rounding(columns["F(C)"])
 
     def score(k: Knockout) -> Lowered:
         """The K that was found under the claim's ablation is knocked out under the second as well."""
@@ -198,7 +217,11 @@ COMPLETENESS = Measure(
     signature=Signature(subject="metric", options={**OPTIONS, "family": FAMILY, "second": SECOND}, searches=True),
     lower=_lower_completeness,
     costly=True,
-    details="K is chosen on the exploring part of the prompts and scored on the rest; the K found is named in the report.",
+    details=(
+        "K is chosen on the exploring part of the prompts and scored on the rest; the K found is named in the report. The empty K is "
+        "always tried, so a circuit is no more complete than it is faithful: where K is chosen, completeness is at least "
+        "abs(1 - faithfulness). A circuit that is knocked out whole leaves nothing to compare, and counts only where that shows a gap."
+    ),
 )
 
 MINIMALITY = Measure(

@@ -27,8 +27,9 @@ def path_logits(
 ) -> Recomputed:
     """Logits of `clean` in which the path's start is pinned to `source` and every later read that the path reaches is pinned in turn.
 
-    A step `->` delivers along that edge alone; `-[G]->` recomputes the units of G in between; `~>` recomputes every unit after the
-    sender, whose own other ports are live too. A path that does not end at the logits goes on by every route.
+    A step `->` delivers along that edge alone; `-[G]->` recomputes the units of G in between, a sender's own other ports among them if
+    it is in G; `~>` recomputes every unit after the sender, whose own other ports are live too. `frozen` is the run whose norm scales
+    every recomputed reader keeps. A path that does not end at the logits goes on by every route.
     """
     shape = hypothesis.shape
     steps = path.steps if path.steps and path.steps[-1].places == (OUTPUT,) else (*path.steps, _TO_LOGITS)
@@ -39,7 +40,7 @@ def path_logits(
         if step.kind == "direct":
             reads = _direct(algebra, hypothesis, step, [*pins, *_values(algebra, clean, own, frozen)])
         else:
-            routes = Routes(algebra, shape, clean, pins, own, None if step.kind == "all" else step.through)
+            routes = Routes(algebra, shape, clean, pins, own, None if step.kind == "all" else step.through, frozen)
             reads = {place: _pinned(routes.before(place.unit), step.port) for place in step.places}
         pins, own = [], reads
     return algebra.logits(clean, own[OUTPUT]("in", None), frozen)

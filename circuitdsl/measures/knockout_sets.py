@@ -67,6 +67,11 @@ def random_sets(singles: list[Knockout], seed: int, count: int = RANDOM_SETS) ->
     return [found for found in sets if found.places]
 
 
+def rounding(whole: "np.ndarray") -> float:
+    """How far apart two gaps of a circuit that gives `whole` may be and still count as equal."""
+    return 1e-6 * float(abs(whole).max(initial=0.0))
+
+
 def largest(gaps: "Mapping[Knockout, np.ndarray]", without: "Mapping[Knockout, np.ndarray]", whole: "np.ndarray") -> tuple[float, Knockout]:
     """The K whose mean gap is largest in size, and that size.
 
@@ -74,7 +79,6 @@ def largest(gaps: "Mapping[Knockout, np.ndarray]", without: "Mapping[Knockout, n
     the circuit hides whatever else it needs; then the first.
     """
     sizes = {k: abs(float(gap.mean())) for k, gap in gaps.items()}
-    slack = 1e-6 * float(abs(whole).max(initial=0.0))
-    tied = [k for k, size in sizes.items() if size >= max(sizes.values()) - slack]
+    tied = [k for k, size in sizes.items() if size >= max(sizes.values()) - rounding(whole)]
     best = min(tied, key=lambda k: round(abs(float((without[k] - whole).mean())), 9))
     return sizes[best], best

@@ -18,8 +18,8 @@ Reads = Callable[[Port, Mix | None], Mix | None]
 class Routes:
     """The live run over `world` with `pins` in place, and `places` that read something of their own.
 
-    `through` names the only places that are recomputed (None: every unit); `own[place]` changes what a place reads; `frozen` is the
-    run whose norm scales the readers keep.
+    `through` names the only places that are recomputed (None: every unit). `own[place]` changes what a place reads; where the place is
+    none of `through`, its other ports read the background. `frozen` is the run whose norm scales the readers keep.
     """
 
     def __init__(
@@ -87,22 +87,41 @@ class Routes:
         if any(pin.roles is None for pin in pins):
             return pins
         found = list(pins)
-        pinned = {pin.roles for pin in pins}
+        taken = {role for pin in pins for role in pin.roles or ()}
         for place, reads in self._own.get(unit, []):
-            if place.roles not in pinned:
-                found.append(Override(unit, place.roles, self._recomputed(unit, {port: reads(port, mix) for port in unit.ports})))
-                pinned.add(place.roles)
-        if mix is None or unit == EMBED or None in pinned:
+            if place.roles is None or not taken.issuperset(place.roles):
+                found += self._own_overrides(place, reads, mix)
+                taken.update(place.roles or ())
+        if mix is None or unit == EMBED or any(one.roles is None for one in found):
             return found
-        live: list[Roles] = [] if unit.whole else [None]  # a part is recomputed with its whole
-        if self._through is not None:
-            live = [place.roles for place in self._through.get(unit, [])]
         value: Value | None = None
-        for roles in live:
-            if roles not in pinned:
+        for roles in self._live_roles(unit):
+            left = roles if roles is None else tuple(role for role in roles if role not in taken)
+            if left is None or left:
                 value = value or self._recomputed(unit, dict.fromkeys(unit.ports, mix))
-                found.append(Override(unit, roles, value))
+                found.append(Override(unit, left, value))
+                taken.update(left or ())
         return found
+
+    def _live_roles(self, unit: Unit) -> list[Roles]:
+        """Where the unit is recomputed."""
+        if self._through is None:
+            return [] if unit.whole else [None]  # a part is recomputed with its whole
+        found = [place.roles for place in self._through.get(unit, [])]
+        return [None] if None in found else found
+
+    def _own_overrides(self, place: Place, reads: Reads, mix: Mix | None) -> list[Override]:
+        """A place that reads something of its own; its other ports are live where the unit is recomputed, else at the background."""
+        unit, roles = place.unit, place.roles
+        live, still = (self._recomputed(unit, {port: reads(port, other) for port in unit.ports}) for other in (mix, None))
+        where = [None] if self._through is None else self._live_roles(unit)
+        if live is still or None in where:
+            return [Override(unit, roles, live)]
+        among = tuple(dict.fromkeys(role for some in where for role in some or ()))
+        if roles is None:  # named roles win over an override at every position
+            return [Override(unit, None, still), *([Override(unit, among, live)] if among else [])]
+        parts = tuple(role for role in roles if role in among), tuple(role for role in roles if role not in among)
+        return [Override(unit, part, value) for part, value in zip(parts, (live, still), strict=True) if part]
 
     def _recomputed(self, unit: Unit, mixes: dict[Port, Mix | None]) -> Recomputed:
         return self._algebra.recomputed(unit, self._world, mixes, self._frozen)

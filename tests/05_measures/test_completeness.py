@@ -63,6 +63,24 @@ def test_completeness_finds_a_twin_that_a_circuit_leaves_out(inductive, settle, 
     assert found.scores["it"] == pytest.approx(0.5) and "1.0" in found.conditions["K"]
 
 
+@pytest.mark.parametrize("family", ["class", "single", "random", "greedy"])
+@pytest.mark.parametrize("lines", [["embed -> 0.0.v", "0.0 -> logits"], ["embed -> 0.0.v", "mlp 0 -> logits"]], ids=["one unit", "no path"])
+def test_a_circuit_that_does_nothing_is_not_complete(space, settle, family, lines):
+    """Knocked out whole it breaks as an AND gate does; the empty K says that it never did what the gate does."""
+    adapter = toys.gate("and", 2).adapter()
+    gate = space(adapter.shape, [(3,)] * 4, [4] * 4, *lines, exploring=(0, 1))
+    found = settle("completeness", gate, adapter, ZERO, family=family)
+    assert found.scores == {"it": 1.0} and found.conditions["K"] == "nothing"
+    assert found.looks == (1 if family != "greedy" else len(units(gate.links)))
+
+
+def test_greedy_goes_on_from_units_where_the_empty_set_shows_the_larger_gap_at_first(inductive, settle):
+    """Without the twin the circuit lacks a half; nothing that is taken away makes that more, and the search ends by itself."""
+    adapter, hypothesis = inductive(True, *SEVEN, "embed -> 1.1.v")
+    found = settle("completeness", hypothesis, adapter, ZERO, family="greedy")
+    assert found.scores["it"] == pytest.approx(0.5) and found.looks == 2
+
+
 @pytest.mark.parametrize(("twin", "lines"), [(False, SEVEN), (True, TWIN)], ids=["no twin", "the twin named"])
 @pytest.mark.parametrize("family", ["class", "single", "random", "greedy"])
 def test_a_circuit_with_everything_is_complete(inductive, settle, twin, lines, family):
@@ -191,6 +209,19 @@ def test_what_is_kept_live_reads_and_feeds_and_is_in_no_k(or_gate, settle, with_
     assert kept.conditions["keep"] == "mlps"
     single = settle("minimality.single", with_node(gate(*OR), "mlps", "mlp 0"), adapter, ZERO, each="unit", keep=("mlps",))
     assert "mlp 0" not in single.scores
+
+
+def test_kept_units_are_alike_in_every_run(tiny, space, settle, with_node):
+    """The circuit's one edge goes to a head that nothing reads, so it is the empty circuit whatever is kept live beside it.
+
+    The kept units read the prompts' own embedding in both.
+    """
+    adapter = tiny("gpt2")
+    rows = [(5, 9, 17, 30), (8, 40, 12, 3), (22, 7, 51, 19), (33, 16, 28, 44)]
+    others = [(6, 2, 13, 31), (18, 4, 52, 23), (21, 57, 11, 9), (3, 36, 48, 14)]
+    kept = with_node(space(adapter.shape, rows, [7] * 4, "embed -> 2.3.v", other=others), "ms", "mlp 0", "mlp 1", "1.1")
+    found = settle("faithfulness", kept, adapter, Ablation("resample", "other"), second="no", keep=("ms",))
+    assert found.scores["it"] == 0
 
 
 @pytest.fixture
