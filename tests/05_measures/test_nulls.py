@@ -97,6 +97,14 @@ def test_connected_circuits_of_the_same_size_are_uniform(links, lines, size):
     assert uniform(same_size, circuit, size, every) > 0.001
 
 
+def test_a_head_that_makes_room_keeps_its_own_edges_possible(links):
+    """Head 1.0 may go anywhere, but where it takes the place of 0.0, that must not end up after the MLP which reads it."""
+    circuit = links("embed -> 0.0.v", "0.0 -> mlp 0", "mlp 0 -> logits", "embed -> 1.0.v", "1.0 -> logits")
+    size = shape(2, 2)
+    every = every_map(circuit, size, in_order(circuit, size))
+    assert uniform(same_size, circuit, size, every) > 0.001
+
+
 def test_a_sampler_that_is_not_uniform_would_be_caught(links):
     circuit, size = links(*CHAIN), shape(2, 3)
 

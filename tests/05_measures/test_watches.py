@@ -96,3 +96,15 @@ def test_places_are_grouped_as_in_a_file(gate):
     _, hypothesis = gate("or", *INPUTS, "mlp 0 -> logits")
     assert len(grouped(hypothesis).nodes["inputs"].places) == 3
     assert all(isinstance(place, Place) and np.isfinite(place.unit.index) for place in grouped(hypothesis).places())
+
+
+def test_a_row_is_no_donor_of_itself(space):
+    """Of three prompts of one length each has two donors among themselves, and three in other prompts that are drawn from."""
+    from circuitdsl.borders.values import Gather
+    from circuitdsl.measures.circuit_watches import donors
+
+    adapter = toys.gate("or", 2).adapter()
+    hypothesis = space(adapter.shape, [(1,), (2,), (3,)], [4] * 3, other=[(3,), (2,), (1,)])
+    for name, left in (("clean", 2), ("other", 3)):
+        (watch,) = donors(hypothesis, Gather(name, f"donor/{name}/1"), "clean")
+        assert list(watch.counts.values()) == [left]
