@@ -38,9 +38,9 @@ CODES: dict[str, Code] = {
     ),
     "C406": Code(
         "weights do not fit the configuration",
-        "config.json describes tensors that the weight files lack, or that have another shape there. Transformers would fill "
-        "such tensors with random numbers and go on; a claim about the result would mean nothing.\n\n"
-        "Check that config.json and the weights are from the same model.",
+        "config.json, or the metadata of a GGUF file, describes tensors that the weight files lack, or that have another shape there. "
+        "Transformers would fill such tensors with random numbers and go on; a claim about the result would mean nothing.\n\n"
+        "Check that config.json and the weights are from the same model, and that a GGUF file is whole.",
     ),
     "C407": Code(
         "weights are not finite",
@@ -157,6 +157,25 @@ CODES: dict[str, Code] = {
         "both. They differ by more than rounding explains: some devices and drivers give wrong numbers without an error, even a logit "
         "difference of the other sign.\n\n"
         "Use `--device cpu`, or another version of torch or of the driver.",
+    ),
+    "C430": Code(
+        "a GGUF file holds what is not used",
+        "A GGUF file is read by transformers, which leaves out what it has no place for, without a word: tensors (biases, rope "
+        "frequencies, further norms) and metadata (windows, softcaps, scales, the scaling of the rotary embedding). The model would be "
+        "another one than the file's. What the configuration can hold is put there; what is named in the message is used nowhere. A file "
+        "with an adapter or a projector for images alone holds no model.\n\n"
+        "Use the model's own folder with config.json and safetensors.",
+    ),
+    "C431": Code(
+        "one GGUF file of several",
+        "The file's metadata says that the model is split over several files. They are not read together.\n\n"
+        "Join them with llama.cpp's `llama-gguf-split --merge FIRST JOINED`, or use the model's folder with safetensors.",
+    ),
+    "C432": Code(
+        "the tokenizer of a GGUF file cannot be converted",
+        "A GGUF file holds a vocabulary and says in a few keys how text is split. Transformers makes a tokenizer of it without heeding the "
+        "key that the message names, so that prompts would have other tokens than the model was trained on.\n\n"
+        "Use the model's own folder, with tokenizer.json and safetensors.",
     ),
     "C433": Code(
         "a model without a tokenizer",

@@ -1,5 +1,7 @@
 """One way to say what is wrong with a model."""
 
+from collections.abc import Iterable
+
 from circuitdsl.borders.source import CircError, Diagnostic, Span
 from circuitdsl.borders.units import ModelShape
 
@@ -20,3 +22,9 @@ def unknown_token(token: int, shape: ModelShape, text: str = "") -> CircError:
     named = f" (“{text}”)" if text else ""
     message = f"token id {token}{named} is outside the model's vocabulary of {shape.vocabulary}"
     return model_error("C418", message, "the tokenizer knows tokens that the model was not given: avoid them in the prompts")
+
+
+def unsupported(which: str, families: Iterable[str]) -> CircError:
+    """C408: models `of type …` that no family serves; `families` are the types that are served."""
+    hint = f"supported: {', '.join(sorted(families))}; a new family is one small file, see docs/families.md"
+    return model_error("C408", f"models {which} are not supported yet", hint)

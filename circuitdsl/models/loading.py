@@ -20,12 +20,13 @@ from circuitdsl.borders.units import ModelShape
 from circuitdsl.models.adapter import TransformerAdapter
 from circuitdsl.models.cache import digest, digests, entry
 from circuitdsl.models.errors import model_error
+from circuitdsl.models.gguf_checks import check_gguf
 from circuitdsl.models.hub import fetch
 from circuitdsl.models.locate import Location
 from circuitdsl.models.outline import ModelOutline
 from circuitdsl.models.parity import Parity
 from circuitdsl.models.shapes import family_of, find_config, shape_of
-from circuitdsl.models.tokenizers import FileTokenizer, check_gguf, converted
+from circuitdsl.models.tokenizers import FileTokenizer, converted
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -112,7 +113,7 @@ def load(
     if location.kind == "gguf":
         check_gguf(source)
         say(f"reading {source.name}")
-        source = entry("weights", digest(source), lambda place: _dequantise(location.path, place, say))
+        source = entry("weights", f"{digest(source)}-2", lambda place: _dequantise(location.path, place, say))
     say(f"loading {location.weights}")
     module = family.load(source, config)
     if module is None:
@@ -197,14 +198,24 @@ def _dequantise(gguf: Any, place: Path, say: Callable[[str], None]) -> None:
     import shutil
 
     from safetensors.torch import save_file
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM
 
     say(f"dequantising {gguf.name}: once, about a quarter of a minute")
     try:
+        config = AutoConfig.from_pretrained(converted(gguf), trust_remote_code=False, local_files_only=True)
         with _quiet(), redirect_stderr(StringIO()):  # a progress bar that no setting of transformers turns off
-            model = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32, trust_remote_code=False)
+            model, report = AutoModelForCausalLM.from_pretrained(
+                gguf.parent,
+                gguf_file=gguf.name,
+                config=config,
+                dtype=torch.float32,
+                trust_remote_code=False,
+                ignore_mismatched_sizes=True,
+                output_loading_info=True,
+            )
     except Exception as error:  # gguf and transformers raise whatever they come across in a damaged file
-        raise model_error("C410", f"cannot read {gguf.name}: {type(error).__name__} {error}") from None
+        raise model_error("C410", f"cannot read {gguf.name}: {type(error).__name__} {_flat(error)}") from None
+    _check_report(report, f"{gguf.name} says in its metadata", "is the file whole?")
     seen: set[int] = set()
     tensors = {}
     for name, tensor in model.state_dict().items():
@@ -265,17 +276,22 @@ def _read(folder: Path, dtype: torch.dtype, unsafe: bool, overrides: Mapping[str
         raise model_error("C405", f"the weights in {folder} cannot be read: {error}") from None
     except Exception as error:  # whatever the modules raise for numbers that do not go together
         raise model_error("C406", f"the weights in {folder} do not fit config.json: {_flat(error)}") from None
+    _check_report(report, "config.json says", "are both from the same model?")
+    return model
+
+
+def _check_report(report: Mapping[str, Any], says: str, hint: str) -> None:
+    """C406 for what transformers reports after loading: it fills what is missing with random numbers."""
     wrong = [f"{name} is missing" for name in sorted(report["missing_keys"])]
     for mismatch in sorted(report["mismatched_keys"]):
         wrong.append(
             f"{mismatch[0]} has shape {tuple(mismatch[1])} instead of {tuple(mismatch[2])}" if len(mismatch) > 2 else str(mismatch)
         )
-    wrong += [f"config.json knows no {name}" for name in sorted(report["unexpected_keys"]) if not name.endswith(_BUFFERS)]
+    wrong += [f"{name} has no place" for name in sorted(report["unexpected_keys"]) if not name.endswith(_BUFFERS)]
     wrong += [str(message) for message in report.get("error_msgs") or ()]
     if wrong:
         more = f", and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-        raise model_error("C406", f"the weights do not fit config.json: {'; '.join(wrong[:3])}{more}", "are both from the same model?")
-    return model
+        raise model_error("C406", f"the weights are not those that {says}: {'; '.join(wrong[:3])}{more}", hint)
 
 
 def _flat(error: Exception) -> str:

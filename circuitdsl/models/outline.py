@@ -30,7 +30,7 @@ def outline(model: ModelName, folder: Path) -> ModelOutline:
     """Looks a model up; relative names are looked up in `folder`.
 
     Raises CircError C401 (no such model), C402 (not on this machine and not well known), C408 (unsupported family), C409, C411 (damaged
-    configuration), C413 (damaged tokenizer), and for a GGUF file that is read for the first time C410.
+    configuration), C413 (damaged tokenizer), and for a GGUF file that is read for the first time C406, C410 and C430 to C432.
     """
     location = locate(model, folder)
     config = find_config(location)

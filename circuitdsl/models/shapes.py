@@ -6,7 +6,7 @@ from typing import Any
 
 from circuitdsl.borders.hypothesis import ModelName
 from circuitdsl.borders.units import ModelShape
-from circuitdsl.models.errors import model_error
+from circuitdsl.models.errors import model_error, unsupported
 from circuitdsl.models.family import Family, discover
 from circuitdsl.models.locate import BUNDLED, Location, known_configs, locate, suggestion
 from circuitdsl.models.tokenizers import converted
@@ -58,11 +58,7 @@ def family_of(config: dict[str, Any]) -> Family:
     families = discover()
     found = families.get(config["model_type"])
     if found is None:
-        raise model_error(
-            "C408",
-            f"models of type `{config['model_type']}` are not supported yet",
-            f"supported: {', '.join(sorted(families))}; a new family is one small file, see docs/families.md",
-        )
+        raise unsupported(f"of type `{config['model_type']}`", families)
     if said := config.get("quantization_config"):
         method = said.get("quant_method", "an unknown method") if isinstance(said, dict) else said
         raise model_error(

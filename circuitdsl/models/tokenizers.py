@@ -19,6 +19,7 @@ from circuitdsl.borders.source import GuardError
 from circuitdsl.models.cache import digest, digests, entry
 from circuitdsl.models.encodings import Encodings
 from circuitdsl.models.errors import model_error
+from circuitdsl.models.gguf_checks import check_gguf, check_served
 from circuitdsl.models.locate import Location, locate
 
 if TYPE_CHECKING:
@@ -224,9 +225,12 @@ def _changed_by_settings(folder: Path) -> bool:
 def converted(source: Path) -> Path:
     """The cached folder with tokenizer.json and config.json of a GGUF file, or of a folder with an older tokenizer.
 
-    Raises CircError C410 (a GGUF file that cannot be read) or C413 (a tokenizer that cannot be converted).
+    Raises CircError C410 (a GGUF file that cannot be read), C406, C408, C430 to C432 (one that is not served, or not whole), or C413 (a
+    tokenizer that cannot be converted).
     """
-    return entry("tokenizers", f"{digests(_files(source))}-2", lambda folder: _convert(source, folder))
+    if source.is_file():
+        check_served(source)
+    return entry("tokenizers", f"{digests(_files(source))}-3", lambda folder: _convert(source, folder))
 
 
 def _files(source: Path) -> list[Path]:
@@ -242,22 +246,10 @@ def _convert(source: Path, folder: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if done.returncode:
         why = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        if why.startswith('{"code"'):
+            raise model_error(**json.loads(why))
         code = "C410" if source.is_file() else "C413"
         raise model_error(code, f"cannot read {source.name}: {why}")
-
-
-def check_gguf(path: Path) -> None:
-    """Raises CircError C410 if a file is no GGUF, or the packages that read it are missing."""
-    import importlib.util
-
-    with path.open("rb") as file:
-        if file.read(4) != b"GGUF":
-            raise model_error(
-                "C410", f"{path.name} is not a GGUF file", "its first four bytes are not GGUF; perhaps a download was cut off"
-            )
-    missing = [package for package in ("gguf", "accelerate") if importlib.util.find_spec(package) is None]
-    if missing:
-        raise model_error("C410", f"GGUF files are read with {' and '.join(missing)}, not installed here", "pip install 'circuitdsl[gguf]'")
 
 
 def assert_same_tokenizer(tokenizer: FileTokenizer, location: Location, texts: Iterable[str]) -> None:

@@ -302,6 +302,35 @@ def C424_a_window_of_no_width(world):
     return VERIFY
 
 
+def gguf_file(world: World, **metadata: str | int) -> list[str]:
+    """A GGUF file of nothing but metadata, `_` for `.`."""
+    import gguf
+
+    writer = gguf.GGUFWriter(world.folder / "weights.gguf", "llama")
+    for name, value in metadata.items():
+        (writer.add_string if isinstance(value, str) else writer.add_uint32)(name.replace("_", "."), value)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return ["check", "--model", "weights.gguf", "toy.circ"]
+
+
+@recipe
+def C430_an_adapter(world):
+    return gguf_file(world, general_type="adapter")
+
+
+@recipe
+def C431_one_of_two(world):
+    return gguf_file(world, split_count=2)
+
+
+@recipe
+def C432_another_split(world):
+    return gguf_file(world, tokenizer_ggml_model="gpt2", tokenizer_ggml_pre="poro-chat")
+
+
 @recipe
 def C433_no_tokenizer(world):
     world.family("llama")
