@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Generic, Literal, cast
 
 from circuitdsl.borders.kinds import Port
+from circuitdsl.borders.options import Options, OptionsType
 from circuitdsl.borders.prompts import Distribution, Metric
 from circuitdsl.borders.source import Diagnostic, Source, Span
 from circuitdsl.borders.units import EMBED, LOGITS, Align, Layout, ModelShape, Roles, Unit
@@ -114,8 +115,8 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """One claim, or without `comparison` a measurement. `options` holds only what the measure's signature names, defaults filled in.
+class Claim(Generic[OptionsType]):
+    """One claim, or without `comparison` a measurement. `options` are those of its measure, defaults filled in.
 
     Option values are resolved: Roles for positions, node names for nodes, Ablation, distribution names, numbers, texts.
     """
@@ -128,10 +129,12 @@ class Claim:
     slots: tuple[str, ...] = ()
     """Slots named after the subject, as `interchange(node, S2)` does."""
     each: Literal["unit", "node", "edge"] | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: OptionsType = cast(OptionsType, Options())  # noqa: RUF009
     comparison: Comparison | None = None
     warn: bool = False
     span: Span = field(default=Span(), compare=False)
+    measured: str = field(kw_only=True)
+    """The distribution whose rows are measured, with its labels."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,9 @@ Numbers are made by the engine, verdicts by statistics; a measure does neither.
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Generic, Literal
+
+from circuitdsl.borders.options import OptionSpec, OptionsType, made, option_specs
 
 from circuitdsl.borders.kinds import Kind
 
@@ -16,34 +18,17 @@ if TYPE_CHECKING:
 
     from circuitdsl.borders.hypothesis import Claim, Hypothesis
     from circuitdsl.borders.readouts import Readout
+    from circuitdsl.borders.source import CodedWarning
     from circuitdsl.borders.values import Algebra
     from circuitdsl.borders.watches import Watch
 
-OptionKind = Literal["ablation", "distribution", "metric", "role", "node", "nodes", "word", "number", "slot", "feature"]
-
 
 @dataclass(frozen=True, slots=True)
-class OptionSpec:
-    """One named option. `words` are the permitted ones of kind `word`; `required` without `default` makes absence an error.
-
-    A required `ablation` falls back to `settings { ablate = … }`.
-    """
-
-    kind: OptionKind
-    default: Any = None
-    required: bool = False
-    words: tuple[str, ...] = ()
-    help: str = ""
-    searches: bool = False
-    """True if a claim that gives it chooses something on part of the prompts, as measures that search do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(Generic[OptionsType]):
     """What a measure takes: its first argument (`metric`, `path` of at least one arrow, `node`), then perhaps slots, then options."""
 
     subject: Literal["metric", "path", "node"]
-    options: Mapping[str, OptionSpec] = field(default_factory=dict)
+    options: type[OptionsType]
     each: tuple[Literal["unit", "node", "edge"], ...] = ()
     needs_answers: bool = False
     slots: int = 0
@@ -219,8 +204,8 @@ class Lowered:
     scored: Scored | None = None
     notes: tuple[str, ...] = ()
     """What `plan` should say of it: sizes, and why it is done so."""
-    warnings: tuple[str, ...] = ()
-    """Coded warnings that can be seen before anything is measured."""
+    warnings: "tuple[CodedWarning, ...]" = ()
+    """What can be seen before anything is measured."""
     watches: "tuple[Watch, ...]" = ()
     """What warnings are made of once it has been measured."""
 
@@ -237,24 +222,56 @@ class Search:
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
-    """An entry of the registry. `circuitdsl explain NAME` prints the texts."""
+class Range:
+    """Numbers that a measure can be, `low` and `high` among them unless `above`: then `low` is not. `says` is what some of them mean."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    above: bool = False
+    says: str = ""
+
+    def __str__(self) -> str:
+        low, high = f"{self.low:g}", f"{self.high:g}"
+        if math.isfinite(self.high):
+            said = f"above {low}, up to {high}" if self.above else f"{low} to {high}"
+        else:
+            said = f"{low} and up" if math.isfinite(self.low) else "any number"
+        return f"{said}; {self.says}" if self.says else said
+
+
+@dataclass(frozen=True, slots=True)
+class Measure(Generic[OptionsType]):
+    """An entry of the registry. `circuitdsl explain NAME` prints the texts.
+
+    `example` is a claim as a file states it, about `embed`, `logits`, a metric `logit_diff`, prompts `clean` with the slots `A` and `B`,
+    their counterfactual `corrupted`, which has another `A`, and the nodes `early` and `late`, of heads that are connected.
+    """
 
     name: str
     summary: str
     formula: str
     unit: str
-    range: str
+    range: Range
     source: str
-    signature: Signature
-    lower: "Callable[[Claim, Hypothesis, Algebra], Lowered | Search]"
-    check: "Callable[[Claim, Hypothesis], None] | None" = None
+    signature: Signature[OptionsType]
+    lower: "Callable[[Claim[OptionsType], Hypothesis, Algebra], Lowered | Search]"
+    example: str
+    check: "Callable[[Claim[OptionsType], Hypothesis], None] | None" = None
     """Raises CircError for a claim that cannot be lowered, where that is seen at once: `check` asks it, and lowers nothing."""
     baseline: str = ""
     version: int = 1
     details: str = ""
     costly: bool = False
     """Takes many values a prompt: with `settings { subset = N }` it is measured on N prompts of its part."""
+
+    @property
+    def options(self) -> Mapping[str, OptionSpec]:
+        """What each option takes, by its name in the language, `on` first."""
+        return option_specs(self.signature.options)
+
+    def options_of(self, values: Mapping[str, Any]) -> OptionsType:
+        """The options with these values, by their names in the language; the others have their defaults."""
+        return made(self.signature.options, values)
 
 
 __all__ = [
@@ -266,9 +283,9 @@ __all__ = [
     "MeanOf",
     "Measure",
     "Member",
-    "OptionSpec",
     "PermutedOf",
     "ProportionOf",
+    "Range",
     "RankOf",
     "RatioOf",
     "Scored",

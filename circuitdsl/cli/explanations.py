@@ -102,17 +102,17 @@ def _section(measure: "Measure") -> str:
         "takes": _takes(signature) + each,
         "formula": f"`{measure.formula}`",
         "unit": measure.unit,
-        "range": measure.range,
+        "range": str(measure.range),
         "baseline": measure.baseline,
         "source": measure.source,
+        "example": f"`{measure.example}`",
     }
     lines = [f"## {measure.name}", "", f"{measure.summary[0].upper()}{measure.summary[1:]}.", ""]
     lines += [f"- {name}: {' '.join(text.split())}" for name, text in facts.items() if text]
     if measure.details:
         lines += ["", " ".join(measure.details.split())]
-    if signature.options:
-        lines += ["", "| option | takes | says |", "|---|---|---|"]
-    for name, option in signature.options.items():
+    lines += ["", "| option | takes | says |", "|---|---|---|"]
+    for name, option in measure.options.items():
         kind = " or ".join(f"`{word}`" for word in option.words) or option.kind
         needed = "; required" if option.required and option.kind != "ablation" else ""
         default = f"; default `{option.default}`" if option.default is not None else ""
@@ -135,9 +135,10 @@ def _page(measure: "Measure") -> str:
     fields = {
         "formula": measure.formula,
         "unit": measure.unit,
-        "range": measure.range,
+        "range": str(measure.range),
         "baseline": measure.baseline,
         "source": measure.source,
+        "example": measure.example,
         "version": str(measure.version),
     }
     lines = [f"{measure.name}: {measure.summary}", ""]
@@ -150,7 +151,7 @@ def _page(measure: "Measure") -> str:
         "",
         f"takes     {_takes(measure.signature)}" + (f", each {'|'.join(measure.signature.each)}" if measure.signature.each else ""),
     ]
-    for name, option in measure.signature.options.items():
+    for name, option in measure.options.items():
         words = f" ({' | '.join(option.words)})" if option.words else ""
         default = f"; default {option.default}" if option.default is not None else ""
         lines.append(

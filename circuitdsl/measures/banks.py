@@ -24,11 +24,14 @@ of that (statistics/bounded.py). The standard error counts what differs between 
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from circuitdsl.borders.hypothesis import Claim
 from circuitdsl.borders.source import CircError, Diagnostic, Source
 from circuitdsl.measures.scrub_runs import Scrubbing, TooLarge
+
+if TYPE_CHECKING:
+    from circuitdsl.measures.scrub import ScrubOptions
 
 LARGEST_TREE = 4000
 """Recomputations a prompt and draw: more take hours on a real model."""
@@ -41,7 +44,7 @@ FEWEST_BANKS = 4
 """Independent banks, so that a standard error between them means something."""
 
 
-def sampling_of(claim: Claim, source: Source, tree: int, sized: Callable[..., Scrubbing]) -> tuple[dict[str, Any], str]:
+def sampling_of(claim: "Claim[ScrubOptions]", source: Source, tree: int, sized: Callable[..., Scrubbing]) -> tuple[dict[str, Any], str]:
     """The claim's way of sampling, as fields of `Sampling`, and why it is that; `sized` makes a scrubbing with such fields.
 
     Raises CircError C386 for banks that cannot be, C377 for what is too large whatever is done.
@@ -50,7 +53,8 @@ def sampling_of(claim: Claim, source: Source, tree: int, sized: Callable[..., Sc
     def refuse(code: str, message: str, hint: str) -> CircError:
         return CircError([Diagnostic(code, message, claim.span, hint, source=source)])
 
-    stated, slots, banks = (claim.options.get(name) for name in ("sampling", "banks", "replicates"))
+    options = claim.options
+    stated, slots, banks = options.sampling, options.banks, options.replicates
     if slots is not None and not (2 <= slots <= MOST_STATED and slots % 2 == 0):
         hint = "`banks = 64` gives every node 64 values to take from"
         raise refuse("C386", f"`banks` is an even number of slots from 2 to {MOST_STATED:,}", hint)

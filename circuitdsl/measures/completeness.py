@@ -1,6 +1,7 @@
 """`completeness`, `minimality` with K, and `complement`: what happens when parts are knocked out of the circuit and of the model."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from circuitdsl.borders.hypothesis import Claim, Hypothesis, Place
@@ -10,52 +11,50 @@ from circuitdsl.borders.measure import (
     MeanOf,
     Measure,
     Member,
-    OptionSpec,
+    Range,
     RatioOf,
     Search,
     Signature,
     column,
     difference,
 )
+from circuitdsl.borders.options import option
 from circuitdsl.borders.readouts import Readout
 from circuitdsl.borders.units import EMBED
 from circuitdsl.borders.values import Algebra, Recomputed
 from circuitdsl.borders.watches import Backup, Watch
-from circuitdsl.measures.faithfulness import NEEDED, OPTIONS, SECOND, CircuitRuns
-from circuitdsl.measures.knockout_sets import (
-    FAMILIES,
-    GREEDY_ROUNDS,
-    NOTHING,
-    PATIENCE,
-    Knockout,
-    classes,
-    largest,
-    random_sets,
-    rounding,
-    units,
-)
+from circuitdsl.measures.circuit_options import CircuitOptions, ComparedOptions
+from circuitdsl.measures.faithfulness import NEEDED, CircuitRuns
+from circuitdsl.measures.knockout_sets import GREEDY_ROUNDS, NOTHING, PATIENCE, Family, Knockout, classes, largest, random_sets, rounding, units
 from circuitdsl.measures.patched_runs import knocked_out
 from circuitdsl.measures.second_ablation import second_ablation
 
 if TYPE_CHECKING:
     import numpy as np
 
-FAMILY = OptionSpec(
-    "word",
-    default="class",
-    words=FAMILIES,
-    help="which sets K are tried: each named node, each unit, ten random sets, or units added greedily",
-)
+
+@dataclass(frozen=True, kw_only=True)
+class FamilyOptions(CircuitOptions):
+    family: Family = option(
+        "word", "class", help="which sets K are tried: each named node, each unit, ten random sets, or units added greedily"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompletenessOptions(ComparedOptions, FamilyOptions):
+    pass
+
+
 _WHOLE = difference("F(M)", "F(∅)")
 
 
 class _Runs(CircuitRuns):
     """The circuit's and the model's runs without K, and the sets that a family offers."""
 
-    def __init__(self, claim: Claim, hypothesis: Hypothesis, algebra: Algebra):
+    def __init__(self, claim: Claim[FamilyOptions], hypothesis: Hypothesis, algebra: Algebra):
         super().__init__(claim, hypothesis, algebra)
         self.singles = units(self.links, self.live)
-        self.family = claim.options.get("family") or "class"
+        self.family = claim.options.family
         self.conditions["family"] = self.family
 
     def circuit_without(self, k: Knockout) -> Readout:
@@ -73,7 +72,7 @@ class _Runs(CircuitRuns):
         return self.singles
 
 
-def _lower_completeness(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> Lowered | Search:
+def _lower_completeness(claim: Claim[CompletenessOptions], hypothesis: Hypothesis, algebra: Algebra) -> Lowered | Search:
     runs = _Runs(claim, hypothesis, algebra)
 
     def pair(k: Knockout) -> dict[str, Readout]:
@@ -104,7 +103,7 @@ def _lower_completeness(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) 
     def score(k: Knockout) -> Lowered:
         """The K that was found under the claim's ablation is knocked out under the second as well."""
 
-        def scored(stated: Claim) -> dict[str, Recomputed]:
+        def scored(stated: Claim[ComparedOptions]) -> dict[str, Recomputed]:
             one = CircuitRuns(stated, hypothesis, algebra)
             return {"F(C∖K)": one.of_links(one.links, k.places), "F(M∖K)": one.model_less(k.places)} | one.ends()
 
@@ -119,7 +118,7 @@ def _lower_completeness(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) 
     return look(sets, (-1.0, NOTHING), GREEDY_ROUNDS) if sets else score(NOTHING)
 
 
-def _lower_minimality(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> Lowered | Search:
+def _lower_minimality(claim: Claim[FamilyOptions], hypothesis: Hypothesis, algebra: Algebra) -> Lowered | Search:
     runs = _Runs(claim, hypothesis, algebra)
     each = claim.each or "unit"
     parts = runs.singles if each == "unit" else classes(hypothesis, runs.links, runs.live)
@@ -182,10 +181,10 @@ def _lower_minimality(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) ->
     return look({v.label: candidates(v) for v in parts}, {}, GREEDY_ROUNDS, {})
 
 
-def _lower_complement(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> Lowered:
+def _lower_complement(claim: Claim[ComparedOptions], hypothesis: Hypothesis, algebra: Algebra) -> Lowered:
     runs = CircuitRuns(claim, hypothesis, algebra)
 
-    def scored(stated: Claim) -> dict[str, Recomputed]:
+    def scored(stated: Claim[ComparedOptions]) -> dict[str, Recomputed]:
         one = CircuitRuns(stated, hypothesis, algebra)
         return {"F(M∖C)": _rest(one)} | one.ends()
 
@@ -211,11 +210,12 @@ COMPLETENESS = Measure(
     summary="whether the circuit breaks as the model does when the same parts are knocked out of both",
     formula="max over K ⊆ C of abs(F(C∖K) - F(M∖K)) / abs(F(M) - F(∅))",
     unit="share of the model's effect",
-    range="0 and up; 0 is complete",
+    range=Range(0, says="0 is complete"),
     source="Wang et al. 2022 (arXiv 2211.00593), section 4.2, there not normalised",
     baseline="the empty circuit: every unit at the ablation",
-    signature=Signature(subject="metric", options={**OPTIONS, "family": FAMILY, "second": SECOND}, searches=True),
+    signature=Signature(subject="metric", options=CompletenessOptions, searches=True),
     lower=_lower_completeness,
+    example="completeness(logit_diff, family = greedy) <= 0.2",
     costly=True,
     details=(
         "K is chosen on the exploring part of the prompts and scored on the rest; the K found is named in the report. The empty K is "
@@ -229,11 +229,12 @@ MINIMALITY = Measure(
     summary="what each part of the circuit is worth once its backups are gone",
     formula="max over K ⊆ C∖{v} of abs(F(C∖K) - F(C∖(K ∪ {v}))) / abs(F(M) - F(∅))",
     unit="share of the model's effect",
-    range="0 and up",
+    range=Range(0),
     source="Wang et al. 2022 (arXiv 2211.00593), section 4.3, there with K chosen by hand",
     baseline="the empty circuit: every unit at the ablation",
-    signature=Signature(subject="metric", options={**OPTIONS, "family": FAMILY}, each=("unit", "node"), needs_each=True, searches=True),
+    signature=Signature(subject="metric", options=FamilyOptions, each=("unit", "node"), needs_each=True, searches=True),
     lower=_lower_minimality,
+    example="minimality(logit_diff, each unit, family = single) >= 0.01",
     costly=True,
     details="K is chosen for each part on the exploring part of the prompts and scored on the rest. The empty K is always tried.",
 )
@@ -243,10 +244,11 @@ COMPLEMENT = Measure(
     summary="what is left of the behaviour when the circuit is taken out of the model",
     formula="abs(F(M∖C) - F(∅)) / abs(F(M) - F(∅))",
     unit="share of the model's effect",
-    range="0 and up; 0: nothing is left",
+    range=Range(0, says="0: nothing is left"),
     source="semantics: measures of a circuit; not the independence test of Shi et al. 2024 (arXiv 2410.13032)",
     baseline="the empty circuit: every unit at the ablation",
-    signature=Signature(subject="metric", options={**OPTIONS, "second": SECOND}),
+    signature=Signature(subject="metric", options=ComparedOptions),
     lower=_lower_complement,
+    example="complement(logit_diff) <= 0.2",
     details="For a hypothesis with edges, the circuit's edges are cut; with `edges all`, its nodes are knocked out. The report says which.",
 )

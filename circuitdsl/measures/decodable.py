@@ -1,24 +1,33 @@
 """`decodable`: whether a linear probe reads a slot or feature off what a node writes, or off what it reads."""
 
+from dataclasses import dataclass
+from typing import Literal
+
 from circuitdsl.borders.hypothesis import Claim, Hypothesis
-from circuitdsl.borders.measure import Measure, OptionSpec, Search, Signature
+from circuitdsl.borders.measure import Measure, Range, Search, Signature
+from circuitdsl.borders.options import Options, option
 from circuitdsl.borders.values import Algebra
-from circuitdsl.measures.behaviour import ON
 
 
-def _lower(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> Search:
+@dataclass(frozen=True, kw_only=True)
+class ProbeOptions(Options):
+    of: Literal["output", "input"] = option("word", "output", help="what the node adds to the stream, or the stream it reads")
+    types: str | None = option(
+        "feature", help="what the control task labels at random; default: the coarsest slot or feature that divides the classes"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecodableOptions(ProbeOptions):
+    score: Literal["accuracy", "auc"] = option("word", "accuracy", help="`auc` is of two classes")
+
+
+def _lower(claim: Claim[ProbeOptions], hypothesis: Hypothesis, algebra: Algebra) -> Search:
     from circuitdsl.measures.probe_task import decode  # numpy is slow to load, and `check` needs none
 
     return decode(claim, hypothesis, algebra)
 
 
-_OPTIONS = {
-    "of": OptionSpec("word", default="output", words=("output", "input"), help="what the node adds to the stream, or the stream it reads"),
-    "types": OptionSpec(
-        "feature", help="what the control task labels at random; default: the coarsest slot or feature that divides the classes"
-    ),
-    "on": ON,
-}
 _DETAILS = (
     "The probe is a logistic regression on standardised vectors (L2 penalty, C = 1, nothing tuned), fitted on the exploring part of the "
     "prompts and scored on the rest. A node's vector is the sum of what its units write in the plain run, each averaged over its "
@@ -31,7 +40,7 @@ DECODABLE = Measure(
     summary="how well a linear probe reads a slot or feature off what a node writes, on prompts that it was not fitted on",
     formula="share of held-out prompts on which the probe's class is right; or the area under its ROC curve",
     unit="share of prompts, or area",
-    range="0 to 1",
+    range=Range(0, 1),
     source="Alain & Bengio 2016 (arXiv 1610.01644), linear probes; control tasks: Hewitt & Liang 2019 (arXiv 1909.03368)",
     baseline="the commonest class, permuted labels, and the control task, beside it",
     signature=Signature(
@@ -39,12 +48,10 @@ DECODABLE = Measure(
         slots=1,
         features=True,
         searches=True,
-        options={
-            "score": OptionSpec("word", default="accuracy", words=("accuracy", "auc"), help="`auc` is of two classes"),
-            **_OPTIONS,
-        },
+        options=DecodableOptions,
     ),
     lower=_lower,
+    example="decodable(late, A) >= 0.5",
     details=_DETAILS,
 )
 
@@ -53,10 +60,11 @@ DECODABLE_SELECTIVITY = Measure(
     summary="how much better a linear probe reads a slot or feature than labels that mean nothing",
     formula="accuracy on held-out prompts - accuracy on the control task",
     unit="share of prompts",
-    range="-1 to 1",
+    range=Range(-1, 1),
     source="Hewitt & Liang 2019 (arXiv 1909.03368), section 2",
     baseline="the control task: every type has a label drawn at random",
-    signature=Signature(subject="node", slots=1, features=True, searches=True, options=_OPTIONS),
+    signature=Signature(subject="node", slots=1, features=True, searches=True, options=ProbeOptions),
     lower=_lower,
+    example="decodable.selectivity(late, B, of = input) >= 0",
     details=_DETAILS,
 )

@@ -1,10 +1,13 @@
 """`effect`: what a path carries. One value, pinned to another world, is delivered along the named edges only."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 from circuitdsl.borders.hypothesis import Claim, Hypothesis, Path, Place, Step
 from circuitdsl.borders.kinds import Port
-from circuitdsl.borders.measure import Lowered, MeanOf, Measure, Member, OptionSpec, Signature, column, difference
+from circuitdsl.borders.measure import Lowered, MeanOf, Measure, Member, Range, Signature, column, difference
+from circuitdsl.borders.options import Options, option
 from circuitdsl.borders.readouts import MetricValue, Readout
 from circuitdsl.borders.source import CircError, Diagnostic
 from circuitdsl.borders.units import LOGITS
@@ -12,7 +15,16 @@ from circuitdsl.borders.values import Algebra, Mix, Override, Recomputed, World
 from circuitdsl.measures.circuit_runs import OUTPUT
 from circuitdsl.measures.patched_runs import Reads, Routes
 from circuitdsl.measures.scrub_donors import check_source
-from circuitdsl.measures.worlds import labels, rows_of
+from circuitdsl.measures.worlds import rows_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class EffectOptions(Options):
+    from_: str | None = option("distribution", help="where the sender's value comes from; with `into` alone, the measured prompts")
+    into: str | None = option("distribution", help="the background; default: the measured prompts (noising). Another one is denoising")
+    metric: str | None = option("metric", help="a metric of the file; default: its first")
+    norm: Literal["live", "frozen"] = option("word", "live", help="the readers' norm scales")
+
 
 _TO_LOGITS = Step("all", (OUTPUT,))
 
@@ -100,24 +112,24 @@ def _possible(path: Path, hypothesis: Hypothesis) -> bool:
     return True
 
 
-def _check(claim: Claim, hypothesis: Hypothesis) -> None:
+def _check(claim: Claim[EffectOptions], hypothesis: Hypothesis) -> None:
     """That the sender's value comes from other prompts than the background."""
-    into = claim.options.get("into") or labels(claim, hypothesis)
-    origin = claim.options.get("from") or labels(claim, hypothesis)
+    into = claim.options.into or claim.measured
+    origin = claim.options.from_ or claim.measured
     if origin == into:
-        message = f"`effect` from `{origin}` into `{into}` changes nothing" if claim.options.get("from") else "`effect` needs a source"
+        message = f"`effect` from `{origin}` into `{into}` changes nothing" if claim.options.from_ else "`effect` needs a source"
         hint = "write `from = NAME`, the distribution that the sender's value comes from"
         raise CircError([Diagnostic("C371", message, claim.span, hint, source=hypothesis.source)])
 
 
-def _lower_effect(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> Lowered:
-    measured = labels(claim, hypothesis)
-    into = claim.options.get("into") or measured
-    origin = claim.options.get("from") or measured
+def _lower_effect(claim: Claim[EffectOptions], hypothesis: Hypothesis, algebra: Algebra) -> Lowered:
+    measured = claim.measured
+    into = claim.options.into or measured
+    origin = claim.options.from_ or measured
     source, clean = rows_of(origin, measured, hypothesis), rows_of(into, measured, hypothesis)
     check_source(claim, hypothesis, source, measured, claim.paths[0].start)
-    metric = claim.options.get("metric") or next(iter(hypothesis.metrics))
-    frozen = clean if claim.options.get("norm") == "frozen" else None
+    metric = claim.metric or next(iter(hypothesis.metrics))
+    frozen = clean if claim.options.norm == "frozen" else None
     path = claim.paths[0]
     readouts: dict[str, Readout] = {"background": MetricValue(algebra.logits(clean), measured, metric)}
     members = []
@@ -135,7 +147,7 @@ def _lower_effect(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> Low
             "from": origin,
             "into": into,
             "metric": metric,
-            "norm": claim.options.get("norm") or "live",
+            "norm": claim.options.norm,
             "on": measured,
             **({} if ends else {"path": f"{path.text} ~> logits"}),
         },
@@ -147,20 +159,15 @@ EFFECT = Measure(
     summary="change of the metric when one value is replaced along a path",
     formula="metric(path patched) - metric(background), mean over prompts",
     unit="that of the metric",
-    range="any number; its sign is not flipped for losses",
+    range=Range(says="its sign is not flipped for losses"),
     source="path patching: Goldowsky-Dill et al. 2023 (arXiv 2304.05969); Wang et al. 2022 (arXiv 2211.00593), section 3.1",
     baseline="the background, a plain run",
     signature=Signature(
         subject="path",
-        options={
-            "from": OptionSpec("distribution", help="where the sender's value comes from; with `into` alone, the measured prompts"),
-            "into": OptionSpec("distribution", help="the background; default: the measured prompts (noising). Another one is denoising"),
-            "on": OptionSpec("distribution", help="the prompts whose labels are used; default: the file's first"),
-            "metric": OptionSpec("metric", help="a metric of the file; default: its first"),
-            "norm": OptionSpec("word", default="live", words=("live", "frozen"), help="the readers' norm scales"),
-        },
+        options=EffectOptions,
     ),
     lower=_lower_effect,
+    example="effect(early -> late.v -> logits, from = corrupted) <= 0",
     check=_check,
     details=(
         "`A -> B.q -> logits` replaces what A delivers to B's queries, and what B then delivers to the logits, and nothing else. "

@@ -9,8 +9,8 @@ from circuitdsl.borders.measure import (
     MeanOf,
     Measure,
     Member,
-    OptionSpec,
     ProportionOf,
+    Range,
     RatioOf,
     Signature,
     column,
@@ -20,51 +20,41 @@ from circuitdsl.borders.readouts import KLDivergence, MetricValue, SameArgmax
 from circuitdsl.borders.units import EMBED, LOGITS
 from circuitdsl.borders.values import Algebra, Recomputed, Run
 from circuitdsl.borders.watches import Backup, Watch
-from circuitdsl.measures.behaviour import ABLATE, KEEP, ON, PART
+from circuitdsl.measures.circuit_options import CircuitOptions, ComparedOptions
 from circuitdsl.measures.circuit_runs import circuit_logits, with_live, within, without_links, without_senders
 from circuitdsl.measures.circuit_watches import donors, empty_circuit, mechanism
 from circuitdsl.measures.patched_runs import knocked_out
 from circuitdsl.measures.second_ablation import second_ablation
-from circuitdsl.measures.worlds import ablation, background, labels
+from circuitdsl.measures.worlds import ablation, background
 
 NEEDED = 0.05
 """The share of the model's effect from which a part counts as needed, where a claim does not say."""
-NORM = OptionSpec("word", default="live", words=("live", "frozen"), help="the readers' norm scales: live, or those of the clean run")
-SECOND = OptionSpec("word", default="yes", words=("yes", "no"), help="whether a second ablation is run beside the first")
-OPTIONS = {
-    "on": ON,
-    "ablate": OptionSpec("ablation", required=True, help=ABLATE.help),
-    "circuit": PART,
-    "keep": KEEP,
-    "norm": NORM,
-    "without": OptionSpec("nodes", help="what is knocked out of the circuit and of the model beforehand, such as backups"),
-}
 
 
 class CircuitRuns:
     """The runs that a claim about the circuit compares: the circuit's, the model's, the empty circuit's, and the circuit's less a part."""
 
-    def __init__(self, claim: Claim, hypothesis: Hypothesis, algebra: Algebra):
+    def __init__(self, claim: Claim[CircuitOptions], hypothesis: Hypothesis, algebra: Algebra):
         self.hypothesis, self.algebra = hypothesis, algebra
-        self.measured = labels(claim, hypothesis)
+        options = claim.options
+        self.measured = claim.measured
         self.chosen = chosen = ablation(claim, hypothesis)
-        self.keep = claim.options.get("keep")
-        norm = claim.options.get("norm") or "live"
+        self.keep, norm = options.keep, options.norm
         self.clean = Run(self.measured)
         self.background = background(chosen, self.measured, hypothesis)
         self.frozen = self.clean if norm == "frozen" else None
-        self.gone = [place for name in claim.options.get("without") or () for place in hypothesis.nodes[name].places]
+        self.gone = [place for name in options.without or () for place in hypothesis.nodes[name].places]
         self.live = frozenset(place for name in self.keep or () for place in hypothesis.nodes[name].places)
-        whole = without_senders(within(hypothesis, claim.options.get("circuit")), self.gone)
+        whole = without_senders(within(hypothesis, options.circuit), self.gone)
         self.links = tuple(link for link in whole if link.receiver not in self.gone)
         self.metric = claim.metric
         self.conditions = {"ablate": str(chosen), "norm": norm, "on": self.measured}
         if self.gone:
-            self.conditions["without"] = ", ".join(claim.options["without"])
+            self.conditions["without"] = ", ".join(options.without or ())
         if self.keep:
             self.conditions["keep"] = ", ".join(self.keep)
-        if claim.options.get("circuit"):
-            self.conditions["circuit"] = ", ".join(claim.options["circuit"])
+        if options.circuit:
+            self.conditions["circuit"] = ", ".join(options.circuit)
 
     def of_links(self, links: tuple[Link, ...], less: Iterable[Place] = ()) -> Recomputed:
         """The run of these links and of what is kept live, without all that leaves `less` or was knocked out beforehand."""
@@ -136,7 +126,7 @@ class CircuitRuns:
         return found
 
 
-def _lower_faithfulness(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> Lowered:
+def _lower_faithfulness(claim: Claim[ComparedOptions], hypothesis: Hypothesis, algebra: Algebra) -> Lowered:
     runs = CircuitRuns(claim, hypothesis, algebra)
     readouts = {
         "F(C)": runs.readout(runs.circuit),
@@ -157,7 +147,7 @@ def _lower_faithfulness(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) 
     attention, watched = mechanism(hypothesis, algebra, runs.links, runs.chosen, runs.measured)
     readouts |= attention
 
-    def both(stated: Claim) -> dict[str, Recomputed]:
+    def both(stated: Claim[ComparedOptions]) -> dict[str, Recomputed]:
         one = CircuitRuns(stated, hypothesis, algebra)
         return {"F(C)": one.circuit} | one.ends()
 
@@ -166,7 +156,7 @@ def _lower_faithfulness(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) 
     return Lowered(readouts | again.readouts, (Member(claim.label, ratio, beside | again.beside),), runs.conditions, watches=watches)
 
 
-def _lower_minimality_single(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> Lowered:
+def _lower_minimality_single(claim: Claim[CircuitOptions], hypothesis: Hypothesis, algebra: Algebra) -> Lowered:
     runs = CircuitRuns(claim, hypothesis, algebra)
     readouts = {"F(C)": runs.readout(runs.circuit), "F(M)": runs.readout(runs.model), "F(∅)": runs.readout(runs.empty)}
     members = []
@@ -192,7 +182,7 @@ def lower_graph(hypothesis: Hypothesis, algebra: Algebra, metric: str, edges: bo
 
     Members' `about` is the node's name or the edge's label.
     """
-    claim = Claim("figure", "figure", "", metric=metric)
+    claim = Claim("figure", "figure", "", metric=metric, options=CircuitOptions(), measured=hypothesis.default)
     runs = CircuitRuns(claim, hypothesis, algebra)
     readouts = {"F(C)": runs.readout(runs.circuit)}
     members = []
@@ -209,14 +199,15 @@ FAITHFULNESS = Measure(
     summary="how much of the model's behaviour the circuit alone brings about",
     formula="(F(C) - F(∅)) / (F(M) - F(∅)), a ratio of means",
     unit="share of the model's effect",
-    range="any number; 1 is the model, 0 the empty circuit; never clamped",
+    range=Range(says="1 is the model, 0 the empty circuit; never clamped"),
     source="Wang et al. 2022 (arXiv 2211.00593), section 4; normalised as in Marks et al. 2024 (arXiv 2403.19647), section 3",
     baseline="the empty circuit: every unit at the ablation",
     signature=Signature(
         subject="metric",
-        options={**OPTIONS, "second": SECOND},
+        options=ComparedOptions,
     ),
     lower=_lower_faithfulness,
+    example="faithfulness(logit_diff, ablate = resample(corrupted)) = 1 +- 0.2",
     details=(
         "C is the circuit's run: each unit of it reads what its declared edges bring, and the ablated world for the rest. "
         "Beside it stand F(C), F(∅), F(M), the gap F(M) − F(C), the KL divergence from the model and the agreement of the argmax."
@@ -228,11 +219,12 @@ MINIMALITY_SINGLE = Measure(
     summary="what each part of the circuit is worth when it alone is taken away",
     formula="abs(F(C) - F(C∖v)) / abs(F(M) - F(∅)), v each unit, node, or edge as written",
     unit="share of the model's effect",
-    range="0 and up",
+    range=Range(0),
     source="Wang et al. 2022 (arXiv 2211.00593), section 4.3, with K empty",
     baseline="the empty circuit: every unit at the ablation",
-    signature=Signature(subject="metric", options=OPTIONS, each=("unit", "node", "edge"), needs_each=True),
+    signature=Signature(subject="metric", options=CircuitOptions, each=("unit", "node", "edge"), needs_each=True),
     lower=_lower_minimality_single,
+    example="minimality.single(logit_diff, each unit) >= 0.01",
     costly=True,
     details=(
         "The signed change stands beside it: a needed negative head raises F when it goes. Redundant parts are each worth nothing alone."

@@ -3,23 +3,29 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from circuitdsl.borders.hypothesis import Claim, Hypothesis, Place
-from circuitdsl.borders.measure import Combination, Estimand, Lowered, MeanOf, Measure, Member, OptionSpec, ProportionOf, Signature
+from circuitdsl.borders.measure import Combination, Estimand, Lowered, MeanOf, Measure, Member, ProportionOf, Range, Signature
+from circuitdsl.borders.options import Options, option
 from circuitdsl.borders.readouts import AnswerBeats
 from circuitdsl.borders.source import CircError, Diagnostic
 from circuitdsl.borders.units import Unit
 from circuitdsl.borders.values import Algebra, Override, Recomputed, Run
-from circuitdsl.measures.behaviour import ON
 from circuitdsl.measures.patched_runs import Routes
-from circuitdsl.measures.worlds import labels
 
 RANDOM = 4
 """Random nodes that a node is compared with."""
 
 
-def _lower_interchange(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> Lowered:
-    clean, source = labels(claim, hypothesis), claim.options["from"]
+@dataclass(frozen=True, kw_only=True)
+class InterchangeOptions(Options):
+    from_: str = option("distribution", required=True, help="paired prompts that differ in the slot alone and have answers")
+    metric: str | None = option("metric", help="whose position is looked at; default: the file's first")
+
+
+def _lower_interchange(claim: Claim[InterchangeOptions], hypothesis: Hypothesis, algebra: Algebra) -> Lowered:
+    clean, source = claim.measured, claim.options.from_
     path = claim.paths[0]
     groups = [(claim.label, path.start)] if path.each is None else [(str(place.unit), (place,)) for place in dict.fromkeys(path.start)]
     readouts = {
@@ -45,7 +51,7 @@ def _lower_interchange(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -
     return Lowered(readouts, tuple(members), conditions)
 
 
-def _prefers(logits: Recomputed, source: str, claim: Claim) -> AnswerBeats:
+def _prefers(logits: Recomputed, source: str, claim: Claim[InterchangeOptions]) -> AnswerBeats:
     return AnswerBeats(logits, source, claim.metric)
 
 
@@ -72,9 +78,9 @@ def _elsewhere(places: Iterable[Place], hypothesis: Hypothesis, number: int) -> 
     return tuple(Place(moved[place.unit], place.node, place.roles) for place in places if place.unit in moved) if moved else None
 
 
-def _check(claim: Claim, hypothesis: Hypothesis) -> None:
+def _check(claim: Claim[InterchangeOptions], hypothesis: Hypothesis) -> None:
     """That the two distributions are paired, differ in the slot alone, and that the source says what the answer then is."""
-    clean, source = labels(claim, hypothesis), claim.options["from"]
+    clean, source = claim.measured, claim.options.from_
     first, second = hypothesis.distributions[clean], hypothesis.distributions[source]
 
     def refuse(code: str, message: str, hint: str) -> CircError:
@@ -111,19 +117,16 @@ INTERCHANGE = Measure(
     summary="interchange-intervention accuracy: a node's value with another value of a variable gives that value's answer",
     formula="mean over prompts of [logit(answer) > max over wrong of logit(wrong)], answers of the source, node's value from the source",
     unit="share of prompts",
-    range="0 to 1",
+    range=Range(0, 1),
     source="Geiger et al. 2021 (arXiv 2106.02997), Causal abstractions of neural networks",
     baseline="nothing swapped, the whole model swapped, and as many random heads of the same layers, beside it",
     signature=Signature(
         subject="node",
         slots=1,
-        options={
-            "from": OptionSpec("distribution", required=True, help="paired prompts that differ in the slot alone and have answers"),
-            "metric": OptionSpec("metric", help="whose position is looked at; default: the file's first"),
-            "on": ON,
-        },
+        options=InterchangeOptions,
     ),
     lower=_lower_interchange,
+    example="interchange(early, A, from = corrupted) >= 0.5",
     check=_check,
     details="The node's units are swapped together; everything after them is recomputed. `each NODE` swaps one unit at a time.",
 )

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from circuitdsl.borders.hypothesis import Hypothesis, Link, Place
 from circuitdsl.borders.units import EMBED
@@ -11,7 +11,7 @@ from circuitdsl.borders.units import EMBED
 if TYPE_CHECKING:
     import numpy as np
 
-FAMILIES = ("class", "single", "random", "greedy")
+Family = Literal["class", "single", "random", "greedy"]
 RANDOM_SETS = 10
 GREEDY_ROUNDS = 10
 PATIENCE = 2

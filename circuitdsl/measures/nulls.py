@@ -7,7 +7,7 @@ stay. Every sampler draws uniformly from the maps that its null allows, by draws
 import hashlib
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from circuitdsl.borders.hypothesis import Link, Place
 from circuitdsl.borders.kinds import KINDS, Kind
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Heads = Mapping[Unit, Unit]
 Fixed = frozenset[Unit]
 NONE: Fixed = frozenset()
-NULLS = ("layer", "size", "swap", "disjoint", "inflated")
+Null = Literal["layer", "size", "swap", "disjoint", "inflated"]
 STEPS = 40
 """Steps of the chain behind `size`, for each head of the circuit."""
 

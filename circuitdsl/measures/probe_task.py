@@ -25,8 +25,8 @@ from circuitdsl.borders.source import CircError, Diagnostic
 from circuitdsl.borders.units import EMBED, LOGITS
 from circuitdsl.borders.values import Algebra, Run
 from circuitdsl.borders.watches import Guesses, Watch
+from circuitdsl.measures.decodable import DecodableOptions, ProbeOptions
 from circuitdsl.measures.probes import CONTROLS, Probe, available, commonest, control_labels, fit
-from circuitdsl.measures.worlds import labels
 
 Columns = Callable[[Sequence[int], Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
 
@@ -41,12 +41,12 @@ class Fitted(NamedTuple):
 class _Task:
     """What is decoded from what: the label of each row, the types of the control task, and each member's vectors."""
 
-    def __init__(self, claim: Claim, hypothesis: Hypothesis, algebra: Algebra):
+    def __init__(self, claim: Claim[ProbeOptions], hypothesis: Hypothesis, algebra: Algebra):
         self.claim, self.hypothesis, self.algebra = claim, hypothesis, algebra
-        self.measured, self.slot = labels(claim, hypothesis), claim.slots[0]
-        self.of = claim.options.get("of") or "output"
+        self.measured, self.slot = claim.measured, claim.slots[0]
+        self.of = claim.options.of
         self.selective = claim.measure == "decodable.selectivity"
-        self.score = "accuracy" if self.selective else claim.options.get("score") or "accuracy"
+        self.score = claim.options.score if isinstance(claim.options, DecodableOptions) else "accuracy"
         if not available():
             raise self.refuse("C398", "linear probes need scikit-learn, which is not installed", "pip install 'circuitdsl[probes]'")
         self.label = self._classes(self.slot)
@@ -54,7 +54,7 @@ class _Task:
         if self.score == "auc" and classes != 2:
             hint = f"`score = accuracy`, or a feature with two values, such as `feature one = {self.slot} == …`"
             raise self.refuse("C396", f"the area under the curve is of two classes, and `{self.slot}` has {classes}", hint)
-        self.types = claim.options.get("types") or self._finer()
+        self.types = claim.options.types or self._finer()
         if self.types is None and self.selective:
             hint = "name one with `types =`, or claim `decodable`, which is judged without it"
             raise self.refuse("C397", f"no slot or feature divides the classes of `{self.slot}`, so there is no control task", hint)
@@ -83,7 +83,7 @@ class _Task:
         known = [name for name, found in self.hypothesis.features.items() if self.measured in found and self._divides(name)]
         return min(known, key=lambda name: (len(set(self._classes(name).tolist())), name), default=None)
 
-    def _members(self, claim: Claim) -> dict[str, tuple[Place, ...]]:
+    def _members(self, claim: Claim[ProbeOptions]) -> dict[str, tuple[Place, ...]]:
         path = claim.paths[0]
         places = tuple(dict.fromkeys(path.start))
         members: dict[str, tuple[Place, ...]] = {path.text: places}
@@ -135,7 +135,7 @@ class _Task:
         return found
 
 
-def decode(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> Search:
+def decode(claim: Claim[ProbeOptions], hypothesis: Hypothesis, algebra: Algebra) -> Search:
     """The vectors to look at; then the probes fitted on them, and what to measure on the other prompts.
 
     Raises CircError C395 to C399.

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 
 from circuitdsl.borders.hypothesis import Claim, Hypothesis, Link
 from circuitdsl.borders.measure import (
@@ -9,19 +10,21 @@ from circuitdsl.borders.measure import (
     Lowered,
     Measure,
     Member,
-    OptionSpec,
+    Range,
     RankOf,
     RatioOf,
     Signature,
     difference,
     draws_needed,
 )
+from circuitdsl.borders.options import option
 from circuitdsl.borders.source import CircError, Diagnostic
 from circuitdsl.borders.units import Unit
 from circuitdsl.borders.values import Algebra
 from circuitdsl.borders.watches import Rival, Rivals
-from circuitdsl.measures.faithfulness import OPTIONS, CircuitRuns
-from circuitdsl.measures.nulls import NULLS, NoSuchCircuit, heads_of, random_circuits
+from circuitdsl.measures.circuit_options import CircuitOptions
+from circuitdsl.measures.faithfulness import CircuitRuns
+from circuitdsl.measures.nulls import NoSuchCircuit, Null, heads_of, random_circuits
 
 RIVALS = 5
 """Smaller, and disjoint, random circuits that are run beside those of the null, for a warning."""
@@ -31,8 +34,19 @@ MOST = 10_000
 """Random circuits that a claim may ask for: each is a run of its own."""
 
 
-def _draws(claim: Claim, hypothesis: Hypothesis) -> int:
-    given = claim.options.get("draws")
+@dataclass(frozen=True, kw_only=True)
+class RankOptions(CircuitOptions):
+    match: Null = option(
+        "word",
+        "layer",
+        help="layer: heads of the same layers; size: heads anywhere, edges in order; swap: one head exchanged; "
+        "disjoint: heads outside the circuit; inflated: the circuit with a disjoint one added",
+    )
+    draws: float | None = option("number", help="how many, at most 10,000; default: the fewest that can decide the claim")
+
+
+def _draws(claim: Claim[RankOptions], hypothesis: Hypothesis) -> int:
+    given = claim.options.draws
     if given is not None:
         if not (1 <= given <= MOST and given == int(given)):
             message = f"`draws` is a whole number from 1 to {MOST:,}"
@@ -48,13 +62,13 @@ def _draws(claim: Claim, hypothesis: Hypothesis) -> int:
     return max(FEWEST, needed)
 
 
-def _refused(claim: Claim, hypothesis: Hypothesis, message: str, hint: str) -> CircError:
+def _refused(claim: Claim[RankOptions], hypothesis: Hypothesis, message: str, hint: str) -> CircError:
     return CircError([Diagnostic("C375", message, claim.span, hint, source=hypothesis.source)])
 
 
-def _lower_rank(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> Lowered:
+def _lower_rank(claim: Claim[RankOptions], hypothesis: Hypothesis, algebra: Algebra) -> Lowered:
     runs = CircuitRuns(claim, hypothesis, algebra)
-    null = claim.options.get("match") or "layer"
+    null = claim.options.match
     draws = _draws(claim, hypothesis)
     fixed = frozenset(place.unit for place in [*runs.live, *runs.gone])
     try:
@@ -98,24 +112,15 @@ RANK_AMONG_RANDOM = Measure(
     summary="share of random circuits that are at least as faithful as this one",
     formula="(1 + #{random circuits with abs(1 - faithfulness) at most C's}) / (B + 1)",
     unit="share of random circuits",
-    range="above 0, up to 1; small is special",
+    range=Range(0, 1, above=True, says="small is special"),
     source="Shi et al. 2024 (arXiv 2410.13032), sufficiency; decided by Clopper-Pearson on the share",
     baseline="the stated null: which circuits are drawn",
     signature=Signature(
         subject="metric",
-        options={
-            **OPTIONS,
-            "match": OptionSpec(
-                "word",
-                default="layer",
-                words=NULLS,
-                help="layer: heads of the same layers; size: heads anywhere, edges in order; swap: one head exchanged; "
-                "disjoint: heads outside the circuit; inflated: the circuit with a disjoint one added",
-            ),
-            "draws": OptionSpec("number", help="how many, at most 10,000; default: the fewest that can decide the claim"),
-        },
+        options=RankOptions,
     ),
     lower=_lower_rank,
+    example="rank_among_random(logit_diff, draws = 20)",
     costly=True,
     details="A random circuit keeps the graph, the MLPs, the ports and the positions, and puts the heads elsewhere.",
 )

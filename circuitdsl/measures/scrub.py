@@ -1,7 +1,8 @@
 """`scrub`: how much of the behaviour is left when every value may be that of any prompt which the hypothesis calls equal."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Literal
 
 from circuitdsl.borders.hypothesis import Claim, Hypothesis
 from circuitdsl.borders.measure import (
@@ -11,25 +12,26 @@ from circuitdsl.borders.measure import (
     MeanOf,
     Measure,
     Member,
-    OptionSpec,
+    Range,
     RatioOf,
     Search,
     Signature,
     column,
 )
 from circuitdsl.borders.measure import difference as minus
-from circuitdsl.borders.source import CircError, Diagnostic
+from circuitdsl.borders.options import option
+from circuitdsl.borders.source import CircError, CodedWarning, Diagnostic
 from circuitdsl.borders.values import Algebra, Draw, Gather, Recomputed, Run
 from circuitdsl.borders.watches import Watch
 from circuitdsl.measures.adversary import Grouping, against
 from circuitdsl.measures.banks import FEWEST_BANKS, LARGEST_TREE, counted, sampling_of, size_of, sizes
-from circuitdsl.measures.behaviour import ABLATE, ON, PART
+from circuitdsl.measures.circuit_options import Ablated
 from circuitdsl.measures.circuit_runs import circuit_logits, within
 from circuitdsl.measures.redrawn_columns import Columns
 from circuitdsl.measures.scrub_checks import adversary_found, bounded, mechanism_kept, together_or_apart
 from circuitdsl.measures.scrub_donors import Donors
 from circuitdsl.measures.scrub_runs import Apart, Sampling, Scrubbing, tree_size
-from circuitdsl.measures.worlds import ablation, background, labels
+from circuitdsl.measures.worlds import ablation, background
 
 FEWEST_DONORS = 20
 MOST_ITSELF = 0.2
@@ -37,17 +39,42 @@ MOST_ITSELF = 0.2
 MOST_REPLICATES = 1000
 
 
+@dataclass(frozen=True, kw_only=True)
+class ScrubOptions(Ablated):
+    baseline: Literal["shuffle", "unconditional", "pair"] = option(
+        "word",
+        required=True,
+        help="what 0 means: shuffle: labels of an independent prompt; unconditional: every donor free; pair: F(∅), under `ablate`",
+    )
+    sampling: Literal["tree", "shared", "banks"] | None = option(
+        "word",
+        help="tree: every path draws anew; shared: one donor for each prompt and value of a feature; banks: as a tree, from a "
+        "few values of each node; default: the tree while it is small enough, else banks",
+    )
+    banks: float | None = option("number", help="how many values of each node paths take from; default: as many as are affordable")
+    replicates: float | None = option("number", help="how often donors are drawn for each prompt; default: 1, and 4 banks")
+    others: tuple[str, ...] | None = option(
+        "nodes", help="nodes that share a draw of their own where they are left out; the rest share one"
+    )
+    adversary: float | None = option(
+        "number",
+        help="look for the grouping of what is left out that lowers the score most: so many candidates a step",
+        searches=True,
+    )
+    from_: str | None = option("distribution", help="where donors come from; default: the measured prompts")
+
+
 class Scrubs:
     """The runs that a claim compares: scrubbed, the model's own, and the baseline's."""
 
-    def __init__(self, claim: Claim, hypothesis: Hypothesis, algebra: Algebra):
+    def __init__(self, claim: Claim[ScrubOptions], hypothesis: Hypothesis, algebra: Algebra):
         self.claim, self.hypothesis, self.algebra = claim, hypothesis, algebra
-        self.measured = labels(claim, hypothesis)
+        self.measured = claim.measured
         options = claim.options
-        self.links = within(hypothesis, options.get("circuit"))
-        self.baseline = options["baseline"]
-        apart = tuple(Apart(name, hypothesis.nodes[name].places) for name in options.get("others") or ())
-        self.sampling = Sampling(self.measured, options.get("from") or self.measured, apart=apart)
+        self.links = within(hypothesis, options.circuit)
+        self.baseline = options.baseline
+        apart = tuple(Apart(name, hypothesis.nodes[name].places) for name in options.others or ())
+        self.sampling = Sampling(self.measured, options.from_ or self.measured, apart=apart)
         self._scrubbed: dict[tuple, Recomputed] = {}
         self.model = algebra.logits(Run(self.measured))
         self._guard()
@@ -56,7 +83,7 @@ class Scrubs:
         how, self.why = sampling_of(claim, hypothesis.source, self.tree, self.scrubbing)
         self.sampling = replace(self.sampling, **how)
         self.banks = self.sampling.kind == "banks"
-        self.replicates = int(options.get("replicates") or (FEWEST_BANKS if self.banks else 1))
+        self.replicates = int(options.replicates or (FEWEST_BANKS if self.banks else 1))
         self.donors = Donors(claim, hypothesis, self.sampling)
         if hypothesis.settings.align == "absolute":
             self._check_places()
@@ -122,7 +149,7 @@ class Scrubs:
         return CircError([Diagnostic(code, message, self.claim.span, hint, source=self.hypothesis.source)])
 
     def _guard(self) -> None:
-        replicates = self.claim.options.get("replicates")
+        replicates = self.claim.options.replicates
         if replicates is not None and not (1 <= replicates <= MOST_REPLICATES and replicates == int(replicates)):
             hint = "`replicates = 4` draws four donors for each prompt"
             raise self._error("C375", f"`replicates` is a whole number from 1 to {MOST_REPLICATES:,}", hint)
@@ -140,9 +167,9 @@ class Scrubs:
             Donors(self.claim, self.hypothesis, replace(self.sampling, free=True)).check_free(incoming)
 
 
-def _lower_scrub(claim: Claim, hypothesis: Hypothesis, algebra: Algebra) -> Lowered | Search:
+def _lower_scrub(claim: Claim[ScrubOptions], hypothesis: Hypothesis, algebra: Algebra) -> Lowered | Search:
     runs = Scrubs(claim, hypothesis, algebra)
-    candidates = claim.options.get("adversary")
+    candidates = claim.options.adversary
     return _scored(runs) if candidates is None else against(runs, candidates, lambda *found: _scored(runs, *found))
 
 
@@ -185,7 +212,7 @@ def _scored(runs: Scrubs, grouping: Grouping | None = None, tried: str = "") -> 
     )
 
 
-def _conditions(runs: Scrubs) -> tuple[dict[str, str], tuple[str, ...]]:
+def _conditions(runs: Scrubs) -> tuple[dict[str, str], tuple[CodedWarning, ...]]:
     """What the score holds under, and warnings of too few donors."""
     hypothesis, sampling, options = runs.hypothesis, runs.sampling, runs.claim.options
     conditions = {
@@ -200,30 +227,27 @@ def _conditions(runs: Scrubs) -> tuple[dict[str, str], tuple[str, ...]]:
         conditions["ablate"] = str(ablation(runs.claim, hypothesis))
     if sampling.apart:
         conditions["others"] = ", ".join(one.name for one in sampling.apart)
-    if options.get("circuit"):
-        conditions["circuit"] = ", ".join(options["circuit"])
+    if options.circuit:
+        conditions["circuit"] = ", ".join(options.circuit)
     conditions["size"] = runs.sizes
     if hypothesis.settings.align == "absolute":
         conditions |= runs.donors.elsewhere(runs.scrubbing().incoming)
-    warnings = []
+    warnings: list[CodedWarning] = []
     for feature in runs.features():
         cells = runs.donors.cells(feature)
         if hypothesis.settings.align == "layout" and runs.donors.fixed(feature):
-            warnings.append(
-                f"W069: all prompts of a layout agree on `{feature}`, so its donors are any prompts of the layout; "
-                "`align = absolute` tells it from what else the layout fixes"
-            )
+            said = f"all prompts of a layout agree on `{feature}`, so its donors are any prompts of the layout; "
+            warnings.append(CodedWarning("W069", f"{said}`align = absolute` tells it from what else the layout fixes"))
         itself = len(cells) / sum(cells.values())
         if sampling.pool == sampling.on:
             conditions[f"donor is the reference ({feature})"] = f"{itself:.1%} of draws"
         if sampling.pool == sampling.on and itself > MOST_ITSELF:
-            warnings.append(f"W063: {itself:.0%} of the donors that agree on `{feature}` are the reference itself: this hides losses")
+            said = f"{itself:.0%} of the donors that agree on `{feature}` are the reference itself: this hides losses"
+            warnings.append(CodedWarning("W063", said))
         few = [count for count in cells.values() if count < FEWEST_DONORS]
         if few:
-            warnings.append(
-                f"W057: {len(few)} of {len(cells)} classes of `{feature}`, cut by {runs.donors.cut}, have fewer than {FEWEST_DONORS} "
-                f"donors; the smallest has {min(few)}"
-            )
+            said = f"{len(few)} of {len(cells)} classes of `{feature}`, cut by {runs.donors.cut}, have fewer than {FEWEST_DONORS} donors"
+            warnings.append(CodedWarning("W057", f"{said}; the smallest has {min(few)}"))
     return conditions, tuple(warnings)
 
 
@@ -238,39 +262,15 @@ SCRUB = Measure(
     summary="share of the behaviour that is left when what a node carries is all that is kept of it",
     formula="(F_scrub - F_base) / (F(M) - F_base), F_scrub the mean metric of causally scrubbed runs",
     unit="share of the model's metric above the baseline's",
-    range="any number; 1 is the model's own, 0 the baseline's",
+    range=Range(says="1 is the model's own, 0 the baseline's"),
     source="Chan et al. 2022, Causal scrubbing (Alignment Forum); semantics: causal scrubbing",
     baseline="stated: shuffle (labels of an independent prompt), unconditional (every donor free), or pair (F of the empty circuit)",
     signature=Signature(
         subject="metric",
-        options={
-            "baseline": OptionSpec(
-                "word",
-                required=True,
-                words=("shuffle", "unconditional", "pair"),
-                help="what 0 means: shuffle: labels of an independent prompt; unconditional: every donor free; pair: F(∅), under `ablate`",
-            ),
-            "sampling": OptionSpec(
-                "word",
-                words=("tree", "shared", "banks"),
-                help="tree: every path draws anew; shared: one donor for each prompt and value of a feature; banks: as a tree, from a "
-                "few values of each node; default: the tree while it is small enough, else banks",
-            ),
-            "banks": OptionSpec("number", help="how many values of each node paths take from; default: as many as are affordable"),
-            "replicates": OptionSpec("number", help="how often donors are drawn for each prompt; default: 1, and 4 banks"),
-            "others": OptionSpec("nodes", help="nodes that share a draw of their own where they are left out; the rest share one"),
-            "adversary": OptionSpec(
-                "number",
-                help="look for the grouping of what is left out that lowers the score most: so many candidates a step",
-                searches=True,
-            ),
-            "from": OptionSpec("distribution", help="where donors come from; default: the measured prompts"),
-            "on": ON,
-            "ablate": ABLATE,
-            "circuit": PART,
-        },
+        options=ScrubOptions,
     ),
     lower=_lower_scrub,
+    example="scrub(logit_diff, baseline = shuffle, replicates = 2) >= 0.5",
     details="A node without `carries` keeps its reference. What is left out of a node's inputs comes from one more prompt. "
     "Scores above 1 are reported as they are. Where the tree has more than 4,000 recomputations, paths take from banks of a few values "
     "of each node; interval and verdict allow for what that is off by. A score near 1 is no proof: read the mean absolute change, the "

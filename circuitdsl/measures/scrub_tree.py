@@ -11,7 +11,7 @@ from circuitdsl.borders.tree import Call, CallTree
 from circuitdsl.borders.units import EMBED
 from circuitdsl.borders.values import Algebra, Base, Draw, Gather, Mix, Override, Recomputed, Value, World
 from circuitdsl.measures.circuit_runs import EMBEDDING
-from circuitdsl.measures.scrub import Scrubs
+from circuitdsl.measures.scrub import ScrubOptions, Scrubs
 from circuitdsl.measures.scrub_runs import DrawGroup, Scrubbing
 
 MOST_CALLS = 16
@@ -59,7 +59,7 @@ class Watched(Scrubbing):
         return next(group for group in self._groups[reader][made.place] if step.startswith(f"{group.name}>"))
 
 
-def tree(claim: Claim, hypothesis: Hypothesis, most: int = MOST_CALLS) -> CallTree:
+def tree(claim: Claim[ScrubOptions], hypothesis: Hypothesis, most: int = MOST_CALLS) -> CallTree:
     """The calls of the claim's first draw that are nearest to the logits, `most` of them with units that go together counted once.
 
     What several calls share (one value, read by each of them) stands at the first.

@@ -2,15 +2,18 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from circuitdsl.borders.hypothesis import Ablation, Claim, Hypothesis
 from circuitdsl.borders.measure import Combination, Estimand, RatioOf, SpreadOf
 from circuitdsl.borders.readouts import MetricValue, Readout
 from circuitdsl.borders.values import Algebra, Recomputed
 from circuitdsl.borders.watches import SecondAblation, Watch
+from circuitdsl.measures.circuit_options import ComparedOptions
 from circuitdsl.measures.circuit_watches import donors
-from circuitdsl.measures.worlds import ablation, background, labels
+from circuitdsl.measures.worlds import ablation, background
+
+SomeOptions = TypeVar("SomeOptions", bound=ComparedOptions)
 
 
 class Again(NamedTuple):
@@ -22,7 +25,11 @@ class Again(NamedTuple):
 
 
 def second_ablation(
-    claim: Claim, hypothesis: Hypothesis, algebra: Algebra, ratio: RatioOf, runs: Callable[[Claim], Mapping[str, Recomputed]]
+    claim: Claim[SomeOptions],
+    hypothesis: Hypothesis,
+    algebra: Algebra,
+    ratio: RatioOf,
+    runs: Callable[[Claim[SomeOptions]], Mapping[str, Recomputed]],
 ) -> Again:
     """The claim's ratio under another ablation, its distance from the first, and a watch on verdicts that flip.
 
@@ -31,8 +38,8 @@ def second_ablation(
     other = _other(claim, hypothesis)
     if other is None:
         return Again({}, {})
-    measured = labels(claim, hypothesis)
-    here, there = runs(claim), runs(replace(claim, options={**claim.options, "ablate": other}))
+    measured = claim.measured
+    here, there = runs(claim), runs(replace(claim, options=replace(claim.options, ablate=other)))
     names = {name: name if logits is here[name] else f"{name} under {other}" for name, logits in there.items()}
     readouts = {names[name]: MetricValue(logits, measured, claim.metric) for name, logits in there.items() if names[name] != name}
 
@@ -45,9 +52,9 @@ def second_ablation(
     return Again(readouts, {f"under {other}": again, "spread": SpreadOf(ratio, again)}, (watch, *pool))
 
 
-def _other(claim: Claim, hypothesis: Hypothesis) -> Ablation | None:
+def _other(claim: Claim[ComparedOptions], hypothesis: Hypothesis) -> Ablation | None:
     """The mean for resampling and the other way round; for `zero`, the one of the settings."""
-    if claim.options.get("second") == "no":
+    if claim.options.second == "no":
         return None
     chosen = ablation(claim, hypothesis)
     if chosen.distribution is None:

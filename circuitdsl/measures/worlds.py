@@ -1,13 +1,13 @@
 """Which base worlds a claim's ablation, distribution and source name."""
 
+from typing import TYPE_CHECKING
+
 from circuitdsl.borders.hypothesis import Ablation, Claim, Hypothesis
 from circuitdsl.borders.source import CircError, Diagnostic
 from circuitdsl.borders.values import Gather, Mean, Run, World, Zero
 
-
-def labels(claim: Claim, hypothesis: Hypothesis) -> str:
-    """The distribution whose rows and labels a claim is measured on."""
-    return claim.options.get("on") or hypothesis.default
+if TYPE_CHECKING:
+    from circuitdsl.measures.circuit_options import Ablated
 
 
 def rows_of(distribution: str, measured: str, hypothesis: Hypothesis) -> World:
@@ -17,9 +17,9 @@ def rows_of(distribution: str, measured: str, hypothesis: Hypothesis) -> World:
     return _drawn(distribution, measured, hypothesis)
 
 
-def ablation(claim: Claim, hypothesis: Hypothesis) -> Ablation:
+def ablation(claim: "Claim[Ablated]", hypothesis: Hypothesis) -> Ablation:
     """The ablation in force. There is no default one."""
-    found = claim.options.get("ablate") or hypothesis.settings.ablate
+    found = claim.options.ablate or hypothesis.settings.ablate
     if found is None:
         hint = "write `ablate = resample(NAME)`, `mean(NAME)` or `zero`, in the claim or in `settings`"
         message = f"`{claim.measure}` of the circuit needs to know what the rest of the model is set to"

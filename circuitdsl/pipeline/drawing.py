@@ -37,7 +37,7 @@ def tree_of(path: Path, flags: Flags, label: str, row: int | None = None) -> "Tr
         hint = f"its scrub claims are {', '.join(f'`{name}`' for name in claims)}" if claims else "it has no scrub claim"
         raise CircError([Diagnostic("C384", f"no scrub claim of {path} is called `{label}`", Span(), hint)])
     claim = claims[label]
-    measured = claim.options.get("on") or hypothesis.default
+    measured = claim.measured
     rows = len(hypothesis.distributions[measured])
     chosen = [*hypothesis.rows(measured, "verifying"), *hypothesis.rows(measured, "exploring")][0] if row is None else row
     if not 0 <= chosen < rows:

@@ -39,7 +39,7 @@ def on_its_rows(hypothesis: Hypothesis, claim: Claim, lowered: Lowered | Search,
     from circuitdsl.measures import measures
     from circuitdsl.reports.record import Asked, Looking
 
-    measured = claim.options.get("on") or hypothesis.default
+    measured = claim.measured
     known = measures().get(claim.measure)
     summary = known.summary if known else ""
     subset = hypothesis.settings.subset if known and known.costly else None
@@ -71,4 +71,4 @@ def lower_figure(hypothesis: Hypothesis, algebra: Algebra, edges: bool) -> "tupl
     # measurements alone leave the verifying prompts unseen
     part: PromptPart = "verifying" if judged or not hypothesis.exploring else "exploring"
     rows = hypothesis.rows(hypothesis.default, part)
-    return (Asked(Claim("figure", "figure", "", metric=metric), lowered, hypothesis.default, part, rows),)
+    return (Asked(Claim("figure", "figure", "", metric=metric, measured=hypothesis.default), lowered, hypothesis.default, part, rows),)

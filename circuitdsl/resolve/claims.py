@@ -1,9 +1,8 @@
 """Claims: measures and their arguments, comparisons, labels."""
 
 import math
-import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, cast
 
 from circuitdsl.borders import document as doc
 from circuitdsl.borders.hypothesis import Claim, Comparison, Path
@@ -19,8 +18,6 @@ from circuitdsl.resolve.program import Program
 from circuitdsl.resolve.settings import plain_name
 
 SUBJECTS = {"metric": "a metric", "path": "a path, such as `A -> B`", "node": "a node"}
-_BOTH = re.compile(r"(?:above )?(-?\d+(?:\.\d+)?),?(?: up)? to (-?\d+(?:\.\d+)?)")
-_BELOW = re.compile(r"(-?\d+(?:\.\d+)?) and up")
 
 
 class ClaimResolver:
@@ -54,14 +51,14 @@ class ClaimResolver:
 
     def _claim(self, claim: doc.ClaimLine) -> Claim:
         measure = self._measure(claim.measure)
-        on = next((option for option in claim.options if option.name.text == "on"), None)
-        named = plain_name(on.value) if on is not None else None
+        stated = next((option for option in claim.options if option.name.text == "on"), None)
+        named = plain_name(stated.value) if stated is not None else None
         measured = (named.text if named is not None else self._space.default,)
         failure: Reported | None = None
         metric: str | None = None
         paths: tuple[Path, ...] = ()
         slots: tuple[str, ...] = ()
-        options: dict[str, Any] = {}
+        options: Mapping[str, Any] = {}
         comparison = None
         try:
             metric, paths, slots = self._arguments(claim, measure, measured)
@@ -83,9 +80,23 @@ class ClaimResolver:
             raise failure
         self._needs(claim, measure, options, measured[0])
         text = self._program.text(Span(claim.measure.span.start, claim.span.end))
-        metric = metric or next((options[name] for name, spec in measure.signature.options.items() if spec.kind == "metric"), None)
-        each = claim.each  # the parser gives unit, node or edge
-        return Claim(claim.label.text, measure.name, text, metric, paths, slots, each, options, comparison, claim.warn, claim.span)  # type: ignore[arg-type]
+        metric = metric or next((options[name] for name, spec in measure.options.items() if spec.kind == "metric"), None)
+        each = cast(Literal["unit", "node", "edge"] | None, claim.each)  # the parser gives no other
+        chosen = measure.options_of({name: value for name, value in options.items() if name != "on"})
+        return Claim(
+            claim.label.text,
+            measure.name,
+            text,
+            metric,
+            paths,
+            slots,
+            each,
+            chosen,
+            comparison,
+            claim.warn,
+            claim.span,
+            measured=options["on"] or self._space.default,
+        )
 
     def _measure(self, name: doc.Name) -> Measure:
         found = self._measures.get(name.text)
@@ -151,7 +162,7 @@ class ClaimResolver:
             return f"write `each {word}`"
         found = self._scope.declared.get(target.text) if isinstance(target, doc.Name) else None
         kinds = {"prompts": "distribution", "metric": "metric", "node": "nodes"}
-        fitting = [name for name, spec in measure.signature.options.items() if found and spec.kind == kinds.get(found.kind)]
+        fitting = [name for name, spec in measure.options.items() if found and spec.kind == kinds.get(found.kind)]
         if found is None or not fitting:
             return f"{given} arguments are given; those after the first are options with a name, such as `on = clean`"
         return f"options have names: write {' or '.join(f'`{name} = {found.name}`' for name in fitting[:3])}"
@@ -200,7 +211,7 @@ class ClaimResolver:
 
     def _check_range(self, value: float, stated: doc.ComparisonExpr, measure: Measure) -> None:
         """A bound outside what a measure can be decides the claim before anything is measured."""
-        low, high = bounds(measure.range)
+        low, high = measure.range.low, measure.range.high
         if low <= value <= high:
             return
         hint = f"did you mean {value / 100:g}?" if (low, high) == (0, 1) and 2 <= value <= 100 else ""
@@ -223,14 +234,6 @@ class ClaimResolver:
 def about_circuit(measure: Measure, options: Mapping[str, object]) -> bool:
     """Whether a claim is about the circuit's run, rather than the model's own or a path: it takes a metric and an ablation."""
     signature = measure.signature
-    of = signature.options.get("of")
+    of = measure.options.get("of")
     subject = options.get("of", of.default) if of is not None else "circuit"
-    return signature.subject == "metric" and "ablate" in signature.options and subject == "circuit"
-
-
-def bounds(words: str) -> tuple[float, float]:
-    """What a measure's range says at its beginning: `0 to 1`, `above 0, up to 1`, `0 and up`; infinite where it says nothing."""
-    if both := _BOTH.match(words):
-        return float(both[1]), float(both[2])
-    below = _BELOW.match(words)
-    return float(below[1]) if below else -math.inf, math.inf
+    return signature.subject == "metric" and "ablate" in measure.options and subject == "circuit"

@@ -6,7 +6,8 @@ from typing import Any
 
 from circuitdsl.borders import document as doc
 from circuitdsl.borders.hypothesis import Settings
-from circuitdsl.borders.measure import Measure, OptionSpec
+from circuitdsl.borders.measure import Measure
+from circuitdsl.borders.options import OptionSpec
 from circuitdsl.borders.source import Span
 from circuitdsl.prompts import PromptSpace
 from circuitdsl.resolve.names import Scope, suggestion
@@ -40,7 +41,7 @@ class OptionResolver:
         """Every option of the signature, defaults filled in. All mistakes are reported before the claim is given up."""
         given, wrong = self._given(claim, measure)
         found: dict[str, Any] = {}
-        for name, spec in measure.signature.options.items():
+        for name, spec in measure.options.items():
             try:
                 if name in given:
                     found[name] = self._value(given[name], spec, measured)
@@ -56,7 +57,7 @@ class OptionResolver:
     def _given(self, claim: doc.ClaimLine, measure: Measure) -> tuple[dict[str, doc.Option], set[str]]:
         given: dict[str, doc.Option] = {}
         wrong: set[str] = set()
-        known = measure.signature.options
+        known = measure.options
         for option in claim.options:
             name = option.name.text
             with self._problems.going_on():
@@ -82,7 +83,7 @@ class OptionResolver:
 
     def _complete(self, claim: doc.ClaimLine, measure: Measure, found: dict[str, Any], wrong: set[str]) -> None:
         """Fills in the settings' ablation, and reports what is required and not there."""
-        for name, spec in measure.signature.options.items():
+        for name, spec in measure.options.items():
             if name in wrong or found.get(name) is not None:
                 continue
             with self._problems.going_on():

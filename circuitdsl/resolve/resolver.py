@@ -142,7 +142,7 @@ class _Resolution:
         name = stated.get("found_on", None)
         if name is None or space.default not in space.distributions:
             return
-        measured = {claim.options.get("on") or space.default for claim in claims if claim.comparison is not None}
+        measured = {claim.measured for claim in claims if claim.comparison is not None}
         judged = [(one, row) for one in measured for row in verifying if row < len(space.distributions[one])]
         with self.problems.going_on():
             span = stated.spans.get("found_on", Span())
@@ -164,7 +164,7 @@ class _Resolution:
         measure = self.measures.get(claim.measure.text)
         if measure is None:
             return False
-        options = measure.signature.options
+        options = measure.options
         return measure.signature.searches or any(one.name.text in options and options[one.name.text].searches for one in claim.options)
 
     def _declare(
@@ -234,7 +234,7 @@ class _Resolution:
         """A metric reads what some prompts have; a claim must measure it on those."""
         written = self._written()
         for claim in claims:
-            measured, metric = claim.options.get("on") or space.default, space.metrics.get(claim.metric or "")
+            measured, metric = claim.measured, space.metrics.get(claim.metric or "")
             if metric is not None and measured in metric.lacking:
                 message = f"`{metric.name}` cannot be measured on `{measured}`: {metric.lacking[measured]}"
                 self.problems.error("C331", message, written[claim.label].label.span, "declare what it reads, or measure on other prompts")
@@ -243,10 +243,11 @@ class _Resolution:
         """Warns of attention from a query to keys that all come later: a slip, which would read as a finding."""
         written = self._written()
         for claim in claims:
-            query, key = (claim.options.get(name) for name in ("query", "key"))
+            options = claim.options.named()
+            query, key = options.get("query"), options.get("key")
             if not (query and key and self.shape.causal):
                 continue
-            layouts = space.distributions[claim.options.get("on") or space.default].rows_by_layout()
+            layouts = space.distributions[claim.measured].rows_by_layout()
             if all(min(layout.positions(key)) > max(layout.positions(query)) for layout in layouts):
                 looks, later = (", ".join(map(str, roles)) for roles in (query, key))
                 message = f"`{looks}` cannot attend to `{later}`, which comes later in every prompt: the attention is 0"
@@ -257,7 +258,7 @@ class _Resolution:
         """Reports the first claim whose prompts are all in the other part, or too few to be looked at and to be scored on."""
         written = self._written()
         for claim in claims:
-            measured = claim.options.get("on") or space.default
+            measured = claim.measured
             distribution = space.distributions.get(measured)
             if not distribution:
                 continue

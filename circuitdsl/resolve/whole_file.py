@@ -58,7 +58,7 @@ def check_donors(claims: Sequence[Claim], settings: Settings, space: PromptSpace
     """Donors from prompts that are not paired must exist in every layout (or length) that they are put into."""
     common = "layout" if settings.align == "layout" else "length"
     for claim in claims:
-        measured = claim.options.get("on") or space.default
+        measured = claim.measured
         for name, drawn in _donors(claim):
             rows, donors = space.distributions.get(measured), space.distributions.get(name)
             if rows is None or donors is None or (not drawn and name == measured) or (name != measured and _paired(name, measured, space)):
@@ -79,8 +79,9 @@ def check_donors(claims: Sequence[Claim], settings: Settings, space: PromptSpace
 
 def _donors(claim: Claim) -> Iterator[tuple[str, bool]]:
     """Distributions that give values to measured rows, and whether a row may not be its own donor."""
-    for name, value in claim.options.items():
-        if isinstance(value, Ablation) and value.distribution and claim.options.get("of") != "model":
+    options = claim.options.named()
+    for name, value in options.items():
+        if isinstance(value, Ablation) and value.distribution and options.get("of") != "model":
             yield value.distribution, value.kind == "resample"
         elif name in ("from", "into") and isinstance(value, str):
             yield value, False

@@ -174,7 +174,7 @@ def test_names_come_from_a_data_file(check, tmp_path):
     (tmp_path / "pairs.jsonl").write_text(ROW)
     found = check(DATA.format(name="reader"), tmp_path / "file.circ")
     assert found.nodes["reader"].places[0].roles == (Role("subject"),)
-    assert found.claims[0].options["ablate"].distribution == "counterfactual"
+    assert found.claims[0].options.ablate.distribution == "counterfactual"
 
 
 @pytest.mark.parametrize("name", ["counterfactual", "subject"])

@@ -70,7 +70,7 @@ def test_bad_flags(flags, code, check):
 def test_the_setting_is_the_default_of_a_claim_s_norm(check):
     claims = "claims { a: effect(it -> logits, from = other) >= 0; b: effect(it -> logits, from = other, norm = live) >= 0 }\n"
     found = check(HEAD + "settings { norm = frozen }\n" + claims).claims
-    assert [claim.options["norm"] for claim in found] == ["frozen", "live"]
+    assert [claim.options.norm for claim in found] == ["frozen", "live"]
 
 
 def test_exploring_starts_with_measurements(check):

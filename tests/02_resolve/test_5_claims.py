@@ -1,15 +1,15 @@
 """Claims: arguments by signature, options, paths, comparisons."""
 
 import dataclasses
-import math
+from typing import Literal
 
 import pytest
 
 from circuitdsl.borders.hypothesis import Ablation, Comparison
-from circuitdsl.borders.measure import Measure, OptionSpec, Signature
+from circuitdsl.borders.measure import Measure, Range, Signature
+from circuitdsl.borders.options import Options, option
 from circuitdsl.borders.units import LOGITS, Role
 from circuitdsl.measures import measures
-from circuitdsl.resolve.claims import bounds
 
 HEAD = """model "{model}"
 vocab names = "Mary", "John", "Alice", "Kevin", "Laura", "Peter"
@@ -47,7 +47,7 @@ def codes(faults, text, model="smollm2-135m", **options):
 
 
 def registry(name="test", **signature):
-    return {name: dataclasses.replace(measures()["value"], name=name, signature=Signature(**signature))}
+    return {name: dataclasses.replace(measures()["value"], name=name, signature=Signature(**{"options": Options, **signature}))}
 
 
 # ---------------------------------------------------------------- arguments and options
@@ -56,40 +56,44 @@ def registry(name="test", **signature):
 def test_a_claim_about_a_metric(check):
     found = claim(check, "faithfulness(m, ablate = mean(other)) = 1 +- 0.2")
     assert (found.label, found.measure, found.metric, found.paths, found.each) == ("it", "faithfulness", "m", (), None)
-    assert found.options["ablate"] == Ablation("mean", "other")
+    assert found.options.ablate == Ablation("mean", "other")
     assert found.comparison == Comparison("=", 1.0, 0.2)
     assert found.text == "faithfulness(m, ablate = mean(other)) = 1 +- 0.2"
 
 
 def test_every_option_of_the_signature_has_a_value(check):
     found = claim(check, "faithfulness(m, on = clean) >= 0.5")
-    assert found.options.keys() == measures()["faithfulness"].signature.options.keys()
-    chosen = {name: found.options[name] for name in ("on", "ablate", "circuit", "norm")}
-    assert chosen == {"on": "clean", "ablate": Ablation("resample", "other"), "circuit": None, "norm": "live"}
+    assert found.options.named().keys() == measures()["faithfulness"].options.keys() - {"on"}
+    chosen = {name: found.options.named()[name] for name in ("ablate", "circuit", "norm")}
+    assert chosen == {"ablate": Ablation("resample", "other"), "circuit": None, "norm": "live"}
+    assert (found.measured, claim(check, "faithfulness(m, on = other) >= 0.5").measured) == ("clean", "other")
 
 
 def test_the_model_s_own_behaviour_needs_no_ablation(check):
     text = HEAD.format(model="smollm2-135m").replace("settings { ablate = resample(other) }", "")
-    assert check(text + "claims { it: accuracy(m, of = model) >= 0.5 }\n").claims[0].options["ablate"] is None
+    assert check(text + "claims { it: accuracy(m, of = model) >= 0.5 }\n").claims[0].options.ablate is None
 
 
 def test_each_kind_of_option(check):
     kinds = {
-        "a": OptionSpec("ablation"),
-        "d": OptionSpec("distribution"),
-        "m": OptionSpec("metric"),
-        "r": OptionSpec("role"),
-        "n": OptionSpec("node"),
-        "ns": OptionSpec("nodes"),
-        "w": OptionSpec("word", words=("model", "layer")),
-        "x": OptionSpec("number"),
-        "s": OptionSpec("slot"),
-        "f": OptionSpec("feature"),
-        "end": OptionSpec("role", default="END"),
+        "a": option("ablation"),
+        "d": option("distribution"),
+        "m": option("metric"),
+        "r": option("role"),
+        "n": option("node"),
+        "ns": option("nodes"),
+        "w": option("word"),
+        "x": option("number"),
+        "s": option("slot"),
+        "f": option("feature"),
+        "end": option("role", "END"),
     }
+    every = dataclasses.make_dataclass(
+        "Every", [(name, Literal["model", "layer"], one) for name, one in kinds.items()], bases=(Options,), frozen=True, kw_only=True
+    )
     given = "a = zero, d = other, m = m, r = (IO, S1), n = both, ns = (early, body), w = layer, x = 0.5, s = IO, f = template"
-    found = claim(check, f"test(m, {given})", known=registry(subject="metric", options=kinds))
-    assert found.options == {
+    found = claim(check, f"test(m, {given})", known=registry(subject="metric", options=every))
+    assert found.options.named() == {
         "a": Ablation("zero"),
         "d": "other",
         "m": "m",
@@ -105,7 +109,7 @@ def test_each_kind_of_option(check):
 
 
 def test_one_node_where_several_may_stand(check):
-    assert claim(check, "faithfulness(m, circuit = early) >= 0").options["circuit"] == ("early",)
+    assert claim(check, "faithfulness(m, circuit = early) >= 0").options.circuit == ("early",)
 
 
 def test_slots_after_the_subject(check, faults):
@@ -257,17 +261,17 @@ def test_a_parallel_block_has_no_way_from_a_head_to_its_mlp(faults):
 
 
 @pytest.mark.parametrize(
-    ("words", "low", "high"),
+    ("words", "numbers"),
     [
-        ("0 to 1", 0, 1),
-        ("-1 to 1; 0 is chance", -1, 1),
-        ("above 0, up to 1; small is special", 0, 1),
-        ("0 and up; 0 is complete", 0, math.inf),
-        ("any number; its sign is not flipped", -math.inf, math.inf),
+        ("0 to 1", Range(0, 1)),
+        ("-1 to 1; 0 is chance", Range(-1, 1, says="0 is chance")),
+        ("above 0, up to 1; small is special", Range(0, 1, above=True, says="small is special")),
+        ("0 and up; 0 is complete", Range(0, says="0 is complete")),
+        ("any number; its sign is not flipped", Range(says="its sign is not flipped")),
     ],
 )
-def test_what_a_range_says(words, low, high):
-    assert bounds(words) == (low, high)
+def test_a_range_in_words(words, numbers):
+    assert str(numbers) == words
 
 
 def test_a_measure_that_searches_keeps_prompts_for_it(check, faults):
@@ -280,7 +284,11 @@ def test_a_measure_that_searches_keeps_prompts_for_it(check, faults):
 
 
 def test_a_claim_that_asks_for_a_search_keeps_prompts_for_it(check):
-    searching = registry(subject="metric", options={"look": OptionSpec("number", searches=True)})
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Looking(Options):
+        look: float | None = option("number", searches=True)
+
+    searching = registry(subject="metric", options=Looking)
     text = HEAD.format(model="smollm2-135m")
     assert check(text + "claims { it: test(m) >= 0 }\n", known=searching).settings.explore == 0
     found = check(text + "claims { it: test(m, look = 3) >= 0 }\n", known=searching)

@@ -86,7 +86,15 @@ def settle() -> Callable[..., Settled]:
     from circuitdsl.planning import plan
 
     def run(measure: str, space: Hypothesis, adapter: Any, ablate: Ablation, each: Any = None, **options: Any) -> Settled:
-        claim = Claim("it", measure, "it", metric="logit", each=each, options={"ablate": ablate, **options})
+        claim = Claim(
+            "it",
+            measure,
+            "it",
+            metric="logit",
+            each=each,
+            options=measures()[measure].options_of({"ablate": ablate, **options}),
+            measured=space.default,
+        )
         lowered = measures()[measure].lower(claim, space, Algebra())
         looks = 0
 

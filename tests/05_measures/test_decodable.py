@@ -62,7 +62,16 @@ def file(copying) -> Hypothesis:
 def claim(slot, *places, measure="decodable", each=None, bound=0.9, **options):
     path = Path("node", places or (FIRST,), each=each)
     comparison = None if bound is None else Comparison(">=", bound)
-    return Claim("it", measure, "it", paths=(path,), slots=(slot,), options=options, comparison=comparison)
+    return Claim(
+        "it",
+        measure,
+        "it",
+        paths=(path,),
+        slots=(slot,),
+        options=measures()[measure].options_of(options),
+        comparison=comparison,
+        measured="clean",
+    )
 
 
 def settled(one, file, adapter):

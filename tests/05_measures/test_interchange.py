@@ -13,6 +13,7 @@ from circuitdsl.borders.units import Layout, Unit
 from circuitdsl.borders.values import Algebra
 from circuitdsl.engine.executor import execute
 from circuitdsl.measures import measures
+from circuitdsl.measures.interchange import InterchangeOptions
 from circuitdsl.models.toys import Draft
 from circuitdsl.planning import plan
 
@@ -62,7 +63,16 @@ def third(x, y):
 def score(places, change, slot="X", each=None):
     adapter = copying()
     hypothesis = file(adapter.shape, change)
-    claim = Claim("i", "interchange", "", "m", (Path("node", places, each=each),), (slot,), options={"from": "swap", "metric": "m"})
+    claim = Claim(
+        "i",
+        "interchange",
+        "",
+        "m",
+        (Path("node", places, each=each),),
+        (slot,),
+        options=InterchangeOptions(from_="swap", metric="m"),
+        measured="clean",
+    )
     measures()["interchange"].check(claim, hypothesis)
     lowered = measures()["interchange"].lower(claim, hypothesis, Algebra())
     rows = tuple(range(len(PAIRS)))
@@ -118,7 +128,16 @@ def with_fields(x, y, slot):
         return replace(prompt, values={"X.name": prompt.values["X"], "X.other": prompt.values["X"] * 2, "Y.name": prompt.values["Y"]})
 
     distributions = {name: replace(one, prompts=tuple(map(fields, one.prompts))) for name, one in hypothesis.distributions.items()}
-    claim = Claim("i", "interchange", "", "m", (Path("node", (FIRST,)),), (slot,), options={"from": "swap", "metric": "m"})
+    claim = Claim(
+        "i",
+        "interchange",
+        "",
+        "m",
+        (Path("node", (FIRST,)),),
+        (slot,),
+        options=InterchangeOptions(from_="swap", metric="m"),
+        measured="clean",
+    )
     measures()["interchange"].check(claim, replace(hypothesis, distributions=distributions))
 
 
@@ -140,7 +159,9 @@ def test_a_counterfactual_that_changes_nothing_is_refused():
 def test_prompts_that_are_not_its_counterfactual_are_refused():
     hypothesis = file(copying().shape, another_first)
     alone = {**hypothesis.distributions, "swap": replace(hypothesis.distributions["swap"], paired=None)}
-    claim = Claim("i", "interchange", "", "m", (Path("node", (FIRST,)),), ("X",), options={"from": "swap"})
+    claim = Claim(
+        "i", "interchange", "", "m", (Path("node", (FIRST,)),), ("X",), options=InterchangeOptions(from_="swap"), measured="clean"
+    )
     with pytest.raises(CircError, match="C378"):
         measures()["interchange"].check(claim, replace(hypothesis, distributions=alone))
 
@@ -149,6 +170,8 @@ def test_a_counterfactual_without_answers_is_refused():
     hypothesis = file(copying().shape, another_first)
     silent = tuple(replace(prompt, answer=None, wrong=()) for prompt in hypothesis.distributions["swap"].prompts)
     mute = {**hypothesis.distributions, "swap": replace(hypothesis.distributions["swap"], prompts=silent)}
-    claim = Claim("i", "interchange", "", "m", (Path("node", (FIRST,)),), ("X",), options={"from": "swap"})
+    claim = Claim(
+        "i", "interchange", "", "m", (Path("node", (FIRST,)),), ("X",), options=InterchangeOptions(from_="swap"), measured="clean"
+    )
     with pytest.raises(CircError, match="C380"):
         measures()["interchange"].check(claim, replace(hypothesis, distributions=mute))

@@ -164,7 +164,15 @@ def ranked(space):
 
     def lower(*lines, comparison=None, **options):
         hypothesis = space(adapter.shape, rows, answers, *lines)
-        claim = Claim("special", "rank_among_random", "it", "logit", options={"ablate": Ablation("zero"), **options}, comparison=comparison)
+        claim = Claim(
+            "special",
+            "rank_among_random",
+            "it",
+            "logit",
+            options=measures()["rank_among_random"].options_of({"ablate": Ablation("zero"), **options}),
+            comparison=comparison,
+            measured="clean",
+        )
         hypothesis = replace(hypothesis, claims=(claim,))
         return adapter, hypothesis, claim, measures()["rank_among_random"].lower(claim, hypothesis, Algebra())
 

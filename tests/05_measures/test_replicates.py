@@ -23,7 +23,7 @@ def hypothesis(space):
 
 
 def lowered(hypothesis, measure, ablate, **options):
-    claim = Claim("it", measure, "it", "logit", options={"ablate": ablate, **options})
+    claim = Claim("it", measure, "it", "logit", options=measures()[measure].options_of({"ablate": ablate, **options}), measured="clean")
     return lower_redrawn(measures()[measure], claim, replace(hypothesis, claims=(claim,)), Algebra())
 
 

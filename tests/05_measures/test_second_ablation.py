@@ -3,6 +3,7 @@
 import pytest
 
 from circuitdsl.borders.hypothesis import Ablation, Claim, Comparison
+from circuitdsl.measures import measures
 from circuitdsl.models import toys
 
 RESAMPLE, MEAN = Ablation("resample", "abc"), Ablation("mean", "abc")
@@ -33,7 +34,15 @@ def gate(space):
 
 
 def claim(measure, ablation, operator=">=", value=0.0, **options):
-    return Claim("it", measure, "it", "logit", options={"ablate": ablation, **options}, comparison=Comparison(operator, value))
+    return Claim(
+        "it",
+        measure,
+        "it",
+        "logit",
+        options=measures()[measure].options_of({"ablate": ablation, **options}),
+        measured="clean",
+        comparison=Comparison(operator, value),
+    )
 
 
 @pytest.mark.parametrize("measure", CASES)

@@ -7,6 +7,7 @@ import pytest
 
 from circuitdsl.borders.hypothesis import Ablation, Claim, Comparison, Node, Place
 from circuitdsl.borders.prompts import Arithmetic, Constant
+from circuitdsl.measures import measures
 from circuitdsl.models import toys
 
 ZERO = {"ablate": Ablation("zero")}
@@ -28,7 +29,14 @@ def gate(space):
 
 def claim(measure, operator, value, **changes):
     return Claim(
-        "it", measure, "it", "logit", options={**ZERO, **changes.pop("options", {})}, comparison=Comparison(operator, value), **changes
+        "it",
+        measure,
+        "it",
+        "logit",
+        options=measures()[measure].options_of({**ZERO, **changes.pop("options", {})}),
+        measured="clean",
+        comparison=Comparison(operator, value),
+        **changes,
     )
 
 

@@ -341,7 +341,15 @@ def scores(executor) -> Callable[..., dict[str, float]]:
     from circuitdsl.measures import measures
 
     def score(measure: str, space: Hypothesis, adapter: Any, ablate: Ablation, **changes: Any) -> dict[str, float]:
-        claim = Claim("it", measure, "it", metric="logit", options={"ablate": ablate}, **changes)
+        claim = Claim(
+            "it",
+            measure,
+            "it",
+            metric="logit",
+            options=measures()[measure].options_of({"ablate": ablate}),
+            measured=space.default,
+            **changes,
+        )
         lowered = measures()[measure].lower(claim, space, Algebra())
         rows = tuple(range(len(space.distributions[space.default])))
         found = executor([Request(readout, rows) for readout in lowered.readouts.values()], space, adapter)
@@ -438,10 +446,11 @@ class RandomClaims:
     def claims(self) -> Iterator[Claim]:
         def claim(measure: str, **changes: Any) -> Claim:
             options = {"ablate": self.pick(self.ABLATIONS), "norm": self.pick(("live", "live", "frozen")), **changes.pop("options", {})}
-            known = measures()[measure].signature.options
-            defaults = {name: spec.default for name, spec in known.items() if spec.default is not None}
-            given = {**defaults, **{name: value for name, value in options.items() if name in known}}
-            return Claim("it", measure, "it", metric=self.pick(METRICS), options=given, **changes)
+            known = measures()[measure].options
+            given = {name: value for name, value in options.items() if name in known}
+            return Claim(
+                "it", measure, "it", metric=self.pick(METRICS), options=measures()[measure].options_of(given), measured="clean", **changes
+            )
 
         from circuitdsl.measures import measures
 

@@ -225,11 +225,11 @@ def test_a_claim_is_asked_in_words():
     from circuitdsl.borders.hypothesis import Claim, Comparison
     from circuitdsl.reports.record import question
 
-    claim = Claim("it", "faithfulness", "", comparison=Comparison("=", 1.0, 0.2))
+    claim = Claim("it", "faithfulness", "", comparison=Comparison("=", 1.0, 0.2), measured="clean")
     assert question(claim, "how much the circuit does") == "how much the circuit does: is it between 0.8 and 1.2?"
-    claim = Claim("it", "minimality.single", "", each="unit", comparison=Comparison(">=", 0.01))
+    claim = Claim("it", "minimality.single", "", each="unit", comparison=Comparison(">=", 0.01), measured="clean")
     assert question(claim, "what a part is worth") == "what a part is worth, for each unit: is it at least 0.01?"
-    assert question(Claim("it", "value", ""), "the metric's own mean") == "the metric's own mean"
+    assert question(Claim("it", "value", "", measured="clean"), "the metric's own mean") == "the metric's own mean"
 
 
 def test_few_templates_are_said_to_be_all_that_is_spoken_of(evidence):

@@ -73,7 +73,9 @@ def node(name: str, *units, carries: str | None = None, together: bool = False, 
 
 
 def lowered(hypothesis: Hypothesis, **options: Any):
-    claim = Claim("s", "scrub", "scrub(m)", metric="m", options={"baseline": "shuffle", **options})
+    claim = Claim(
+        "s", "scrub", "scrub(m)", metric="m", options=measures()["scrub"].options_of({"baseline": "shuffle", **options}), measured="clean"
+    )
     return measures()["scrub"].lower(claim, hypothesis, Algebra())
 
 
@@ -195,7 +197,15 @@ def outcomes(
 
 def judged(hypothesis: Hypothesis, adapter: Any, at_least: float = 0.5, **options: Any) -> ClaimVerdict:
     """The verdict on `scrub >= at_least` as the program gives it, every warning included; what has to look does so on exploring rows."""
-    claim = Claim("s", "scrub", "scrub(m)", metric="m", options={"baseline": "shuffle", **options}, comparison=Comparison(">=", at_least))
+    claim = Claim(
+        "s",
+        "scrub",
+        "scrub(m)",
+        metric="m",
+        options=measures()["scrub"].options_of({"baseline": "shuffle", **options}),
+        measured="clean",
+        comparison=Comparison(">=", at_least),
+    )
     found = lower(replace(hypothesis, claims=(claim,)), Algebra())
 
     def run(planned):

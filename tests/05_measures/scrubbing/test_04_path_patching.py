@@ -13,6 +13,7 @@ from circuitdsl.borders.units import Unit
 from circuitdsl.borders.values import Algebra
 from circuitdsl.engine.executor import execute
 from circuitdsl.measures import measures
+from circuitdsl.measures.effects import EffectOptions
 from circuitdsl.models.adapter import adapt
 from circuitdsl.planning import plan
 
@@ -87,7 +88,7 @@ def test_two_prompts_and_a_fixed_donor_are_direct_path_patching(scrub, gpt2):
             file = replace(file, distributions={**file.distributions, "other": Distribution("other", scrub.prompts([other]), "clean")})
             scrubbed = scrub.lowered(file, sampling="shared", **{"from": "other"}).readouts["F(scrub)"]
             path = Path(f"{a} -> {b} -> logits", (Place(names[a], a),), (Step("direct", (Place(names[b], b),)), logits_step()))
-            claim = Claim("e", "effect", "", metric="m", paths=(path,), options={"from": "other"})
+            claim = Claim("e", "effect", "", metric="m", paths=(path,), options=EffectOptions(from_="other"), measured="clean")
             effect = measures()["effect"].lower(claim, file, Algebra())
             requests = [Request(readout, (0,)) for readout in (scrubbed, *effect.readouts.values())]
             found = execute(plan(requests, file), adapter, file)

@@ -11,6 +11,7 @@ from circuitdsl.borders.source import CircError
 from circuitdsl.borders.units import LOGITS, Layout, Role, Unit
 from circuitdsl.borders.values import Algebra
 from circuitdsl.measures import measures
+from circuitdsl.measures.effects import EffectOptions
 from circuitdsl.models.toys import induction
 
 A, B = Unit("head", 0, 0), Unit("head", 1, 0)
@@ -140,7 +141,7 @@ def test_an_effect_from_drawn_donors_that_stand_elsewhere_is_refused(scrub, file
 
     def effect(roles, hypothesis):
         path = Path("a -> logits", (Place(A, "a", roles),), (Step("direct", (Place(LOGITS, "logits"),)),))
-        claim = Claim("e", "effect", "e", metric="m", paths=(path,), options={"from": "pool"})
+        claim = Claim("e", "effect", "e", metric="m", paths=(path,), options=EffectOptions(from_="pool"), measured="clean")
         return measures()["effect"].lower(claim, hypothesis, Algebra())
 
     with pytest.raises(CircError, match=r"C383: `X` stands elsewhere in some donors from `pool`"):

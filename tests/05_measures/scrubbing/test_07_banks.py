@@ -9,11 +9,11 @@ import pytest
 from circuitdsl.borders.hypothesis import Claim
 from circuitdsl.borders.plan import Request
 from circuitdsl.borders.prompts import Distribution
-from circuitdsl.borders.readouts import MetricValue
 from circuitdsl.borders.source import CircError
 from circuitdsl.borders.units import Unit
 from circuitdsl.borders.values import Algebra, Draw
 from circuitdsl.engine.executor import execute
+from circuitdsl.measures import measures
 from circuitdsl.measures.scrub import Scrubs
 from circuitdsl.measures.scrub_runs import permutation
 from circuitdsl.models.toys import Draft
@@ -162,7 +162,9 @@ def mean_squares(scrub, toy, slots, banks, rows):
     features = {"none": {"clean": (0,) * rows, "pool": (0,) * DONORS}}
     file = replace(file, distributions={**file.distributions, "pool": pool}, features=features)
     options = {"baseline": "shuffle", "banks": slots, "from": "pool"}
-    runs = Scrubs(Claim("s", "scrub", "scrub(m)", metric="m", options=options), file, Algebra())
+    runs = Scrubs(
+        Claim("s", "scrub", "scrub(m)", metric="m", options=measures()["scrub"].options_of(options), measured="clean"), file, Algebra()
+    )
     requests = [Request(MetricValue(runs.scrubbed(bank), "clean", "m"), tuple(range(rows))) for bank in range(banks)]
     found = execute(plan(requests, file), toy, file)
     return np.array([np.mean(found[request.readout.digest] ** 2) for request in requests])

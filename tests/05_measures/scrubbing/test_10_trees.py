@@ -8,13 +8,16 @@ import pytest
 from circuitdsl.borders.hypothesis import Claim, Settings
 from circuitdsl.borders.units import Unit
 from circuitdsl.borders.values import Draw
+from circuitdsl.measures import measures
 from circuitdsl.measures.scrub_tree import tree
 from circuitdsl.models.toys import Draft, induction
 from circuitdsl.planning.dependencies import dependencies
 
 
 def claim(**options):
-    return Claim("s", "scrub", "scrub(m)", metric="m", options={"baseline": "shuffle", **options})
+    return Claim(
+        "s", "scrub", "scrub(m)", metric="m", options=measures()["scrub"].options_of({"baseline": "shuffle", **options}), measured="clean"
+    )
 
 
 def measured_draws(scrub, file, **options):

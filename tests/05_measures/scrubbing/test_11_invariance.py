@@ -11,6 +11,7 @@ from circuitdsl.borders.plan import Request
 from circuitdsl.borders.units import Unit
 from circuitdsl.borders.values import Algebra
 from circuitdsl.engine.executor import execute
+from circuitdsl.measures import measures
 from circuitdsl.oracle import evaluate
 from circuitdsl.pipeline import judge, lower, settle
 from circuitdsl.pipeline import plan as spine_plan
@@ -41,7 +42,15 @@ def a_file(scrub, model, turned=False):
 def found(file, model, memory=None, oracle=False, **options):
     """What an adversary that tries three splits a step finds, with the verdict on the other prompts."""
     given = {"baseline": "shuffle", "adversary": 3, **options}
-    claim = Claim("s", "scrub", "scrub(m)", metric="m", options=given, comparison=Comparison(">=", 0.5))
+    claim = Claim(
+        "s",
+        "scrub",
+        "scrub(m)",
+        metric="m",
+        options=measures()["scrub"].options_of(given),
+        measured="clean",
+        comparison=Comparison(">=", 0.5),
+    )
 
     def run(planned):
         numbers = evaluate(planned.requests, file, model.adapter, planned.draws) if oracle else execute(planned, model.adapter, file)
