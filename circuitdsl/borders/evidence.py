@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from circuitdsl.borders.verdict import ClaimVerdict, Frozen
+from circuitdsl.borders.verdict import ClaimVerdict, Frozen, WarningAsText
 
 SCHEMA_VERSION = 1
 
@@ -175,5 +175,5 @@ class Evidence(Frozen):
     """Per-prompt numbers by content digest; above 10,000 rows they are in `arrays` beside this file instead."""
     arrays: str | None = None
     graph: GraphRecord
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[WarningAsText, ...] = ()
     base_runs: BaseRunsRecord | None = None

@@ -266,7 +266,7 @@ class Measure(Generic[OptionsType]):
 
     @property
     def options(self) -> Mapping[str, OptionSpec]:
-        """What each option takes, by its name in the language, `on` first."""
+        """What each option takes, by its name in the language, `on` last."""
         return option_specs(self.signature.options)
 
     def options_of(self, values: Mapping[str, Any]) -> OptionsType:

@@ -49,13 +49,13 @@ def option(kind: OptionKind, default: Any = None, *, required: bool = False, hel
 
 @lru_cache(None)
 def option_specs(options: type[Options]) -> Mapping[str, OptionSpec]:
-    """What each option takes, by its name in the language, `on` first."""
-    found = {"on": OptionSpec("distribution", help="the prompts that are measured; default: the file's first")}
+    """What each option takes, by its name in the language, `on` last."""
+    found: dict[str, OptionSpec] = {}
     for name, one in _declared(options):
         spec: OptionSpec = one.metadata["spec"]
         words = tuple(_words(one.type)) if spec.kind == "word" else ()
         found[name] = OptionSpec(spec.kind, spec.default, spec.required, words, spec.help, spec.searches)
-    return found
+    return found | {"on": OptionSpec("distribution", help="the prompts that are measured; default: the file's first")}
 
 
 def made(options: type[OptionsType], values: Mapping[str, Any]) -> OptionsType:

@@ -1,5 +1,6 @@
 """A `.circ` file as text, places in it, and what is wrong there."""
 
+import re
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -70,7 +71,17 @@ class CodedWarning(NamedTuple):
     message: str
 
     def __str__(self) -> str:
-        return f"{self.code}: {self.message}"
+        return f"{self.code}: {self.message}" if self.code else self.message
+
+    @classmethod
+    def read(cls, text: "str | CodedWarning") -> "CodedWarning":
+        """From evidence. A text without a code, which others may have written, is a message alone."""
+        if isinstance(text, CodedWarning):
+            return text
+        if not isinstance(text, str):
+            raise ValueError("a warning is a text")
+        code, colon, message = text.partition(": ")
+        return cls(code, message) if colon and re.fullmatch(r"W\d{3}", code) else cls("", text)
 
 
 class CircError(Exception):

@@ -1,10 +1,12 @@
 """What was asked of the columns, and the answer: a verdict with its estimate, interval and method."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, WithJsonSchema
+
+from circuitdsl.borders.source import CodedWarning
 
 if TYPE_CHECKING:
     from circuitdsl.borders.hypothesis import Comparison
@@ -12,6 +14,12 @@ if TYPE_CHECKING:
     from circuitdsl.borders.watches import Watch
 
 Outcome = Literal["supported", "refuted", "inconclusive", "not testable", "measured"]
+
+
+WarningAsText = Annotated[
+    CodedWarning, PlainValidator(CodedWarning.read), PlainSerializer(str, return_type=str), WithJsonSchema({"type": "string"})
+]
+"""A warning, which evidence writes as text."""
 
 
 class Question(NamedTuple):
@@ -72,4 +80,4 @@ class ClaimVerdict(Frozen):
     p_adjusted: float | None = None
     """Holm-adjusted over the claims of the file, doubled for the two directions: to be read against 1 − confidence."""
     reason: str = ""
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[WarningAsText, ...] = ()

@@ -13,6 +13,7 @@ import numpy as np
 
 from circuitdsl.borders.hypothesis import Hypothesis
 from circuitdsl.borders.measure import Lowered, MeanOf, ProportionOf
+from circuitdsl.borders.source import CodedWarning
 from circuitdsl.borders.verdict import ClaimVerdict, Question
 from circuitdsl.pipeline.judging import judge
 from circuitdsl.pipeline.measuring import Numbers
@@ -25,7 +26,7 @@ Measure = Callable[[Sequence["Asked"]], Numbers]
 
 AT_LEAST = 16
 """Prompts measured between two looks, at least."""
-LATE = "W062: {}, so it is judged at the end, on all prompts"
+LATE = "{}, so it is judged at the end, on all prompts"
 UNBOUNDED = "its numbers have no bounds that were known beforehand"
 CLUSTERED = "its prompts are a sample of templates, which no bet on single prompts knows of"
 
@@ -88,7 +89,9 @@ def judge_early(
         numbers.setdefault(digest, {}).update(column)
     share = (judged - len(soon)) / judged if judged > len(soon) else 1.0
     late_verdicts = [
-        verdict.model_copy(update={"warnings": (*verdict.warnings, LATE.format(CLUSTERED if bounded(one) else UNBOUNDED))})
+        verdict.model_copy(
+            update={"warnings": (*verdict.warnings, CodedWarning("W062", LATE.format(CLUSTERED if bounded(one) else UNBOUNDED)))}
+        )
         if one.claim.comparison
         else verdict
         for one, verdict in zip(rest, judge(hypothesis, rest, numbers, share), strict=True)

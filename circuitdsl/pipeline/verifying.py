@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from circuitdsl import __version__
 from circuitdsl.borders.flags import Flags, Progress, quiet
 from circuitdsl.borders.hypothesis import Hypothesis
+from circuitdsl.borders.source import CodedWarning
 from circuitdsl.borders.values import Algebra
 from circuitdsl.pipeline.judging import judge
 from circuitdsl.pipeline.lowering import lower, lower_figure
@@ -111,7 +112,7 @@ def verify(path: Path, flags: Flags, progress: Progress = quiet) -> "Evidence":
         seconds=round(time.perf_counter() - started, 2),
         versions=_versions(),
         base_runs=disk.record() if disk else None,
-        warnings=tuple(printable(f"{warning.code}: {warning.message}") for warning in hypothesis.warnings),
+        warnings=tuple(CodedWarning(warning.code, printable(warning.message)) for warning in hypothesis.warnings),
     )
 
 

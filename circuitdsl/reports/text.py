@@ -202,13 +202,13 @@ def _rest(console: "Console", claim: ClaimRecord, shared: dict[str, str]) -> Non
     if verdict.reason and verdict.reason not in {member.reason for member in verdict.members}:
         _field(console, "because", verdict.reason)
     for warning in verdict.warnings:
-        _field(console, "warning", warning, style="yellow")
+        _field(console, "warning", str(warning), style="yellow")
 
 
 def _footer(console: "Console", evidence: Evidence, files: Sequence[Path], unwritten: bool) -> None:
     console.print()
     for warning in evidence.warnings:
-        _field(console, "warning", warning, style="yellow", indent=0)
+        _field(console, "warning", str(warning), style="yellow", indent=0)
     counts: Counter[str] = Counter(claim.verdict.outcome for claim in evidence.claims if claim.verdict.outcome != "measured")
     parts = [f"{counts[o]} {o}" for o in MARKS if counts[o]]
     measured = sum(claim.verdict.outcome == "measured" for claim in evidence.claims)

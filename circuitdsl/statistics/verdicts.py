@@ -7,6 +7,7 @@ import numpy as np
 
 from circuitdsl.borders.hypothesis import Comparison
 from circuitdsl.borders.measure import AucOf, BoundedOf, Estimand, MeanOf, PermutedOf, ProportionOf, RankOf, RatioOf, SpreadOf
+from circuitdsl.borders.source import CodedWarning
 from circuitdsl.borders.verdict import ClaimVerdict, Estimate, MemberVerdict, Outcome, Question
 from circuitdsl.statistics.analyses import Analysis, untestable
 from circuitdsl.statistics.bounded import analyse_bounded, what_would_decide_bounded
@@ -225,11 +226,11 @@ def claim_outcome(members: Sequence[MemberVerdict]) -> tuple[Outcome, str]:
     return outcomes[0], ""
 
 
-def _warnings(examined: Sequence[_Examined], confidence: float, seed: int) -> Iterator[tuple[str, ...]]:
+def _warnings(examined: Sequence[_Examined], confidence: float, seed: int) -> Iterator[tuple[CodedWarning, ...]]:
     """Of each question. Resamples are drawn once for each way of clustering the prompts, so no claim depends on another."""
     resamples: dict[bytes, np.ndarray] = {}
     for one in examined:
-        said: list[str] = []
+        said: list[CodedWarning] = []
         if one.question.comparison is not None and one.sample is not None:
             key = one.sample.kind.encode() + one.sample.codes.tobytes()
             if key not in resamples:
@@ -241,13 +242,12 @@ def _warnings(examined: Sequence[_Examined], confidence: float, seed: int) -> It
                 found = list(of_member(member.estimand, one.question.columns, one.sample, resamples[key], confidence))
                 if isinstance(member.estimand, RankOf):
                     found += filter(None, [few_draws(len(member.estimand.among), one.question.comparison.value, confidence)])
-                said += [
-                    f"{caution.code}: {member.label}: {caution.message}" if len(one.analyses) > 1 else str(caution) for caution in found
-                ]
+                named = f"{member.label}: " if len(one.analyses) > 1 else ""
+                said += [CodedWarning(warning.code, named + warning.message) for warning in found]
         if one.sample is not None:
             compared = [(member.estimand, p) for member, p in zip(one.question.members, one.p_values, strict=True)]
             again = _again(one, confidence)
-            said += map(str, watched(one.question, one.sample, compared, again, confidence))
+            said += watched(one.question, one.sample, compared, again, confidence)
         yield tuple(dict.fromkeys(said))
 
 

@@ -173,7 +173,7 @@ def of_member(
         case BoundedOf(of):
             whole = analyse_bounded(estimand, columns, sample, confidence).estimate
             said = of_member(of, columns, sample, weights, confidence)
-            return tuple(caution for caution in said if caution.code != "W052" or above_one(whole))
+            return tuple(warning for warning in said if warning.code != "W052" or above_one(whole))
         case RatioOf():
             analysis = analyse_ratio(replace(estimand, absolute=False), columns, sample, confidence)
             above, below = _per_prompt(estimand.numerator, columns), _per_prompt(estimand.denominator, columns)
@@ -189,7 +189,7 @@ def of_member(
     if analysis.tails is None:
         return ()
     found.append(bootstrap_disagrees(analysis.estimate, weights, above, below, confidence))
-    return tuple(caution for caution in found if caution is not None)
+    return tuple(warning for warning in found if warning is not None)
 
 
 def _per_prompt(of: Combination, columns: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -61,7 +61,7 @@ def test_a_verdict_that_flips_is_warned_of_and_one_that_does_not_is_not(gate, ju
     adapter, hypothesis = gate(measure)
 
     def codes(*bound, **options):
-        return [warning[:4] for warning in judged(claim(measure, RESAMPLE, *bound, **options), hypothesis, adapter).warnings]
+        return [warning.code for warning in judged(claim(measure, RESAMPLE, *bound, **options), hypothesis, adapter).warnings]
 
     assert "W056" in codes("<=", 0.5)
     assert "W056" not in codes("<=", 1.5) and "W056" not in codes("<=", 0.5, second="no")

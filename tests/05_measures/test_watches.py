@@ -41,7 +41,7 @@ def claim(measure, operator, value, **changes):
 
 
 def codes(verdict):
-    return [warning.split(":")[0] for warning in verdict.warnings]
+    return [warning.code for warning in verdict.warnings]
 
 
 def grouped(hypothesis):

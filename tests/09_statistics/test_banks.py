@@ -67,7 +67,7 @@ def warned(watch, apart):
     (verdict,) = judge(
         [Question("s", None, (Member("s", score),), columns, np.arange(N), watches=(watch(score),))], confidence=0.95, seed=0
     )
-    return [warning.split(":")[0] for warning in verdict.warnings]
+    return [warning.code for warning in verdict.warnings]
 
 
 def bias(score):

@@ -129,7 +129,7 @@ def _warned(found, label, control):
     columns = {"found": found, "label": label, "correct": correct, "control": control}
     watch = Guesses("node", SHARE, MeanOf(difference("correct", "control")))
     question = Question("it", None, (Member("it", ProportionOf("correct")),), columns, np.arange(len(label)), watches=(watch,))
-    return [warning.split(":")[0] for warning in judge([question], confidence=0.95, seed=0)[0].warnings]
+    return [warning.code for warning in judge([question], confidence=0.95, seed=0)[0].warnings]
 
 
 def test_a_constant_guess_is_warned_of_and_a_probe_is_not():

@@ -61,7 +61,8 @@ def test_nearness_counts_from_both_sides_and_ties_count_as_good():
 def test_too_few_random_circuits_are_a_coded_warning():
     few = judge([_question(np.full(20, 0.1), 0.95)], confidence=0.95, seed=0)[0]
     assert few.outcome == "inconclusive"
-    assert few.warnings[0].startswith("W058: 20 random circuits cannot") and "72" in few.warnings[0]
+    (warning,) = few.warnings
+    assert warning.code == "W058" and warning.message.startswith("20 random circuits cannot") and "72" in warning.message
     assert "random circuits would probably decide" in few.reason
 
 

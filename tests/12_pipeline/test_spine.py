@@ -41,7 +41,7 @@ def test_donors_with_the_same_repeat_make_two_edges_look_faithful(toy):
     )
     evidence = verify(with_claims(toy, *claims, edges=two), replace(FLAGS, settings={"prompts": 64}))
     assert estimates(evidence) == {"same": pytest.approx(1, abs=0.01), "other": pytest.approx(0, abs=0.01)}
-    warned = {claim.label: any("W051" in warning for warning in claim.verdict.warnings) for claim in evidence.claims}
+    warned = {claim.label: any(warning.code == "W051" for warning in claim.verdict.warnings) for claim in evidence.claims}
     assert warned == {"same": True, "other": False}
 
 

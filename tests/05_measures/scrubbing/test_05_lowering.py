@@ -42,10 +42,10 @@ def test_the_score_is_a_ratio_with_what_protects_it_beside_it(scrub, file):
     assert member.beside["|F(scrub) − F(M)| a prompt"] == MeanOf(member.beside["|F(scrub) − F(M)| a prompt"].of, absolute=True)
     assert lowered.replicates["F(scrub)"] == ("F(scrub) 1", "F(scrub) 2", "F(scrub) 3")
     assert lowered.conditions["donor is the reference (f)"] == "25.0% of draws"
-    assert any(warning.startswith("W063: 25% of the donors that agree on `f`") for warning in lowered.warnings)
-    assert not any("W063" in warning and "`g`" in warning for warning in lowered.warnings)
+    assert any(warning.code == "W063" and warning.message.startswith("25% of the donors that agree on `f`") for warning in lowered.warnings)
+    assert not any(warning.code == "W063" and "`g`" in warning.message for warning in lowered.warnings)
     assert set(lowered.classes) == {"f", "g"}
-    assert any(warning.startswith("W057") and "`f`" in warning for warning in lowered.warnings)
+    assert any(warning.code == "W057" and "`f`" in warning.message for warning in lowered.warnings)
 
 
 def test_replicates_draw_anew_and_the_first_is_the_only_one(scrub, file):

@@ -9,6 +9,7 @@ import pytest
 from circuitdsl.borders.hypothesis import Claim
 from circuitdsl.borders.plan import Request
 from circuitdsl.borders.prompts import Distribution
+from circuitdsl.borders.readouts import MetricValue
 from circuitdsl.borders.source import CircError
 from circuitdsl.borders.units import Unit
 from circuitdsl.borders.values import Algebra, Draw

@@ -17,7 +17,7 @@ SIGNS = (-1, 1)
 
 
 def codes(verdict):
-    return [warning.split(":")[0] for warning in verdict.warnings]
+    return [warning.code for warning in verdict.warnings]
 
 
 def row(verdict, name):
