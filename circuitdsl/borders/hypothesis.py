@@ -136,6 +136,12 @@ class Claim(Generic[OptionsType]):
     measured: str = field(kw_only=True)
     """The distribution whose rows are measured, with its labels."""
 
+    @property
+    def metric_name(self) -> str:
+        """The metric of a claim that has to have one."""
+        assert self.metric is not None, f"`{self.measure}` takes a metric"
+        return self.metric
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:

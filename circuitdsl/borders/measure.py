@@ -9,9 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal
 
-from circuitdsl.borders.options import OptionSpec, OptionsType, made, option_specs
-
 from circuitdsl.borders.kinds import Kind
+from circuitdsl.borders.options import OptionSpec, OptionsType, made, option_specs
 
 if TYPE_CHECKING:
     import numpy as np

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
-from functools import lru_cache
 from typing import Any, Literal, get_args
 
 from typing_extensions import TypeVar
@@ -47,7 +46,6 @@ def option(kind: OptionKind, default: Any = None, *, required: bool = False, hel
     return field(default=MISSING if required and kind != "ablation" and default is None else default, metadata={"spec": spec})
 
 
-@lru_cache(None)
 def option_specs(options: type[Options]) -> Mapping[str, OptionSpec]:
     """What each option takes, by its name in the language, `on` last."""
     found: dict[str, OptionSpec] = {}

@@ -62,7 +62,7 @@ def against(runs: "Scrubs", candidates: float, then: Callable[[Grouping | None, 
             chosen = [every[number] for number in sorted(order[: int(candidates)])]
         if not chosen:
             return end(base, step, tried)
-        columns = Columns(runs.measured, runs.claim.metric)
+        columns = Columns(runs.measured, runs.claim.metric_name)
         columns.add("F(M)", [runs.model])
         columns.add("F(base)", [runs.base(0)])
         for grouping in chosen if best is not None else [base, *chosen]:

@@ -19,7 +19,7 @@ from circuitdsl.borders.measure import (
     difference,
 )
 from circuitdsl.borders.options import option
-from circuitdsl.borders.readouts import Readout
+from circuitdsl.borders.readouts import MetricValue
 from circuitdsl.borders.units import EMBED
 from circuitdsl.borders.values import Algebra, Recomputed
 from circuitdsl.borders.watches import Backup, Watch
@@ -57,10 +57,10 @@ class _Runs(CircuitRuns):
         self.family = claim.options.family
         self.conditions["family"] = self.family
 
-    def circuit_without(self, k: Knockout) -> Readout:
+    def circuit_without(self, k: Knockout) -> MetricValue:
         return self.readout(self.of_links(self.links, k.places))
 
-    def model_without(self, k: Knockout) -> Readout:
+    def model_without(self, k: Knockout) -> MetricValue:
         return self.readout(self.model_less(k.places))
 
     def sets(self) -> list[Knockout]:
@@ -75,7 +75,7 @@ class _Runs(CircuitRuns):
 def _lower_completeness(claim: Claim[CompletenessOptions], hypothesis: Hypothesis, algebra: Algebra) -> Lowered | Search:
     runs = _Runs(claim, hypothesis, algebra)
 
-    def pair(k: Knockout) -> dict[str, Readout]:
+    def pair(k: Knockout) -> dict[str, MetricValue]:
         return {f"F(C∖K) {k.label}": runs.circuit_without(k), f"F(M∖K) {k.label}": runs.model_without(k)}
 
     def look(sets: list[Knockout], best: tuple[float, Knockout], rounds: int, idle: int = 0) -> Search:

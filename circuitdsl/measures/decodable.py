@@ -65,6 +65,6 @@ DECODABLE_SELECTIVITY = Measure(
     baseline="the control task: every type has a label drawn at random",
     signature=Signature(subject="node", slots=1, features=True, searches=True, options=ProbeOptions),
     lower=_lower,
-    example="decodable.selectivity(late, B, of = input) >= 0",
+    example="decodable.selectivity(each late, B, of = input) >= 0",
     details=_DETAILS,
 )

@@ -16,7 +16,7 @@ from circuitdsl.borders.measure import (
     column,
     difference,
 )
-from circuitdsl.borders.readouts import KLDivergence, MetricValue, SameArgmax
+from circuitdsl.borders.readouts import KLDivergence, MetricValue, Readout, SameArgmax
 from circuitdsl.borders.units import EMBED, LOGITS
 from circuitdsl.borders.values import Algebra, Recomputed, Run
 from circuitdsl.borders.watches import Backup, Watch
@@ -47,7 +47,7 @@ class CircuitRuns:
         self.live = frozenset(place for name in self.keep or () for place in hypothesis.nodes[name].places)
         whole = without_senders(within(hypothesis, options.circuit), self.gone)
         self.links = tuple(link for link in whole if link.receiver not in self.gone)
-        self.metric = claim.metric
+        self.metric = claim.metric_name
         self.conditions = {"ablate": str(chosen), "norm": norm, "on": self.measured}
         if self.gone:
             self.conditions["without"] = ", ".join(options.without or ())
@@ -128,12 +128,12 @@ class CircuitRuns:
 
 def _lower_faithfulness(claim: Claim[ComparedOptions], hypothesis: Hypothesis, algebra: Algebra) -> Lowered:
     runs = CircuitRuns(claim, hypothesis, algebra)
-    readouts = {
+    readouts: dict[str, Readout] = {
         "F(C)": runs.readout(runs.circuit),
         "F(M)": runs.readout(runs.model),
         "F(∅)": runs.readout(runs.empty),
-        "KL(M‖C)": KLDivergence(runs.circuit, runs.measured, claim.metric, runs.model),
-        "same argmax": SameArgmax(runs.circuit, runs.measured, claim.metric, runs.model),
+        "KL(M‖C)": KLDivergence(runs.circuit, runs.measured, runs.metric, runs.model),
+        "same argmax": SameArgmax(runs.circuit, runs.measured, runs.metric, runs.model),
     }
     beside: dict[str, Estimand] = {
         "F(C)": MeanOf(column("F(C)")),

@@ -12,7 +12,7 @@ class Columns:
     """Readouts of logits with the labels of `measured`."""
 
     measured: str
-    metric: str | None
+    metric: str
     readouts: dict[str, Readout] = field(default_factory=dict)
     replicates: dict[str, tuple[str, ...]] = field(default_factory=dict)
 

@@ -175,7 +175,7 @@ def _lower_scrub(claim: Claim[ScrubOptions], hypothesis: Hypothesis, algebra: Al
 
 def _scored(runs: Scrubs, grouping: Grouping | None = None, tried: str = "") -> Lowered:
     """The score with what stands beside it; with a grouping that an adversary found, the score under it too."""
-    columns = Columns(runs.measured, runs.claim.metric)
+    columns = Columns(runs.measured, runs.claim.metric_name)
     columns.add("F(M)", [runs.model])
     columns.add("F(scrub)", runs.draws())
     columns.add("F(base)", [runs.base(number) for number in range(1 if runs.baseline == "pair" else runs.replicates)])

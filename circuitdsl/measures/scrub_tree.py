@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from circuitdsl.borders.hypothesis import Claim, Hypothesis, Place
 from circuitdsl.borders.kinds import Port
@@ -59,14 +59,14 @@ class Watched(Scrubbing):
         return next(group for group in self._groups[reader][made.place] if step.startswith(f"{group.name}>"))
 
 
-def tree(claim: Claim[ScrubOptions], hypothesis: Hypothesis, most: int = MOST_CALLS) -> CallTree:
+def tree(claim: Claim, hypothesis: Hypothesis, most: int = MOST_CALLS) -> CallTree:
     """The calls of the claim's first draw that are nearest to the logits, `most` of them with units that go together counted once.
 
     What several calls share (one value, read by each of them) stands at the first.
 
     Raises CircError as lowering the claim does.
     """
-    plain = Scrubs(claim, hypothesis, Algebra()).scrubbing()
+    plain = Scrubs(cast("Claim[ScrubOptions]", claim), hypothesis, Algebra()).scrubbing()
     watched = Watched(plain.algebra, hypothesis, plain.links, plain.sampling)
     root = watched.first[id(watched.logits())]
     calls = [Call("call", None, (root.place,), (), None)]

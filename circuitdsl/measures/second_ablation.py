@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeVar
 
 from circuitdsl.borders.hypothesis import Ablation, Claim, Hypothesis
 from circuitdsl.borders.measure import Combination, Estimand, RatioOf, SpreadOf
-from circuitdsl.borders.readouts import MetricValue, Readout
+from circuitdsl.borders.readouts import MetricValue
 from circuitdsl.borders.values import Algebra, Recomputed
 from circuitdsl.borders.watches import SecondAblation, Watch
 from circuitdsl.measures.circuit_options import ComparedOptions
@@ -19,7 +19,7 @@ SomeOptions = TypeVar("SomeOptions", bound=ComparedOptions)
 class Again(NamedTuple):
     """What a second ablation adds to a claim; nothing where there is none."""
 
-    readouts: dict[str, Readout]
+    readouts: dict[str, MetricValue]
     beside: dict[str, Estimand]
     watches: tuple[Watch, ...] = ()
 
@@ -41,7 +41,7 @@ def second_ablation(
     measured = claim.measured
     here, there = runs(claim), runs(replace(claim, options=replace(claim.options, ablate=other)))
     names = {name: name if logits is here[name] else f"{name} under {other}" for name, logits in there.items()}
-    readouts = {names[name]: MetricValue(logits, measured, claim.metric) for name, logits in there.items() if names[name] != name}
+    readouts = {names[name]: MetricValue(logits, measured, claim.metric_name) for name, logits in there.items() if names[name] != name}
 
     def renamed(of: Combination) -> Combination:
         return Combination(tuple((names[name], weight) for name, weight in of.terms))

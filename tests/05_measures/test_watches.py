@@ -61,7 +61,7 @@ def test_a_disjoint_random_circuit_scores_as_well(gate, judged):
     """Each input of an OR gate alone does the same."""
     adapter, one_input = gate("or", "embed -> 0.0.v", "0.0 -> mlp 0", "mlp 0 -> logits")
     found = judged(claim("rank_among_random", "<=", 0.5), one_input, adapter)
-    assert "W054" in codes(found) and any("disjoint" in warning for warning in found.warnings)
+    assert "W054" in codes(found) and any("disjoint" in warning.message for warning in found.warnings)
 
 
 def test_no_random_circuit_scores_as_well_as_the_whole_gate(gate, judged):

@@ -73,7 +73,7 @@ def test_what_carries_one_feature_is_drawn_together_and_apart(scrub, other, fire
     apart, together = verdict.members[0].estimate.value, row(verdict, "score, f drawn together")
     if fires:
         assert together == pytest.approx(1, abs=1e-6) and apart < 0.95
-        assert any("with f drawn together the score is higher" in warning for warning in verdict.warnings)
+        assert any("with f drawn together the score is higher" in warning.message for warning in verdict.warnings)
     toy, file = diamond(scrub, other, together=True)
     verdict = scrub.judged(file, toy.adapter, replicates=3)
     assert ("W067" in codes(verdict)) == fires
