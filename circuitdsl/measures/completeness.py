@@ -25,7 +25,18 @@ from circuitdsl.borders.values import Algebra, Recomputed
 from circuitdsl.borders.watches import Backup, Watch
 from circuitdsl.measures.circuit_options import CircuitOptions, ComparedOptions
 from circuitdsl.measures.faithfulness import NEEDED, CircuitRuns
-from circuitdsl.measures.knockout_sets import GREEDY_ROUNDS, NOTHING, PATIENCE, Family, Knockout, classes, largest, random_sets, rounding, units
+from circuitdsl.measures.knockout_sets import (
+    GREEDY_ROUNDS,
+    NOTHING,
+    PATIENCE,
+    Family,
+    Knockout,
+    classes,
+    largest,
+    random_sets,
+    rounding,
+    units,
+)
 from circuitdsl.measures.patched_runs import knocked_out
 from circuitdsl.measures.second_ablation import second_ablation
 
