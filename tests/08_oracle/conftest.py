@@ -24,16 +24,13 @@ from circuitdsl.borders.prompts import (
     SpanLoss,
 )
 from circuitdsl.borders.readouts import (
-    AnswerBeats,
     AttentionMoved,
     AttentionWeight,
     InputVector,
-    KLDivergence,
+    LogitsReadout,
     MetricValue,
     OutputVector,
     Readout,
-    SameArgmax,
-    Top1,
 )
 from circuitdsl.borders.source import Source
 from circuitdsl.borders.units import EMBED, LOGITS, Layout, ModelShape, Role, Roles, Unit
@@ -173,6 +170,9 @@ WORLDS: tuple[World, ...] = (
     Zero(),
 )
 FROZEN: tuple[World, ...] = (Run("clean"), Run("abc"), Mean("pool"))
+COMPARED = [kind for kind in LogitsReadout.__subclasses__() if "reference" in kind.__dataclass_fields__]
+ALONE = [kind for kind in LogitsReadout.__subclasses__() if kind not in (MetricValue, *COMPARED)]
+"""Readouts of logits beside the metrics: a new one is measured here by itself."""
 METRICS = ("logit_diff", "share", "margin", "ratio", "loss", "kl")
 
 
@@ -230,9 +230,9 @@ class RandomValues:
         logits = [self.recomputed(LOGITS) for _ in range(6)]
         for value in logits:
             found += [MetricValue(value, labels, self.pick(METRICS)) for _ in range(2)]
-            found.append(self.pick((AnswerBeats, Top1))(value, labels, self.pick(METRICS)))
+            found.append(self.pick(ALONE)(value, labels, self.pick(METRICS)))
             reference = self.pick([*logits, self.algebra.logits(Run(labels)), self.algebra.logits(self.pick(WORLDS))])
-            found.append(self.pick((KLDivergence, SameArgmax))(value, labels, self.pick(METRICS), reference))
+            found.append(self.pick(COMPARED)(value, labels, self.pick(METRICS), reference))
         heads = [unit for unit in self.units if unit.kind == "head"]
         for _ in range(6):
             head = self.pick(heads)
