@@ -119,9 +119,11 @@ class Ran:
 
 
 @pytest.fixture
-def circuitdsl(capfd: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
+def circuitdsl(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
     """`circuitdsl("check", path)`: the command line, in this process. A traceback anywhere fails the test."""
-    from circuitdsl.cli import main
+    from circuitdsl.cli import main, progress
+
+    monkeypatch.setattr(progress, "EVERY", 3600.0)  # on a busy machine every run takes long enough to be told of
 
     def run(*arguments: object) -> Ran:
         capfd.readouterr()

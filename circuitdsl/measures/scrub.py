@@ -1,5 +1,6 @@
 """`scrub`: how much of the behaviour is left when every value may be that of any prompt which the hypothesis calls equal."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -252,9 +253,14 @@ def _conditions(runs: Scrubs) -> tuple[dict[str, str], tuple[CodedWarning, ...]]
 
 
 def _names(hypothesis: Hypothesis, feature: str, measured: str) -> tuple[str, ...]:
-    """Each row's class in words: the slot's text, or a derived feature's number."""
+    """Each row's class in words: the slot's text, the texts of its fields, or a derived feature's number."""
     prompts, classes = hypothesis.distributions[measured].prompts, hypothesis.features[feature][measured]
-    return tuple(prompt.values.get(feature, f"class {value}") for prompt, value in zip(prompts, classes, strict=True))
+
+    def named(values: Mapping[str, str], number: int) -> str:
+        fields = [text for name, text in values.items() if name.startswith(f"{feature}.")]
+        return values.get(feature) or ", ".join(fields) or f"class {number}"
+
+    return tuple(named(prompt.values, value) for prompt, value in zip(prompts, classes, strict=True))
 
 
 SCRUB = Measure(

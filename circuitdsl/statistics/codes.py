@@ -71,8 +71,10 @@ CODES: Mapping[str, Code] = {
     ),
     "W061": Code(
         "A probe that learns anything",
-        "In the control task every type of prompt has a label drawn at random, and the probe learns those about as well. It then shows "
-        "what a probe can memorise, not what the model represents (Hewitt & Liang 2019).\n\n"
+        "In the control task every type of prompt has a label drawn at random, and the probe learns those about as well: its accuracy "
+        "there is less than 0.1 below that on its own labels, however surely it is below. It then shows what a probe can memorise, not "
+        "what the model represents (Hewitt & Liang 2019, who call the difference selectivity and name no bound; 0.1 is this program's)."
+        "\n\n"
         "Claim `decodable.selectivity`, use more types, or probe fewer positions and units.",
     ),
     "W059": Code(

@@ -32,6 +32,8 @@ from circuitdsl.statistics.samples import Sample
 from circuitdsl.statistics.scrubbed import biased_banks, joined_differs, regrouped_lower
 
 FEWEST_DONORS = 20
+SELECTIVE = 0.1
+"""Selectivity (Hewitt & Liang 2019, who name no bound) below which a probe is warned of, however sure it is."""
 
 PValues = tuple[float, float]
 Again = Callable[[RatioOf], PValues]
@@ -125,15 +127,20 @@ def few_donors(counts: Mapping[str, int], least: int = FEWEST_DONORS) -> CodedWa
 def guesses(
     probe: str, permuted: PermutedOf, selectivity: MeanOf | None, columns: Mapping[str, np.ndarray], sample: Sample, confidence: float
 ) -> Iterator[CodedWarning]:
-    """A probe whose fit could be chance, and one that is not surely better at its labels than at labels without meaning."""
+    """A probe whose fit could be chance, and one that is little better at its labels than at labels without meaning."""
     p = analyse_permuted(permuted, columns, sample).estimate.value or 1.0
     if p > 1 - confidence:
         yield CodedWarning("W060", f"{probe} is decoded no better than permuted labels would be (p = {p:.2g})")
     if selectivity is not None:
         found = analyse_mean(selectivity, columns, sample, confidence).estimate
-        if found.value is not None and found.low is not None and found.low <= 0:
-            value, low = (round(number, 9) + 0.0 for number in (found.value, found.low))  # a mean of shares may miss 0 by rounding
-            yield CodedWarning("W061", f"{probe}'s probe may do as well on the control task: selectivity {value:.3g} ({low:.3g} at least)")
+        value = None if found.value is None else round(found.value, 9) + 0.0  # a mean of shares may miss 0 by rounding
+        if value is not None and value < SELECTIVE:
+            right, control = (
+                sum(abs(weight) * float(columns[name].mean()) for name, weight in selectivity.of.terms if (weight > 0) == above)
+                for above in (True, False)
+            )
+            message = f"{probe}'s probe is right on {right:.2f} of its labels and on {control:.2f} of labels drawn at random"
+            yield CodedWarning("W061", f"{message}: selectivity {value:.2g}, below {SELECTIVE:g}")
 
 
 def few_draws(draws: int, theta: float, confidence: float) -> CodedWarning | None:

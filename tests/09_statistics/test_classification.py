@@ -141,3 +141,19 @@ def test_a_constant_guess_is_warned_of_and_a_probe_is_not():
 def test_a_probe_that_learns_anything_is_warned_of():
     label = np.repeat([0.0, 1.0], 20)
     assert _warned(label.copy(), label, np.ones(40)) == ["W061"]
+
+
+def test_a_probe_is_warned_of_by_the_size_of_its_selectivity():
+    """0.97 against 1.00 is surely better, and no better for that; half of all labels is unsure on few prompts, and large."""
+    label = np.tile([0.0, 1.0], 500)
+    control = np.ones(1000)
+    control[::33] = 0.0
+    columns = {"found": label, "label": label, "correct": np.ones(1000), "control": control}
+    watch = Guesses("node", SHARE, MeanOf(difference("correct", "control")))
+    question = Question("it", None, (Member("it", ProportionOf("correct")),), columns, np.arange(1000), watches=(watch,))
+    (warning,) = map(str, judge([question], confidence=0.95, seed=0)[0].warnings)
+    assert (
+        warning == "W061: node's probe is right on 1.00 of its labels and on 0.97 of labels drawn at random: selectivity 0.031, below 0.1"
+    )
+    control[::8] = 0.0
+    assert judge([question], confidence=0.95, seed=0)[0].warnings == ()
