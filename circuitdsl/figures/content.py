@@ -24,6 +24,9 @@ CELL = 12.0
 """Height of a unit's cell in points."""
 GAP, PAD = 3.0, 4.5
 UNIT_MARK = 6.5
+OTHERS = "numbers are of cutting a node or edge from the circuit's run; marks are of the claims, which may ablate otherwise"
+EXACT = 1e-6
+"""Half-width of an interval below which a number is the same on every prompt: what float32 leaves of sums that cancel."""
 """Size of the verdict's glyph on a unit."""
 TITLE_LINES = 5
 
@@ -122,9 +125,11 @@ def content(
     notes_of = {node.name: _notes(node, numbers, places) for node in shown}
     items = {node.name: _item(node, ids, labels, names, notes_of[node.name], judged) for node in shown}
     sizes = [abs(edge.effect.value) for edge in edges if edge.effect is not None]
-    strongest = max(sizes, default=0.0) or None
+    strongest = largest if (largest := max(sizes, default=0.0)) > EXACT else None  # widths that tell rounding apart tell nothing
     by_name = {node.name: node for node in nodes}
     arrows = [arrow for edge in edges for arrow in _arrows(edge, items, by_name, ids, strongest, numbers)]
+    if numbers and judged and sizes:
+        notes = [*notes, OTHERS]
     return FigureContent(graph, items, tuple(arrows), tuple(notes), strongest, judged)
 
 
@@ -189,6 +194,8 @@ def effect_text(effect: EffectRecord) -> str:
     if effect.low is None or effect.high is None:
         return _number(effect.value, max(abs(effect.value) / 10, 1e-9))
     down, up = effect.value - effect.low, effect.high - effect.value
+    if max(down, up) <= EXACT * max(1.0, abs(effect.value)):
+        return _exact(effect.value)
     half = max((down + up) / 2, 1e-9)
     if max(down, up) <= 1.25 * min(down, up) + 1e-12:
         return f"{_number(effect.value, half)} ± {_number(half, half)}"
@@ -198,7 +205,17 @@ def effect_text(effect: EffectRecord) -> str:
 def _number(value: float, half: float) -> str:
     """With the decimals that an interval of half the width `half` deserves, four at most."""
     decimals = min(4, max(0, -math.floor(math.log10(half))))
-    return f"{value:.{decimals}f}".replace("-", "−")
+    return _signed(f"{value:.{decimals}f}")
+
+
+def _exact(value: float) -> str:
+    """A number that every prompt agrees on to within rounding: no interval, and no digits that say nothing."""
+    return "0" if abs(value) <= EXACT else _signed(f"{value:.4f}".rstrip("0").rstrip("."))
+
+
+def _signed(text: str) -> str:
+    """With a typographic minus; nothing is not negative."""
+    return text.replace("-", "−") if float(text) else text.removeprefix("-")
 
 
 # ---------------------------------------------------------------- units
@@ -277,7 +294,7 @@ def _arrows(
     """The edge, or, where an end is a group that has no box, one arrow for each member; only the first of them has the label."""
     senders, receivers = _drawn(edge.sender, items, nodes), _drawn(edge.receiver, items, nodes)
     sign, width = 0, 1.0
-    if edge.effect is not None:
+    if edge.effect is not None and abs(edge.effect.value) > EXACT:
         low, high = edge.effect.low, edge.effect.high
         sign = (
             -1 if (low if low is not None else edge.effect.value) > 0 else 1 if (high if high is not None else edge.effect.value) < 0 else 0

@@ -11,10 +11,11 @@ import pytest
 from PIL import Image
 
 from circuitdsl import figures
+from circuitdsl.borders.evidence import EffectRecord
 from circuitdsl.borders.source import CircError
 from circuitdsl.figures import dot, labels, raster, routing
 from circuitdsl.figures.compose import compose
-from circuitdsl.figures.content import FigureArrow
+from circuitdsl.figures.content import FigureArrow, content, effect_text
 from circuitdsl.figures.fonts import measure
 from circuitdsl.figures.nearby import Points, Rects
 from circuitdsl.figures.positions import Box, Line, Mark, Rect
@@ -312,3 +313,27 @@ def test_what_lies_near_is_what_a_look_at_everything_finds():
     for asked in [rect() for _ in range(200)] + [Rect(-10.0, -4.0, 10.0, 8.0)]:
         assert sorted(map(str, near.overlapping(asked))) == sorted(str(other) for other in rects if asked.overlaps(other))
         assert lying.within(asked) == sum(asked.left < x < asked.right and asked.top < y < asked.bottom for x, y in points)
+
+
+@pytest.mark.parametrize(
+    ("value", "spread", "text"),
+    [
+        (0.0, 0.0, "0"),
+        (-3e-9, 1e-9, "0"),
+        (-1.0000001, 1e-7, "−1"),
+        (0.25, 0.0, "0.25"),
+        (-0.00004, 0.001, "0.000 ± 0.001"),
+        (-0.5, 0.1, "−0.5 ± 0.1"),
+    ],
+)
+def test_exact_numbers_have_no_interval_and_nothing_is_not_negative(value, spread, text):
+    assert effect_text(EffectRecord(value=value, low=value - spread, high=value + spread)) == text
+
+
+def test_effects_that_are_rounding_alone_give_no_widths(graphs):
+    graph = graphs["ioi"]
+    tiny = EffectRecord(value=3e-8, low=2e-8, high=4e-8)
+    nothing = graph.model_copy(update={"edges": tuple(one.model_copy(update={"effect": tiny}) for one in graph.edges)})
+    drawn = content(nothing, numbers=True)
+    assert drawn.strongest is None and len({arrow.width for arrow in drawn.arrows}) == 1 and {arrow.sign for arrow in drawn.arrows} == {0}
+    assert any("marks are of the claims" in note for note in drawn.notes) and not content(nothing).notes
