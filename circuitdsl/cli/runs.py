@@ -3,6 +3,7 @@
 import shlex
 import struct
 import sys
+import time
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -52,18 +53,28 @@ def plan(
     explain: Annotated[bool, typer.Option("--explain", help="Say what each pass of the planner saves.")] = False,
 ) -> int:
     """Show what verify would run: values, forward-pass equivalents, memory, time. No weights are loaded."""
+    begun = time.process_time()
     from circuitdsl.borders.values import Algebra
+    from circuitdsl.cli.progress import progress
     from circuitdsl.pipeline import lower, lower_figure, machine, read, resolve
     from circuitdsl.pipeline import plan as make_plan
+    from circuitdsl.planning.cost import loading_seconds
     from circuitdsl.reports.plans import describe
     from circuitdsl.reports.record import Looking
 
     flags = flags_of(model=model, prompts=prompts, seed=seed, memory=memory)
-    hypothesis = resolve(read(file), flags)
-    algebra = Algebra()
-    asked = [*lower(hypothesis, algebra), *lower_figure(hypothesis, algebra, edges)]
-    planned = make_plan(hypothesis, asked, flags.memory, machine(flags))
-    print(describe(planned, hypothesis, sum(isinstance(one, Looking) for one in asked), explain))
+    measured = machine(flags)
+    calibrating = time.process_time() - begun
+    with progress() as tell:
+        tell("reading the file", 0.0)
+        hypothesis = resolve(read(file), flags)
+        algebra = Algebra()
+        asked = [*lower(hypothesis, algebra), *lower_figure(hypothesis, algebra, edges)]
+        tell("planning", 0.0)
+        planned = make_plan(hypothesis, asked, flags.memory, measured)
+    looking = sum(isinstance(one, Looking) for one in asked)
+    planning, loading = time.process_time() - calibrating, loading_seconds(hypothesis.shape)
+    print(describe(planned, hypothesis, looking, explain, planning=planning, loading=loading))
     return 0
 
 

@@ -10,6 +10,8 @@ from circuitdsl.borders.values import Draw, Gather, Mean, Run, World
 
 LAYER = 120
 """Small tensor operations in a layer of a plain run, with what Python does between them. Measured on a CPU."""
+LOADING, LOADING_EACH = 3.0, 4e-8
+"""Seconds of loading a model, whatever its size (libraries above all), and for each number in it. Measured on a CPU."""
 NEAR = 1 << 22
 """Bytes of a result that the next operation finds in a cache."""
 
@@ -39,6 +41,12 @@ def forward(shape: ModelShape, length: int, vocabulary: bool = True) -> Work:
     """A plain pass over one prompt."""
     every = layer(shape, length).times(shape.layers)
     return every + product(length, shape.width, shape.vocabulary) if vocabulary else every
+
+
+def loading_seconds(shape: ModelShape) -> float:
+    """Processor time for reading the weights, looking at each of them, and comparing the model with transformers'."""
+    numbers = layer(shape, 1).weights * shape.layers + 2 * shape.vocabulary * shape.width
+    return LOADING + LOADING_EACH * numbers
 
 
 def value(kind: str, shape: ModelShape, length: int) -> Work:

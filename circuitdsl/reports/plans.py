@@ -9,10 +9,13 @@ from circuitdsl.borders.plan import Plan, Saving
 from circuitdsl.borders.values import Gather, Mean, Run, World, Zero
 
 
-def describe(plan: Plan, hypothesis: Hypothesis, looking: int = 0, explain: bool = False) -> str:
+def describe(
+    plan: Plan, hypothesis: Hypothesis, looking: int = 0, explain: bool = False, *, planning: float = 0.0, loading: float = 0.0
+) -> str:
     """Worlds, values before and after sharing, forward-pass equivalents and memory. `looking` claims choose sets first.
 
-    With `explain`, what each pass of the planner saves.
+    With `explain`, what each pass of the planner saves. `planning` and `loading` are seconds of processor time beside those of the plan:
+    what came before it, which every run repeats, and what loading the model takes.
     """
     cost = plan.cost
     rows = sum(len(panel.rows) for panel in plan.panels)
@@ -30,7 +33,11 @@ def describe(plan: Plan, hypothesis: Hypothesis, looking: int = 0, explain: bool
         lines[-1] += ", which is too little"
     if cost.seconds is not None:
         when = f"{datetime.fromtimestamp(cost.calibrated or 0, UTC):%Y-%m-%d}"
-        lines.append(f"time           {_seconds(cost.seconds)} on this machine as measured on {when}, beside loading the model")
+        lines.append(f"time           {_seconds(cost.seconds + planning + loading)} of processor time for the whole of verify:")
+        lines.append(f"               {_seconds(cost.seconds)} measuring, on this machine as measured on {when}")
+        lines.append(
+            f"               {_seconds(planning)} reading the file and planning, as it took here; {_seconds(loading)} loading the model"
+        )
     if explain:
         lines += [f"{'' if number else 'passes':<15}{line}" for number, line in enumerate(map(_saving, plan.savings))]
     if looking:

@@ -234,3 +234,19 @@ def test_a_picture_of_many_pixels_is_said_to_be_one(circuitdsl, toy, monkeypatch
     assert circuitdsl("render", "--layout", "grid", "-o", path, toy).err == ""
     monkeypatch.setattr(runs, "LARGE", 1_000)
     assert re.search(r"has 1,\d{3} by [\d,]+ pixels", circuitdsl("render", "--layout", "grid", "-o", path, toy).err)
+
+
+def test_the_time_of_a_plan_is_that_of_a_whole_run(circuitdsl, toy, monkeypatch):
+    """Measuring, what comes before it, and loading the model, which grows with the model."""
+    from dataclasses import replace
+
+    from circuitdsl.borders.units import ModelShape
+    from circuitdsl.planning import cost
+
+    shape = ModelShape("m", "gpt2", 12, heads=12, kv_heads=12, width=768, head_width=64, mlp_width=3072, vocabulary=50_000, context=9)
+    assert cost.loading_seconds(replace(shape, layers=120)) > 4 * cost.loading_seconds(shape) > 4 * (cost.LOADING + 6)
+    monkeypatch.setattr(cost, "LOADING", 5000.0)
+    said = circuitdsl("plan", toy).out
+    whole, loading = re.search(r"time +about (\d+) min of", said), re.search(r"about (\d+) min loading the model", said)
+    assert whole and loading and whole[1] == loading[1] == "83"
+    assert re.search(r"measuring, on this machine as measured on [\d-]+\n +\S.* reading the file and planning, as it took here; ", said)
