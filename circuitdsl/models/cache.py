@@ -19,6 +19,7 @@ KINDS = {
     "tokenizers": "converted tokenizers",
     "encodings": "tokens of texts",
     "agreed": "tokenizers found to agree",
+    "finite": "weights found to be finite",
     "runs": "plain runs of models",
     "digests": "digests of files",
     "machines": "speed of this machine",

@@ -111,7 +111,6 @@ def load(
     config = dict(outline.config) if outline else find_config(location)
     family, shape = family_of(config), shape_of(config, location.name)
     if location.kind == "gguf":
-        check_gguf(source)
         say(f"reading {source.name}")
         source = entry("weights", f"{digest(source)}-2", lambda place: _dequantise(location.path, place, say))
     say(f"loading {location.weights}")
@@ -124,8 +123,10 @@ def load(
         module = module.to(target, DTYPES[dtype])
     except (RuntimeError, TypeError) as error:  # out of memory; a device without this type
         raise model_error("C417", f"`{location.name}` cannot be put on {device} in {dtype}: {str(error).splitlines()[0]}") from None
-    _check_finite(module, location)
-    return Loaded(TransformerAdapter(module.eval().requires_grad_(False), shape, family), location, digests(files), config)
+    weights = digests(files)
+    # Looking at every weight takes longer than anything else here: once for the same content and type.
+    entry("finite", f"{weights}-{dtype}", lambda place: _check_finite(module, location, place))
+    return Loaded(TransformerAdapter(module.eval().requires_grad_(False), shape, family), location, weights, config)
 
 
 def _name(dtype: torch.dtype) -> str:
@@ -200,6 +201,7 @@ def _dequantise(gguf: Any, place: Path, say: Callable[[str], None]) -> None:
     from safetensors.torch import save_file
     from transformers import AutoConfig, AutoModelForCausalLM
 
+    check_gguf(gguf)
     say(f"dequantising {gguf.name}: once, about a quarter of a minute")
     try:
         config = AutoConfig.from_pretrained(converted(gguf), trust_remote_code=False, local_files_only=True)
@@ -298,9 +300,13 @@ def _flat(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _check_finite(model: nn.Module, location: Location) -> None:
+def _check_finite(model: nn.Module, location: Location, place: Path) -> None:
+    """C407 for NaN or infinity; else a note in `place` that there are none."""
     for name, parameter in model.named_parameters():
-        if not bool(parameter.isfinite().all()):
+        # A sum of finite numbers may overflow, so that the weights themselves decide; a sum hides no NaN and no infinity.
+        total = parameter.sum(dtype=torch.float32 if parameter.dtype.itemsize < 4 else parameter.dtype)
+        if not bool(total.isfinite()) and not bool(parameter.isfinite().all()):
             raise model_error(
                 "C407", f"{name} of `{location.name}` holds NaN or infinite weights", "fetch the model again; float16 may also overflow"
             )
+    (place / "finite.json").write_text(json.dumps({"model": location.name}))

@@ -123,8 +123,8 @@ def _longest(hypothesis: Hypothesis) -> list[list[tuple[int, ...]]]:
     for distribution in hypothesis.distributions.values():
         every = [prompt.tokens for prompt in distribution.prompts]
         length = max(map(len, every))
-        batches.setdefault(length, []).extend([tokens for tokens in every if len(tokens) == length][:4])
-    return [list(dict.fromkeys(batch))[:8] for batch in batches.values()]
+        batches.setdefault(length, []).extend([tokens for tokens in every if len(tokens) == length][:2])
+    return [list(dict.fromkeys(batch))[:4] for batch in batches.values()]
 
 
 def _now() -> str:

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from circuitdsl.borders.hypothesis import ModelName
 from circuitdsl.borders.source import CircError, GuardError
+from circuitdsl.models import loading
 from circuitdsl.models.cache import digest
 from circuitdsl.models.hub import fetch
 from circuitdsl.models.loading import load
@@ -107,6 +108,27 @@ def test_weights_that_are_not_finite(saved, value):
     _, folder = saved("llama")
     rewrite(folder, lambda tensors: tensors["model.layers.1.mlp.up_proj.weight"].view(-1).__setitem__(5, value))
     assert code_of(folder) == "C407"
+
+
+def test_weights_are_looked_at_once_for_a_content_and_a_type(saved, monkeypatch):
+    _, folder = saved("llama")
+    looked = []
+    monkeypatch.setattr("circuitdsl.models.loading._check_finite", lambda *given, own=loading._check_finite: looked.append(own(*given)))
+    for dtype, times in (("float32", 1), ("float32", 1), ("bfloat16", 2)):
+        load(ModelName(str(folder)), folder=folder, dtype=dtype)
+        assert len(looked) == times
+    rewrite(folder, lambda tensors: tensors["model.norm.weight"].mul_(2))
+    load(ModelName(str(folder)), folder=folder)
+    assert len(looked) == 3
+    rewrite(folder, lambda tensors: tensors["model.norm.weight"].mul_(float("nan")))
+    for _ in range(2):  # what is wrong is never remembered
+        assert code_of(folder) == "C407"
+
+
+def test_large_weights_whose_sum_overflows_are_finite(saved):
+    _, folder = saved("llama")
+    rewrite(folder, lambda tensors: tensors["model.norm.weight"].fill_(3e38))
+    load(ModelName(str(folder)), folder=folder)
 
 
 def test_weights_that_overflow_in_float16(saved):
