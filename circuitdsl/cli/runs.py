@@ -54,13 +54,13 @@ def plan(
 ) -> int:
     """Show what verify would run: values, forward-pass equivalents, memory, time. No weights are loaded."""
     begun = time.process_time()
+    from circuitdsl.borders.measured import SearchingClaim
     from circuitdsl.borders.values import Algebra
     from circuitdsl.cli.progress import progress
     from circuitdsl.pipeline import lower, lower_figure, machine, read, resolve
     from circuitdsl.pipeline import plan as make_plan
     from circuitdsl.planning.cost import loading_seconds
     from circuitdsl.reports.plans import describe
-    from circuitdsl.reports.record import Looking
 
     flags = flags_of(model=model, prompts=prompts, seed=seed, memory=memory)
     measured = machine(flags)
@@ -72,7 +72,7 @@ def plan(
         asked = [*lower(hypothesis, algebra), *lower_figure(hypothesis, algebra, edges)]
         tell("planning", 0.0)
         planned = make_plan(hypothesis, asked, flags.memory, measured)
-    looking = sum(isinstance(one, Looking) for one in asked)
+    looking = sum(isinstance(one, SearchingClaim) for one in asked)
     planning, loading = time.process_time() - calibrating, loading_seconds(hypothesis.shape)
     print(describe(planned, hypothesis, looking, explain, planning=planning, loading=loading))
     return 0

@@ -19,10 +19,10 @@ from circuitdsl.pipeline.judging import judge
 from circuitdsl.pipeline.measuring import Numbers
 
 if TYPE_CHECKING:
-    from circuitdsl.reports.record import Asked
+    from circuitdsl.borders.measured import MeasuredClaim
     from circuitdsl.statistics import Blocks
 
-Measure = Callable[[Sequence["Asked"]], Numbers]
+Measure = Callable[[Sequence["MeasuredClaim"]], Numbers]
 
 AT_LEAST = 16
 """Prompts measured between two looks, at least."""
@@ -35,7 +35,7 @@ CLUSTERED = "its prompts are a sample of templates, which no bet on single promp
 class Stopped:
     """Claims on the prompts that were measured, their verdicts and numbers, in the order in which they were asked."""
 
-    asked: "tuple[Asked, ...]"
+    asked: "tuple[MeasuredClaim, ...]"
     verdicts: tuple[ClaimVerdict, ...]
     numbers: Numbers
 
@@ -45,7 +45,7 @@ def bounds(lowered: Lowered) -> dict[str, tuple[float, float]]:
     return {name: readout.bounds for name, readout in lowered.readouts.items() if readout.bounds is not None}
 
 
-def bounded(one: "Asked") -> bool:
+def bounded(one: "MeasuredClaim") -> bool:
     """Whether a claim can be judged while prompts are still coming."""
     known = bounds(one.lowered)
 
@@ -61,8 +61,8 @@ def bounded(one: "Asked") -> bool:
 
 
 def judge_early(
-    hypothesis: Hypothesis, asked: "Sequence[Asked]", figure: "Sequence[Asked]", run: Measure
-) -> "tuple[tuple[Asked, ...], tuple[Asked, ...], tuple[ClaimVerdict, ...], Numbers]":
+    hypothesis: Hypothesis, asked: "Sequence[MeasuredClaim]", figure: "Sequence[MeasuredClaim]", run: Measure
+) -> "tuple[tuple[MeasuredClaim, ...], tuple[MeasuredClaim, ...], tuple[ClaimVerdict, ...], Numbers]":
     """Claims with known bounds block by block, the others at the end, on all prompts; each kind has its share of α.
 
     Claims about prompts of so many templates that these are a sample come at the end as well: bets are on templates that are fixed.
@@ -71,7 +71,7 @@ def judge_early(
     """
     from circuitdsl.statistics import sample
 
-    def clustered(one: "Asked") -> bool:
+    def clustered(one: "MeasuredClaim") -> bool:
         prompts = hypothesis.distributions[one.measured].prompts
         groups = sample(np.array([prompts[row].cluster for row in one.rows])) if len(one.rows) > 1 else None
         return groups is not None and groups.kind == "clusters" and groups.units < groups.n
@@ -102,14 +102,14 @@ def judge_early(
     return tuple(one for one, _ in in_order), tuple(figure), tuple(verdict for _, verdict in in_order), numbers
 
 
-def measure_early(hypothesis: Hypothesis, asked: "Sequence[Asked]", measure: Measure, judged: int) -> Stopped:
+def measure_early(hypothesis: Hypothesis, asked: "Sequence[MeasuredClaim]", measure: Measure, judged: int) -> Stopped:
     """Measures bounded claims block by block until all are decided or prompts are used up; one look after each.
 
     Blocks hold the same number of prompts of each layout. Claims of one distribution share theirs, and stop together; their verdicts
     are those of the last look, where e-BH corrects for their number; a claim's reason says when it was first decided. The claims of
     each distribution have the part of α that is theirs among the `judged` claims of the file.
     """
-    found: dict[int, tuple[Asked, ClaimVerdict]] = {}
+    found: dict[int, tuple[MeasuredClaim, ClaimVerdict]] = {}
     numbers: Numbers = {}
     for rows in dict.fromkeys((one.measured, one.rows) for one in asked):
         mine = [number for number, one in enumerate(asked) if (one.measured, one.rows) == rows]
@@ -119,8 +119,8 @@ def measure_early(hypothesis: Hypothesis, asked: "Sequence[Asked]", measure: Mea
 
 
 def _one_distribution(
-    hypothesis: Hypothesis, asked: "Sequence[Asked]", measure: Measure, numbers: Numbers, share: float
-) -> "list[tuple[Asked, ClaimVerdict]]":
+    hypothesis: Hypothesis, asked: "Sequence[MeasuredClaim]", measure: Measure, numbers: Numbers, share: float
+) -> "list[tuple[MeasuredClaim, ClaimVerdict]]":
     from circuitdsl.statistics import all_decided, balanced_blocks, judge_sequentially
 
     prompts = hypothesis.distributions[asked[0].measured].prompts
@@ -160,7 +160,7 @@ def _in_order(blocks: "Blocks") -> "Blocks":
 
 
 def _look(
-    asked: "Sequence[Asked]",
+    asked: "Sequence[MeasuredClaim]",
     blocks: "Blocks",
     known: Mapping[str, tuple[float, float]],
     numbers: Numbers,

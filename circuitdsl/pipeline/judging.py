@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 from circuitdsl.borders.hypothesis import Hypothesis
 
 if TYPE_CHECKING:
+    from circuitdsl.borders.measured import MeasuredClaim
     from circuitdsl.borders.verdict import ClaimVerdict
-    from circuitdsl.reports.record import Asked
 
 
 def judge(
-    hypothesis: Hypothesis, asked: "Sequence[Asked]", numbers: Mapping[str, Mapping[int, float]], share: float = 1.0
+    hypothesis: Hypothesis, asked: "Sequence[MeasuredClaim]", numbers: Mapping[str, Mapping[int, float]], share: float = 1.0
 ) -> "tuple[ClaimVerdict, ...]":
     """Columns to verdicts, corrected over these claims, which have a share of what all verdicts of the file may err."""
     import numpy as np

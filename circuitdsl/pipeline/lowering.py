@@ -9,13 +9,13 @@ from circuitdsl.borders.source import CircError, Diagnostic, Span
 from circuitdsl.borders.values import Algebra
 
 if TYPE_CHECKING:
-    from circuitdsl.reports.record import Asked, Looking
+    from circuitdsl.borders.measured import MeasuredClaim, SearchingClaim
 
 
-def lower(hypothesis: Hypothesis, algebra: Algebra) -> "tuple[Asked | Looking, ...]":
+def lower(hypothesis: Hypothesis, algebra: Algebra) -> "tuple[MeasuredClaim | SearchingClaim, ...]":
     """Every claim to the values it needs, with the rows it is measured on: measurements explore, verdicts verify.
 
-    A claim that has to look first gives a `Looking`, on exploring rows. Raises CircError C106 where the file has no prompts (yet).
+    A claim that has to look first gives a `SearchingClaim`, on exploring rows. Raises CircError C106 where the file has no prompts (yet).
     """
     if not hypothesis.distributions:
         raise CircError([Diagnostic("C106", "the file has no prompts to measure on", Span(), hint="add `prompts clean { … }`")])
@@ -23,7 +23,7 @@ def lower(hypothesis: Hypothesis, algebra: Algebra) -> "tuple[Asked | Looking, .
     from circuitdsl.measures.replicates import lower_redrawn
 
     registry = measures()
-    found: list[Asked | Looking] = []
+    found: list[MeasuredClaim | SearchingClaim] = []
     wrong: list[Diagnostic] = []
     for claim in hypothesis.claims:
         try:
@@ -35,9 +35,9 @@ def lower(hypothesis: Hypothesis, algebra: Algebra) -> "tuple[Asked | Looking, .
     return tuple(found)
 
 
-def on_its_rows(hypothesis: Hypothesis, claim: Claim, lowered: Lowered | Search, looked: bool = False) -> "Asked | Looking":
+def on_its_rows(hypothesis: Hypothesis, claim: Claim, lowered: Lowered | Search, looked: bool = False) -> "MeasuredClaim | SearchingClaim":
+    from circuitdsl.borders.measured import MeasuredClaim, SearchingClaim
     from circuitdsl.measures import measures
-    from circuitdsl.reports.record import Asked, Looking
 
     measured = claim.measured
     known = measures().get(claim.measure)
@@ -47,20 +47,20 @@ def on_its_rows(hypothesis: Hypothesis, claim: Claim, lowered: Lowered | Search,
         assert hypothesis.exploring, f"the signature of `{claim.measure}` does not say that it searches"
         rows, _ = hypothesis.divided(claim, measured)
         rows = hypothesis.some(rows, measured, subset)
-        return Looking(claim, lowered, measured, "exploring", rows, summary, whole=claim.comparison is not None)
+        return SearchingClaim(claim, lowered, "exploring", rows, summary, whole=claim.comparison is not None)
     part: PromptPart = "verifying" if claim.comparison or not hypothesis.exploring else "exploring"
     whole = not (looked and claim.comparison is None)
     every = hypothesis.rows(measured, part) if whole else hypothesis.divided(claim, measured)[1]
     rows = hypothesis.some(every, measured, subset)
     if subset is not None:
         lowered = replace(lowered, conditions={**lowered.conditions, "subset": f"{len(rows)} of {len(every)} prompts"})
-    return Asked(claim, lowered, measured, part, rows, summary, whole=whole)
+    return MeasuredClaim(claim, lowered, part, rows, summary, whole=whole)
 
 
-def lower_figure(hypothesis: Hypothesis, algebra: Algebra, edges: bool) -> "tuple[Asked, ...]":
+def lower_figure(hypothesis: Hypothesis, algebra: Algebra, edges: bool) -> "tuple[MeasuredClaim, ...]":
     """The effect on the circuit of each node and each edge as written; nothing without a circuit, a metric, or an ablation."""
+    from circuitdsl.borders.measured import MeasuredClaim
     from circuitdsl.measures.faithfulness import lower_graph
-    from circuitdsl.reports.record import Asked
 
     named = [claim.metric for claim in hypothesis.claims if claim.metric]
     metric = next((one for one in [*named, *hypothesis.metrics] if hypothesis.default in hypothesis.metrics[one].bound), None)
@@ -71,4 +71,4 @@ def lower_figure(hypothesis: Hypothesis, algebra: Algebra, edges: bool) -> "tupl
     # measurements alone leave the verifying prompts unseen
     part: PromptPart = "verifying" if judged or not hypothesis.exploring else "exploring"
     rows = hypothesis.rows(hypothesis.default, part)
-    return (Asked(Claim("figure", "figure", "", metric=metric, measured=hypothesis.default), lowered, hypothesis.default, part, rows),)
+    return (MeasuredClaim(Claim("figure", "figure", "", metric=metric, measured=hypothesis.default), lowered, part, rows),)

@@ -12,9 +12,9 @@ from circuitdsl.pipeline.lowering import on_its_rows
 
 if TYPE_CHECKING:
     from circuitdsl.borders.adapter import Adapter
+    from circuitdsl.borders.measured import MeasuredClaim, SearchingClaim
     from circuitdsl.borders.plan import Machine, Plan
     from circuitdsl.engine.captures import Captures
-    from circuitdsl.reports.record import Asked, Looking
 
 Numbers = dict[str, dict[int, float]]
 """Per-prompt numbers, or vectors [d]: readout digest, then row."""
@@ -28,7 +28,9 @@ def machine(flags: Flags) -> "Machine":
     return measured(cache_folder(), flags.device, flags.dtype)
 
 
-def plan(hypothesis: Hypothesis, asked: "Sequence[Asked | Looking]", memory: int | None = None, machine: "Machine | None" = None) -> "Plan":
+def plan(
+    hypothesis: Hypothesis, asked: "Sequence[MeasuredClaim | SearchingClaim]", memory: int | None = None, machine: "Machine | None" = None
+) -> "Plan":
     """Values in order, every draw made. A readout that several claims ask for is asked for once, on all their rows.
 
     With a `machine` the plan's cost says how long it takes.
@@ -67,18 +69,20 @@ def measure(
 
 def settle(
     hypothesis: Hypothesis,
-    found: "Sequence[Asked | Looking]",
+    found: "Sequence[MeasuredClaim | SearchingClaim]",
     look: "Callable[[Plan], Numbers]",
     memory: int | None = None,
-) -> "tuple[Asked, ...]":
+) -> "tuple[MeasuredClaim, ...]":
     """Looks for the claims that have to, until every claim is lowered. All that look do so together."""
-    from circuitdsl.reports.record import Looking
+    from circuitdsl.borders.measured import SearchingClaim
 
     found = list(found)
-    while looking := [one for one in found if isinstance(one, Looking)]:
+    while looking := [one for one in found if isinstance(one, SearchingClaim)]:
         numbers = look(plan(hypothesis, looking, memory))
         found = [
-            on_its_rows(hypothesis, one.claim, one.lowered.then(one.columns(numbers)), looked=True) if isinstance(one, Looking) else one
+            on_its_rows(hypothesis, one.claim, one.lowered.then(one.columns(numbers)), looked=True)
+            if isinstance(one, SearchingClaim)
+            else one
             for one in found
         ]
-    return tuple(one for one in found if not isinstance(one, Looking))
+    return tuple(one for one in found if not isinstance(one, SearchingClaim))

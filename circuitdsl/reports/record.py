@@ -2,8 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -19,69 +18,21 @@ from circuitdsl.borders.evidence import (
     ModelRecord,
     ReadoutRecord,
 )
-from circuitdsl.borders.hypothesis import Claim, Hypothesis, PromptPart
-from circuitdsl.borders.measure import AucOf, BoundedOf, Estimand, Lowered, MeanOf, PermutedOf, ProportionOf, RankOf, Search, SpreadOf
+from circuitdsl.borders.hypothesis import Claim, Hypothesis
+from circuitdsl.borders.measure import AucOf, BoundedOf, Estimand, MeanOf, PermutedOf, ProportionOf, RankOf, SpreadOf
+from circuitdsl.borders.measured import MeasuredClaim
 from circuitdsl.borders.prompts import Distribution
 from circuitdsl.borders.source import Source
 from circuitdsl.borders.verdict import ClaimVerdict
 from circuitdsl.reports.graph import graph_record
 from circuitdsl.reports.turning_point import turning
 
-Of = TypeVar("Of", Lowered, Search)
-
-
-@dataclass(frozen=True)
-class _OnRows(Generic[Of]):
-    """A claim, what it was lowered to, and the rows of the distribution `measured` that it is measured on."""
-
-    claim: Claim
-    lowered: Of
-    measured: str
-    part: PromptPart
-    rows: tuple[int, ...]
-    summary: str = ""
-    """What the claim's measure tells, in words."""
-
-    whole: bool = True
-    """Whether these are all rows of the part."""
-
-    def column(self, digest: str) -> str:
-        """The name of a column in the evidence: the same readout on other rows is another column."""
-        some = "" if self.whole else "." + hashlib.sha256(repr(self.rows).encode()).hexdigest()[:8]
-        return f"{digest}.{self.part}{some}"
-
-    def columns(self, numbers: Mapping[str, Mapping[int, float]]) -> dict[str, np.ndarray]:
-        """The claim's columns [N], [R, N] of replicates or [N, d] of vectors, under its own names, from numbers by digest and row."""
-        found = {name: np.array([numbers[readout.digest][row] for row in self.rows]) for name, readout in self.lowered.readouts.items()}
-        if not isinstance(self.lowered, Lowered):
-            return found
-        if self.lowered.scored is not None:
-            found |= self.lowered.scored.columns(self.rows, found)
-        return found | {name: np.stack([found[one] for one in redrawn]) for name, redrawn in self.lowered.replicates.items()}
-
-
-class Asked(_OnRows[Lowered]):
-    """A claim that is ready to be measured."""
-
-    def kept(self, numbers: Mapping[str, Mapping[int, float]]) -> dict[str, tuple[str, tuple[float, ...]]]:
-        """The columns that the evidence keeps, by the claim's names: each with its name there. Of vectors, what is made of them."""
-        columns, scored = self.columns(numbers), self.lowered.scored
-        names = {name: self.column(readout.digest) for name, readout in self.lowered.readouts.items() if not readout.vector}
-        if scored is not None:
-            made = [name for name in columns if name not in self.lowered.readouts and name not in self.lowered.replicates]
-            names |= {name: self.column(hashlib.sha256(f"{scored.digest}/{name}".encode()).hexdigest()[:32]) for name in made}
-        return {name: (column, tuple(map(float, columns[name]))) for name, column in names.items()}
-
-
-class Looking(_OnRows[Search]):
-    """A claim that has to look first."""
-
 
 def record(
     hypothesis: Hypothesis,
-    asked: Sequence[Asked],
+    asked: Sequence[MeasuredClaim],
     verdicts: Sequence[ClaimVerdict],
-    figure: Asked | None,
+    figure: MeasuredClaim | None,
     figure_verdict: ClaimVerdict | None,
     numbers: Mapping[str, Mapping[int, float]],
     *,
@@ -122,7 +73,7 @@ def record(
     )
 
 
-def caption(hypothesis: Hypothesis, model: ModelRecord, figure: Asked | None) -> str:
+def caption(hypothesis: Hypothesis, model: ModelRecord, figure: MeasuredClaim | None) -> str:
     """The sentence below a figure: what was measured, on what, under which conditions."""
     said = f"{hypothesis.title}. Model: {model.weights}."
     if figure is None:
@@ -134,7 +85,7 @@ def caption(hypothesis: Hypothesis, model: ModelRecord, figure: Asked | None) ->
     )
 
 
-def claim_record(asked: Asked, verdict: ClaimVerdict, hypothesis: Hypothesis, columns: Mapping[str, str]) -> ClaimRecord:
+def claim_record(asked: MeasuredClaim, verdict: ClaimVerdict, hypothesis: Hypothesis, columns: Mapping[str, str]) -> ClaimRecord:
     """`columns`: the claim's names of columns, and those of the evidence."""
     claim, lowered = asked.claim, asked.lowered
     start, source = max((file for file in _files(hypothesis) if file[0] <= claim.span.start), key=lambda file: file[0])
@@ -244,7 +195,7 @@ def rows_sha256(distribution: Distribution, rows: Iterable[int]) -> str:
     return digest.hexdigest()
 
 
-def looked_at(hypothesis: Hypothesis, asked: Sequence[Asked], figure: Asked | None) -> tuple[str, ...]:
+def looked_at(hypothesis: Hypothesis, asked: Sequence[MeasuredClaim], figure: MeasuredClaim | None) -> tuple[str, ...]:
     """Of the exploring part, and of all prompts that a claim or the figure was measured on."""
     rows = {(hypothesis.default, row) for row in hypothesis.exploring}
     rows |= {(one.measured, row) for one in [*asked, *([figure] if figure else [])] for row in one.rows}

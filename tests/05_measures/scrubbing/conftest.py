@@ -153,7 +153,7 @@ def outcomes(
     readout = lowered(hypothesis, **options).readouts[column]
     reached = dependencies([readout])
     draws = [world.draw for world in reached.worlds if isinstance(getattr(world, "draw", None), Draw)]
-    draws += [on for _, on in reached.spots if on is not None]
+    draws += [on for _, on in reached.roles if on is not None]
     draws = list(dict.fromkeys(one for draw in draws for one in chain(draw)))
     draws.sort(key=depth)
     prompts = hypothesis.distributions["clean"].prompts
