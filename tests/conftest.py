@@ -60,6 +60,31 @@ TINY: dict[str, dict[str, Any]] = {
         "attn_logit_softcapping": 2.0,
         "final_logit_softcapping": 3.0,
     },
+    "gemma3": {
+        "model_type": "gemma3_text",
+        **_LLAMA,
+        "head_dim": 4,
+        "query_pre_attn_scalar": 5,
+        "sliding_window": 3,
+        "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
+        "rope_parameters": {
+            "sliding_attention": {"rope_type": "default", "rope_theta": 7.0},
+            "full_attention": {"rope_type": "default", "rope_theta": 90.0},
+        },
+    },
+    "phi3": {"model_type": "phi3", **_LLAMA, "sliding_window": 4, "partial_rotary_factor": 0.5},
+    "opt": {
+        "model_type": "opt",
+        "hidden_size": 20,
+        "ffn_dim": 40,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 4,
+        "max_position_embeddings": 64,
+        "vocab_size": 61,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+        "pad_token_id": None,
+    },
 }
 
 
@@ -89,9 +114,32 @@ def tiny() -> Callable[..., Any]:
     return make
 
 
+LAYOUTS = ("gemma2", "gpt2", "llama", "llama-bias", "mistral", "neox", "neox-sequential", "olmo2", "qwen2", "qwen3")
+"""Families that between them have everything in which layouts differ for the planner and the engine: grouped queries, biases, fused
+projections, windows, blocks in parallel, norms after the sum or across heads. A new one belongs here if it has something else."""
+
+
+@pytest.fixture(scope="session")
+def configurations() -> dict[str, dict[str, Any]]:
+    """The table of tiny configurations, by name."""
+    return TINY
+
+
+@pytest.fixture(scope="session")
+def layouts() -> tuple[str, ...]:
+    """Names in it of families whose layouts differ."""
+    return LAYOUTS
+
+
 @pytest.fixture(params=sorted(TINY))
 def family(request: pytest.FixtureRequest) -> str:
-    """Goes through all tiny families."""
+    """Goes through all tiny families: for tests that take a tenth of a second, and one of the engine against the oracle."""
+    return request.param
+
+
+@pytest.fixture(params=LAYOUTS)
+def layout_family(request: pytest.FixtureRequest) -> str:
+    """Goes through the families of `LAYOUTS`, for tests that take seconds, so that more families do not make them longer."""
     return request.param
 
 

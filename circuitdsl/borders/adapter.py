@@ -38,7 +38,7 @@ class Captured:
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """A port's projection: a module of the model and which of its output features belong to the port (None: all)."""
+    """A port's projection, or an MLP's: a module of the model and which of its output features are meant, in order (None: all)."""
 
     module: "nn.Module"
     features: "Tensor | None" = None
@@ -49,7 +49,9 @@ class LayerParts:
     """The model's own modules of a layer, for the oracle. `attention(hidden, **kwargs)` runs the layer's attention on normalised reads.
 
     `q`, `k`, `v` are projections inside it; `output` is the projection whose input is the heads' weighted values [B, T, H·h].
-    `down` is the module whose input is the MLP's neurons. Pre- and post-norms are None where a family has none.
+    `down` is the module whose input is the MLP's neurons. An MLP that is not one module of the model is an `nn.Sequential` of its
+    modules, which the model calls one after another; `mlp_ends` are the first and the last module that the model itself calls.
+    Pre- and post-norms are None where a family has none.
     """
 
     attention: "nn.Module"
@@ -63,6 +65,14 @@ class LayerParts:
     down: "nn.Module | None"
     mlp_norm: "nn.Module | None"
     mlp_post: "nn.Module | None"
+
+    @property
+    def mlp_ends(self) -> "tuple[nn.Module, nn.Module] | None":
+        """The module that takes the MLP's read, and the one that gives its contribution; None where there is no MLP."""
+        if self.mlp is None:
+            return None
+        modules = list(self.mlp.children()) if type(self.mlp).__name__ == "Sequential" else [self.mlp]
+        return modules[0], modules[-1]
 
 
 class Adapter(Protocol):

@@ -109,6 +109,8 @@ class ModelShape:
     """A norm after each write group's sum (Gemma 2 and 3, OLMo 2)."""
     causal: bool = True
     """False for a toy whose attention sees later positions too."""
+    gated: bool = False
+    """MLPs have a third projection, whose activation multiplies the neurons (Llama and its kin)."""
 
     def count(self, kind: Kind) -> int:
         """How many units of a kind each layer has; of `embed` and `logits`, how many the model has."""

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from circuitdsl.borders.adapter import Captured, LayerParts
+from circuitdsl.borders.adapter import Captured, LayerParts, Projection
 from circuitdsl.borders.steps import MLP_ROWS_AT_ONCE
 from circuitdsl.borders.units import ModelShape, WriteGroup
 from circuitdsl.models.errors import too_long, unknown_token
@@ -59,15 +59,19 @@ class TransformerAdapter:
         logits, (norm, _) = WriteGroup(0, "logits"), self.final()
         with ExitStack() as hooks, fused(self._unfused):
 
+            def whole(found: Any) -> Any:
+                """[B, T, …] of what a model may have laid out as one row of tokens."""
+                return found.view(*tokens.shape, -1) if isinstance(found, Tensor) and found.ndim == 2 else found
+
             def before(module: nn.Module, keep: Callable[[Tensor], None]) -> None:
-                def hook(_, args, kwargs):
-                    keep(args[0] if args else kwargs["hidden_states"])
+                def hook(_: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Tensor]) -> None:
+                    keep(whole(args[0] if args else kwargs["hidden_states"]))
 
                 hooks.callback(module.register_forward_pre_hook(hook, with_kwargs=True).remove)
 
             def after(module: nn.Module, keep: Callable[[Tensor], None]) -> None:
-                def hook(_, args, output):
-                    keep(output)
+                def hook(_: nn.Module, args: Any, output: Any) -> None:
+                    keep(whole(output))
 
                 hooks.callback(module.register_forward_hook(hook).remove)
 
@@ -81,17 +85,18 @@ class TransformerAdapter:
                 before(block, partial(reads.__setitem__, attention))
                 before(parts.output, partial(heads.__setitem__, layer))
                 after(parts.attention, partial(stow, layer))
-                if parts.mlp is not None:
-                    before(parts.mlp_norm or parts.mlp, partial(reads.__setitem__, mlp))
-                    after(parts.mlp, partial(mlps.__setitem__, layer))
+                if parts.mlp_ends is not None:
+                    first, last = parts.mlp_ends
+                    before(parts.mlp_norm or first, partial(reads.__setitem__, mlp))
+                    after(last, partial(mlps.__setitem__, layer))
             if norm is not None:
                 before(norm, partial(reads.__setitem__, logits))
             if depth < self.shape.layers:
                 hooks.callback(self._blocks[depth].register_forward_pre_hook(_enough).remove)
             try:
-                last = self._body(tokens, past_key_values=cache, use_cache=True).last_hidden_state
+                end = self._body(tokens, past_key_values=cache, use_cache=True).last_hidden_state
                 if logits not in reads:
-                    reads[logits] = last
+                    reads[logits] = end
             except _Enough:
                 pass
         run, width = range(depth), self.shape.head_width
@@ -120,7 +125,7 @@ class TransformerAdapter:
         return _take(self.family.head_norm(attention, port, projected), wanted, distinct)
 
     def rotate(self, layer: int, projected: Tensor, positions: Tensor) -> Tensor:
-        return self.family.rotate(self._body, projected, positions)
+        return self.family.rotate(self._body, layer, projected, positions)
 
     def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
         pattern = self.pattern(layer, self.scores(layer, q, k), positions)
@@ -159,9 +164,10 @@ class TransformerAdapter:
             return self._scaled(torch.cat([mlp(some) for some in rows.split(MLP_ROWS_AT_ONCE)])).view_as(normalised)
 
     def neurons(self, layer: int, normalised: Tensor, indices: Sequence[int]) -> Tensor:
-        def project(module: nn.Module) -> Tensor:
+        def project(projection: nn.Module | Projection) -> Tensor:
+            module, rows = (projection, indices) if isinstance(projection, nn.Module) else (projection.module, _of(projection, indices))
             bias: Any = getattr(module, "bias", None)
-            return F.linear(normalised, _rows(self.family.weight(module), indices), None if bias is None else _rows(bias, indices))
+            return F.linear(normalised, _rows(self.family.weight(module), rows), None if bias is None else _rows(bias, rows))
 
         with fused(self._unfused):
             return self.family.activations(self._parts[layer].mlp, project)
@@ -225,7 +231,7 @@ class TransformerAdapter:
         if isinstance(norm, nn.LayerNorm):
             scale = (scale_from.var(-1, unbiased=False, keepdim=True) + norm.eps).rsqrt()
             centred = stream - stream.mean(-1, keepdim=True)
-            return centred * scale * norm.weight + (norm.bias if norm.bias is not None else 0)
+            return centred * scale * self.family.gain(norm) + (norm.bias if norm.bias is not None else 0)
         epsilon = norm.variance_epsilon if hasattr(norm, "variance_epsilon") else norm.eps
         return stream * (scale_from.pow(2).mean(-1, keepdim=True) + epsilon).rsqrt() * self.family.gain(norm)
 
@@ -288,6 +294,11 @@ def _rows(tensor: Tensor, rows: Sequence[int]) -> Tensor:
         return tensor[start : start + count]
     with torch.inference_mode(False):  # what is kept may be used outside inference mode later
         return tensor[torch.tensor(rows, device=tensor.device)]
+
+
+def _of(projection: Projection, indices: Sequence[int]) -> Sequence[int]:
+    """The outputs of a projection's module that are the neurons `indices`."""
+    return indices if projection.features is None else projection.features[list(indices)].tolist()
 
 
 def _take(projected: Tensor, wanted: tuple[int, ...], there: tuple[int, ...]) -> Tensor:

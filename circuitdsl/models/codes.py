@@ -132,7 +132,8 @@ CODES: dict[str, Code] = {
     "C422": Code(
         "parity: a layer's pieces differ",
         "A layer's keys, values, attention or MLP, computed again from its weights, differ from those of the plain run: the "
-        "rotary embedding, the mask, a scale or the order of the heads is not what the family's file says.\n\n"
+        "rotary embedding, the mask, a scale or the order of the heads is not what the family's file says, or it is right only on whole "
+        "batches and not on some heads, positions or variants of them, as the engine asks.\n\n"
         "See C420.",
     ),
     "C423": Code(
@@ -197,6 +198,18 @@ CODES: dict[str, Code] = {
         "from the place on that the message names, so that nothing computed from it would mean anything.\n\n"
         "float16 holds numbers up to 65,504, and models that were trained in bfloat16 often go beyond: use `--dtype bfloat16` or "
         "`float32`. In other types the weights are damaged, or the configuration is not theirs.",
+    ),
+    "C426": Code(
+        "a model of a supported family with another layout",
+        "The family is supported, but this model of it is built in a way that the algebra of contributions does not have; the message "
+        "says in what. An example is OPT-350m: its norms come after each sum on the stream itself, so that the stream is no sum of "
+        "contributions any more.\n\nUse another model of the family.",
+    ),
+    "C427": Code(
+        "a family of another package that cannot be used",
+        "Packages can bring families of models: an entry point in the group `circuitdsl.families` that names an instance of a subclass "
+        "of `circuitdsl.models.family.Family`. This one raises an error when it is loaded, or names something else.\n\n"
+        "Uninstall or mend the package. Models of built-in families run all the same.",
     ),
     "C436": Code(
         "an answer that the tokenizer does not know",

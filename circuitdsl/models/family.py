@@ -4,15 +4,30 @@ No torch here: modules and tensors are handed in, so a shape can be read from a 
 """
 
 import pkgutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
-from circuitdsl.borders.adapter import LayerParts
+from circuitdsl.borders.adapter import LayerParts, Projection
 from circuitdsl.borders.units import ModelShape
+from circuitdsl.models.errors import model_error
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+GROUP = "circuitdsl.families"
+"""The entry point group of families from outside: each entry names an instance of `Family`."""
+
+
+class Project(Protocol):
+    def __call__(self, projection: "nn.Module | Projection", /) -> "Tensor":
+        """[..., d] → [..., n]: the wanted neurons' outputs of one of the MLP's projections, with its bias.
+
+        A module whose outputs are the neurons in order, or a `Projection` with the outputs that are: half of a fused one, for example.
+        """
+        ...
 
 
 class Family:
@@ -40,29 +55,37 @@ class Family:
         """The shape that a configuration describes, a dictionary as in `config.json`."""
         raise NotImplementedError
 
+    def refusal(self, config: Mapping[str, Any]) -> str | None:
+        """Why a model of this family is not served (C426), from its settings: a layout that the algebra does not have. None: it is."""
+        return None
+
     def window(self, config: Any, layer: int) -> int | None:
         """How many positions back a query of this layer sees, itself included; None, the default: all of them."""
         return None
 
     # --- where the modules are
 
-    def load(self, folder: Any, config: Mapping[str, Any]) -> "nn.Module | None":
+    def load(self, folder: Path, config: Mapping[str, Any]) -> "nn.Module | None":
         """A model that transformers does not know, from its folder; None: transformers loads it."""
         return None
 
-    def body(self, model: "nn.Module") -> "nn.Module":
+    def body(self, model: Any) -> "nn.Module":
         """The model without its unembedding."""
-        return model.base_model  # type: ignore[return-value]
+        found: nn.Module = model.base_model
+        return found
 
-    def blocks(self, body: "nn.Module") -> "Sequence[nn.Module]":
-        return body.layers  # type: ignore[return-value]
+    def blocks(self, body: Any) -> "Sequence[nn.Module]":
+        found: Sequence[nn.Module] = body.layers
+        return found
 
-    def parts(self, block: "nn.Module", shape: ModelShape) -> LayerParts:
+    def parts(self, block: Any, shape: ModelShape) -> LayerParts:
+        """The modules of a layer. An MLP that is not one module is an `nn.Sequential` of its modules, in the order they are called."""
         raise NotImplementedError
 
-    def final(self, model: "nn.Module") -> "tuple[nn.Module | None, nn.Module]":
+    def final(self, model: Any) -> "tuple[nn.Module | None, nn.Module]":
         """The final norm and the unembedding."""
-        return self.body(model).norm, model.lm_head  # type: ignore[return-value]
+        body: Any = self.body(model)
+        return body.norm, model.lm_head
 
     def cache(self) -> Any:
         """Where a run of the body leaves keys and values, [B, H, T, h] in each of `layers`."""
@@ -74,22 +97,26 @@ class Family:
 
     def weight(self, module: Any) -> "Tensor":
         """[outputs, inputs] of a projection."""
-        return module.weight
+        weight: Tensor = module.weight
+        return weight
 
-    def gain(self, norm: Any) -> "Tensor":
-        """[d]: what a norm multiplies by after scaling."""
-        return norm.weight
+    def gain(self, norm: Any) -> "Tensor | float":
+        """[d]: what a norm multiplies by after scaling; 1 where it has no weights."""
+        weight: Tensor | None = norm.weight
+        return 1.0 if weight is None else weight
 
     def head_norm(self, attention: Any, port: str, projected: "Tensor") -> "Tensor":
         """The norm of queries or keys: [..., n, h], or [..., H·h] where it spans the heads. Most families have none."""
         return projected
 
-    def rotate(self, body: Any, projected: "Tensor", positions: "Tensor") -> "Tensor":
-        """Rotary embedding of [B, P, n, h] at positions [P]. The default: none."""
+    def rotate(self, body: Any, layer: int, projected: "Tensor", positions: "Tensor") -> "Tensor":
+        """Rotary embedding of [B, P, n, h] at positions [P], in this layer. The default: none."""
         return projected
 
     def scaling(self, attention: Any) -> float:
-        return attention.scaling
+        """What scores are multiplied by before a softcap."""
+        scaling: float = attention.scaling
+        return scaling
 
     def attention_cap(self, config: Any) -> float | None:
         """Softcap of attention scores."""
@@ -103,8 +130,8 @@ class Family:
         """Attention weights of masked scores [..., T], where they are not a softmax (None)."""
         return None
 
-    def activations(self, mlp: Any, project: "Callable[[nn.Module], Tensor]") -> "Tensor":
-        """What the down projection takes. `project(module)` applies the wanted output features of one of the MLP's projections."""
+    def activations(self, mlp: Any, project: Project) -> "Tensor":
+        """[..., n]: what the down projection takes of the wanted neurons; `mlp` is that of `parts`."""
         raise NotImplementedError
 
     def multiplier(self, config: Any) -> float:
@@ -112,15 +139,61 @@ class Family:
         return 1.0
 
 
-def rotary(body: Any, projected: "Tensor", positions: "Tensor") -> "Tensor":
-    """Rotary embedding by the model's own module and its modelling file's own `apply_rotary_pos_emb`."""
-    cos, sin = body.rotary_emb(projected, positions[None])
+def rotary(body: Any, projected: "Tensor", positions: "Tensor", *kind: str) -> "Tensor":
+    """Rotary embedding by the model's own module and its modelling file's own `apply_rotary_pos_emb`.
+
+    `kind` is what the module is told beside the positions: the type of the layer, where a model has several rotary embeddings.
+    """
+    cos, sin = body.rotary_emb(projected, positions[None], *kind)
     apply = import_module(type(body).__module__).apply_rotary_pos_emb
-    return apply(projected, projected[:, :, :0], cos, sin, unsqueeze_dim=2)[0]
+    rotated: Tensor = apply(projected, projected[:, :, :0], cos, sin, unsqueeze_dim=2)[0]
+    return rotated
 
 
-def discover() -> dict[str, Family]:
-    """Every family in `families/`, by the `model_type` that it serves."""
-    package = import_module("circuitdsl.models.families")
-    found = [import_module(f"{package.__name__}.{entry.name}").FAMILY for entry in pkgutil.iter_modules(package.__path__)]
-    return {model_type: family for family in found for model_type in family.defaults}
+class Families(Mapping[str, Family]):
+    """Every family by the `model_type`s that it serves: those in `families/`, then those that other packages bring.
+
+    The others are looked for only once a type is not built in, or all are asked for: going through what is installed takes a while.
+    Built-in families keep their types. Raises CircError C427 for an entry point that cannot be used.
+    """
+
+    @cached_property
+    def _own(self) -> dict[str, Family]:
+        package = import_module("circuitdsl.models.families")
+        found = [import_module(f"{package.__name__}.{entry.name}").FAMILY for entry in pkgutil.iter_modules(package.__path__)]
+        return {model_type: family for family in found for model_type in family.defaults}
+
+    @cached_property
+    def _all(self) -> dict[str, Family]:
+        from importlib.metadata import entry_points
+
+        found = dict(self._own)
+        for entry in entry_points(group=GROUP):
+            try:
+                family = entry.load()
+            except Exception as error:  # whatever the module of another package raises
+                raise _unusable(entry.name, entry.value, f"{type(error).__name__}: {error}") from error
+            if not isinstance(family, Family):
+                raise _unusable(entry.name, entry.value, f"it is {type(family).__name__}, not an instance of a subclass of Family")
+            for model_type in family.defaults:
+                found.setdefault(model_type, family)
+        return found
+
+    def __getitem__(self, model_type: str) -> Family:
+        return self._own[model_type] if model_type in self._own else self._all[model_type]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+
+def _unusable(name: str, value: str, why: str) -> Exception:
+    message = f"the family `{name}` of another package ({value}) cannot be used: {' '.join(why.split())}"
+    return model_error("C427", message, "uninstall or mend that package")
+
+
+def discover() -> Families:
+    """Every family, by the `model_type` that it serves."""
+    return Families()

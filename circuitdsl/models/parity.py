@@ -1,6 +1,6 @@
 """The guards at load: the adapter's pieces give the model's own numbers, and the writes of all units sum to the residual stream."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from circuitdsl.borders.source import GuardError
 from circuitdsl.borders.units import WriteGroup
 from circuitdsl.models.errors import too_long
 from circuitdsl.models.exact import exact
+from circuitdsl.models.pieces import of_batches, of_variants
 
 if TYPE_CHECKING:
     from circuitdsl.borders.adapter import Adapter, Captured
@@ -103,7 +104,8 @@ def _compared(adapter: "Adapter", tokens: Tensor | Sequence[Sequence[int]]) -> P
 
 def _own_logits(adapter: "Adapter", tokens: Tensor) -> Tensor:
     try:
-        return adapter.model(tokens).logits
+        logits: Tensor = adapter.model(tokens).logits
+        return logits
     except (RuntimeError, ValueError, IndexError) as error:
         why = " ".join(str(error).split())
         raise GuardError(
@@ -150,7 +152,18 @@ def _error(found: Tensor, expected: Tensor) -> float:
     return error if error == error else float("inf")
 
 
-def _sums(adapter: "Adapter", captured: "Captured"):
+def _pieces(adapter: "Adapter", captured: "Captured") -> Iterator[tuple[Tensor, Tensor]]:
+    """Raises GuardError C422 for a piece that cannot be computed in one of the engine's shapes."""
+    yield from of_batches(adapter, captured)
+    try:
+        yield from of_variants(adapter, captured)
+    except (RuntimeError, ValueError, IndexError, TypeError) as error:
+        why = " ".join(str(error).split())
+        message = f"a piece cannot be computed in a shape in which the engine asks for it: {why}"
+        raise GuardError("C422", message, hint="explain C422 tells what it means") from error
+
+
+def _sums(adapter: "Adapter", captured: "Captured") -> Iterator[tuple[WriteGroup, Tensor]]:
     """Each read's write group with embed + Σ post(c + Σ write) over what writes before it."""
     shape, total = adapter.shape, captured.embed
     for layer in range(shape.layers):
@@ -163,29 +176,3 @@ def _sums(adapter: "Adapter", captured: "Captured"):
             yield mlp, before if shape.parallel else total
             total = total + adapter.post(mlp, captured.mlps[layer])
     yield _LOGITS, total
-
-
-def _pieces(adapter: "Adapter", captured: "Captured"):
-    """Pairs (from the pieces, from the plain run) of each layer: keys and values of every head, weighted values, MLP, its neurons."""
-    shape = adapter.shape
-    heads, neurons = list(range(shape.heads)), list(range(shape.mlp_width))
-    grouped = [head // (shape.heads // shape.kv_heads) for head in heads]
-    positions = torch.arange(captured.embed.shape[1], device=captured.embed.device)
-    for layer in range(shape.layers):
-        attention, mlp = WriteGroup(layer, "attention"), WriteGroup(layer, "mlp")
-        normalised = adapter.norm(attention, captured.reads[attention])
-        q, k, v = (adapter.project(layer, port, normalised, heads) for port in "qkv")
-        k = adapter.rotate(layer, k, positions)
-        yield k, captured.keys[layer][:, :, grouped]
-        yield v, captured.values[layer][:, :, grouped]
-        yield adapter.attend(layer, adapter.rotate(layer, q, positions), k, v, positions)[0], captured.heads[layer]
-        for alone in (positions[:2][-1:], positions[-1:]):  # one position alone, as the engine asks
-            yield adapter.attend(layer, adapter.rotate(layer, q[:, alone], alone), k, v, alone)[0], captured.heads[layer][:, alone]
-        if shape.mlps:
-            normalised = adapter.norm(mlp, captured.reads[mlp])
-            yield adapter.mlp(layer, normalised), captured.mlps[layer]
-            down = adapter.parts(layer).down
-            if down is not None:
-                written = adapter.write_neurons(layer, adapter.neurons(layer, normalised, neurons), neurons)
-                bias = getattr(down, "bias", None)
-                yield written if bias is None else written + bias * adapter.multiplier(mlp), captured.mlps[layer]

@@ -59,6 +59,8 @@ def family_of(config: dict[str, Any]) -> Family:
     found = families.get(config["model_type"])
     if found is None:
         raise unsupported(f"of type `{config['model_type']}`", families)
+    if why := found.refusal(found.settings(config)):
+        raise model_error("C426", f"this model of the family {found.name} is not supported: {why}")
     if said := config.get("quantization_config"):
         method = said.get("quant_method", "an unknown method") if isinstance(said, dict) else said
         raise model_error(

@@ -56,7 +56,8 @@ class Modules:
             def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any = None) -> None:
                 rest = dict(kwargs)
                 first = args[0] if args else rest.pop("hidden_states")
-                seen[name, layer] = first if output is None else output
+                found = first if output is None else output
+                seen[name, layer] = found[None] if isinstance(found, Tensor) and found.ndim == 2 else found  # a batch of one, laid out flat
                 if name == "attention":
                     seen["arguments", layer] = rest
 
@@ -68,9 +69,9 @@ class Modules:
             before += [("attention", layer, parts.attention), ("weighted", layer, parts.output)]
             if parts.attention_norm is not None:
                 before.append(("stream", layer, parts.attention_norm))
-            if parts.mlp is not None and parts.down is not None:
+            if parts.mlp_ends is not None and parts.down is not None:
                 before.append(("neurons", layer, parts.down))
-                after.append(("mlp", layer, parts.mlp))
+                after.append(("mlp", layer, parts.mlp_ends[1]))
         register = [partial(module.register_forward_pre_hook, keep(name, layer), with_kwargs=True) for name, layer, module in before]
         register += [partial(module.register_forward_hook, keep(name, layer), with_kwargs=True) for name, layer, module in after]
         with hooks(*register):

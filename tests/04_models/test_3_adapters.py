@@ -9,6 +9,8 @@ from circuitdsl.borders.source import CircError, GuardError
 from circuitdsl.borders.units import WriteGroup
 from circuitdsl.models.adapter import TransformerAdapter
 from circuitdsl.models.exact import exact
+from circuitdsl.models.families.llama import Llama
+from circuitdsl.models.families.qwen3 import Qwen3
 from circuitdsl.models.family import rotary
 from circuitdsl.models.parity import check_parity
 
@@ -49,6 +51,8 @@ VARIANTS = [
     ("gpt2", {"scale_attn_weights": False, "tie_word_embeddings": False}),
     ("neox", {"attention_bias": False, "rotary_pct": 1.0}),
     ("gemma2", {"attn_logit_softcapping": None, "final_logit_softcapping": None}),
+    ("phi3", {"partial_rotary_factor": 1.0, "sliding_window": None, "num_key_value_heads": 6}),
+    ("opt", {"enable_bias": False, "layer_norm_elementwise_affine": False, "tie_word_embeddings": False}),
 ]
 
 
@@ -121,7 +125,18 @@ def test_queries_at_some_positions_are_rows_of_all_of_them(tiny, family, tokens)
     assert (pattern.triu(1) == 0).all()
 
 
-@pytest.mark.parametrize(("name", "layer", "window"), [("mistral", 0, 4), ("qwen2", 0, None), ("qwen2", 2, 3), ("gemma2", 0, 3)])
+WINDOWS = [
+    ("mistral", 0, 4),
+    ("qwen2", 0, None),
+    ("qwen2", 2, 3),
+    ("gemma2", 0, 3),
+    ("gemma3", 0, 3),
+    ("gemma3", 1, None),
+    ("phi3", 1, 4),
+]
+
+
+@pytest.mark.parametrize(("name", "layer", "window"), WINDOWS)
 def test_a_sliding_window_hides_what_is_further_back(tiny, tokens, name, layer, window):
     adapter = tiny(name)
     positions, read = torch.arange(9), normalised(adapter, adapter.capture(tokens), layer)
@@ -226,16 +241,42 @@ def test_a_rotary_embedding_that_depends_on_the_length_does_not_pass_the_guards(
         check_parity(tiny("llama", rope_parameters={**rope, "original_max_position_embeddings": 8}), tokens)
 
 
+def right_on_all_heads(family, attention, port, projected):
+    """Wrong where heads are asked for alone, or in another order."""
+    normed = Qwen3.head_norm(family, attention, port, projected)
+    return normed if port == "v" or normed.shape[-2] in (6, 2) else normed * 1.01
+
+
+def of_a_batch(family, mlp, project):
+    """Right on [B, T, n], and not on [M, B, P, n]: the mean over prompts is taken where variants are."""
+    made = Llama.activations(family, mlp, project)
+    return made if made.ndim == 3 else made.mean(0, keepdim=True).expand_as(made)
+
+
 WRONG = {
-    "no rotary": ("llama", "C422", {"rotate": lambda self, body, x, positions: x}),
+    "no rotary": ("llama", "C422", {"rotate": lambda self, body, layer, x, positions: x}),
     "rotary that counts from where it starts": (
         "neox",
         "C422",
-        {"rotate": lambda self, body, x, positions: rotary(body, x, positions - positions[0])},
+        {"rotate": lambda self, body, layer, x, positions: rotary(body, x, positions - positions[0])},
     ),
     "no window": ("mistral", "C422", {"window": lambda self, config, layer: None}),
     "another scale": ("gpt2", "C422", {"scaling": lambda self, attention: 1.0}),
     "no q norm": ("qwen3", "C422", {"head_norm": lambda self, attention, port, x: x}),
+    "one rotary base for all layers": (
+        "gemma3",
+        "C422",
+        {"rotate": lambda self, body, layer, x, positions: rotary(body, x, positions, "full_attention")},
+    ),
+    "the whole of a fused projection": ("phi3", "C422", {"activations": lambda self, mlp, project: project(mlp.gate_up_proj)}),
+    "a gain that counts for half": ("llama", "C422", {"gain": lambda self, norm: norm.weight / 2}),
+    "a norm that is right on all heads alone": (
+        "qwen3",
+        "C422",
+        {"head_norm": lambda self, attention, port, x: right_on_all_heads(self, attention, port, x)},
+    ),
+    "activations that count on a batch": ("llama", "C422", {"activations": lambda self, mlp, project: of_a_batch(self, mlp, project)}),
+    "no activation": ("opt", "C422", {"activations": lambda self, mlp, project: project(mlp[0])}),
     "no cap of scores": ("gemma2", "C422", {"attention_cap": lambda self, config: None}),
     "no cap of logits": ("gemma2", "C420", {"logit_cap": lambda self, config: None}),
     "a multiplier": ("llama", "C42[01]", {"multiplier": lambda self, config: 1.1}),
@@ -249,6 +290,39 @@ def test_a_family_file_that_is_wrong_does_not_pass_the_guards(tiny, tokens, what
     family = type("Wrong", (type(adapter.family),), wrong)()
     with pytest.raises(GuardError, match=code):
         check_parity(TransformerAdapter(adapter.model, adapter.shape, family), tokens)
+
+
+@pytest.mark.parametrize("what", [name for name in WRONG if "right on all heads" in name or "count on a batch" in name])
+def test_the_engines_shapes_are_what_finds_it(tiny, tokens, what, monkeypatch):
+    name, _, wrong = WRONG[what]
+    adapter = tiny(name)
+    family = type("Wrong", (type(adapter.family),), wrong)()
+    monkeypatch.setattr("circuitdsl.models.parity.of_variants", lambda *_: iter(()))
+    check_parity(TransformerAdapter(adapter.model, adapter.shape, family), tokens)
+
+
+def test_an_mlp_that_takes_batches_alone_does_not_pass_the_guards(tiny, tokens):
+    """Mixtures of experts, for one, take their read apart as [B, T, d]: rows and variants of it stop them."""
+    adapter = tiny("llama")
+    mlp = adapter.parts(1).mlp
+    own = mlp.forward
+
+    def forward(read):
+        batch, length, width = read.shape
+        return own(read.reshape(batch * length, width)).view(batch, length, width)
+
+    mlp.forward = forward
+    with pytest.raises(GuardError, match="C422: a piece cannot be computed in a shape"):
+        check_parity(adapter, tokens)
+
+
+def test_more_rows_than_an_mlp_takes_at_once_are_checked(tiny, tokens):
+    adapter = tiny("llama")
+    mlp = adapter.parts(0).mlp
+    own = mlp.forward
+    mlp.forward = lambda read: own(read) if read.ndim > 2 else own(read) * 1.01
+    with pytest.raises(GuardError, match="C422"):
+        check_parity(adapter, tokens)
 
 
 def test_blocks_in_another_order_do_not_pass_the_guards(tiny, tokens):

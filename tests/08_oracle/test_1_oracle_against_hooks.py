@@ -147,7 +147,7 @@ def test_an_mlp_patched_at_one_position(space, adapter):
     algebra = Algebra()
     pin = Override(mlp, LAST_B, algebra.base(Run("abc"), mlp))
     value = Routes(algebra, adapter.shape, Run("clean"), [pin]).logits()
-    module = adapter.parts(0).mlp
+    module = adapter.parts(0).mlp_ends[1]
 
     def run(row):
         kept = []
@@ -157,7 +157,7 @@ def test_an_mlp_patched_at_one_position(space, adapter):
 
         def put(m, args, output):
             changed = output.clone()
-            changed[:, position] = kept[0][:, position]
+            changed[..., position, :] = kept[0][..., position, :]
             return changed
 
         with patched(module.register_forward_hook(put)):
@@ -215,7 +215,7 @@ def test_a_path_through_one_port_of_one_head(space, adapter, port):
     def run(row):
         outs, calls = [], []
         with patched(
-            first.mlp.register_forward_hook(lambda m, args, output: outs.append(output)),
+            first.mlp_ends[1].register_forward_hook(lambda m, args, output: outs.append(output)),
             parts.attention.register_forward_pre_hook(lambda m, args, kwargs: calls.append((args, kwargs)), with_kwargs=True),
             inputs(parts.attention_norm or parts.attention, streams := []),
         ):

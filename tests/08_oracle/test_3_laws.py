@@ -107,8 +107,8 @@ def written(adapter, tokens):
         stack.callback(hook.remove)
         for layer in range(adapter.shape.layers):
             parts = adapter.parts(layer)
-            for module in (parts.output, parts.mlp):
-                hook = module.register_forward_hook(lambda module, args, output: kept.__setitem__(module, output))
+            for module in (parts.output, parts.mlp_ends[1]):
+                hook = module.register_forward_hook(lambda module, args, output: kept.__setitem__(module, output.view(*tokens.shape, -1)))
                 stack.callback(hook.remove)
         adapter.model(tokens)
     return kept
@@ -119,7 +119,7 @@ def stream_of(adapter, totals):
     stream = totals["embed"]
     for layer in range(adapter.shape.layers):
         parts = adapter.parts(layer)
-        for module, post in ((parts.output, parts.attention_post), (parts.mlp, parts.mlp_post)):
+        for module, post in ((parts.output, parts.attention_post), (parts.mlp_ends[1], parts.mlp_post)):
             stream = stream + (post(totals[module]) if post else totals[module])
     return stream
 
@@ -155,7 +155,7 @@ def test_no_edge_is_the_constants_alone_under_zero(space, adapter, measured):
         totals = {"embed": silent}
         for layer in range(adapter.shape.layers):
             parts = adapter.parts(layer)
-            totals[parts.mlp] = silent
+            totals[parts.mlp_ends[1]] = silent
             totals[parts.output] = silent + (0 if getattr(parts.output, "bias", None) is None else parts.output.bias)
         expected.append(difference_of(adapter, space, row, stream_of(adapter, totals)))
     value = circuit_logits(Algebra(), [], Zero(), CLEAN)

@@ -221,6 +221,23 @@ def C410_no_gguf(world):
 
 
 @recipe
+def C426_norms_after_the_sum(world):
+    world.config(model_type="opt", do_layer_norm_before=False)
+    return ["check", "toy.circ"]
+
+
+@recipe
+def C427_a_family_that_is_none(world):
+    info = world.folder / "elsewhere-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: elsewhere\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[circuitdsl.families]\nelsewhere = json:JSONDecoder\n")
+    world.patch.syspath_prepend(str(world.folder))
+    world.config(model_type="elsewhere_lm")
+    return ["check", "toy.circ"]
+
+
+@recipe
 def C411_garbage(world):
     world.config(layers="two")
     return VERIFY

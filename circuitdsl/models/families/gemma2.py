@@ -1,9 +1,15 @@
 """Gemma 2: norms before and after attention and MLP, softcaps on scores and logits, scaled embedding, some layers with a window."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from circuitdsl.borders.adapter import LayerParts, Projection
+from circuitdsl.borders.units import ModelShape
 from circuitdsl.models.families.llama import Llama
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Gemma2(Llama):
@@ -21,10 +27,12 @@ class Gemma2(Llama):
         }
     }
 
-    def shape(self, config, name=""):
+    windowed = frozenset({"gemma2"})
+
+    def shape(self, config: Mapping[str, Any], name: str = "") -> ModelShape:
         return replace(super().shape(config, name), post_norm=True)
 
-    def parts(self, block, shape):
+    def parts(self, block: Any, shape: ModelShape) -> LayerParts:
         attention, mlp = block.self_attn, block.mlp
         return LayerParts(
             attention=attention,
@@ -40,14 +48,17 @@ class Gemma2(Llama):
             mlp_post=block.post_feedforward_layernorm,
         )
 
-    def gain(self, norm):
-        return 1 + norm.weight
+    def gain(self, norm: Any) -> "Tensor | float":
+        gain: Tensor = 1 + norm.weight
+        return gain
 
-    def attention_cap(self, config):
-        return config.attn_logit_softcapping
+    def attention_cap(self, config: Any) -> float | None:
+        cap: float | None = config.attn_logit_softcapping
+        return cap
 
-    def logit_cap(self, config):
-        return config.final_logit_softcapping
+    def logit_cap(self, config: Any) -> float | None:
+        cap: float | None = config.final_logit_softcapping
+        return cap
 
 
 FAMILY = Gemma2()

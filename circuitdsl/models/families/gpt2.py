@@ -1,8 +1,14 @@
 """GPT-2: learned positions, layer norm, biases everywhere, one fused projection stored input-first (`Conv1D`)."""
 
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
 from circuitdsl.borders.adapter import LayerParts, Projection
 from circuitdsl.borders.units import ModelShape
-from circuitdsl.models.family import Family
+from circuitdsl.models.family import Family, Project
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
 class GPT2(Family):
@@ -10,7 +16,7 @@ class GPT2(Family):
     defaults = {"gpt2": {"vocab_size": 50257, "n_embd": 768, "n_layer": 12, "n_head": 12, "n_positions": 1024}}
     overrides = {"reorder_and_upcast_attn": False}
 
-    def shape(self, config, name=""):
+    def shape(self, config: Mapping[str, Any], name: str = "") -> ModelShape:
         c = self.settings(config)
         width, heads = c["n_embd"], c["n_head"]
         return ModelShape(
@@ -26,10 +32,11 @@ class GPT2(Family):
             context=c["n_positions"],
         )
 
-    def blocks(self, body):
-        return body.h
+    def blocks(self, body: Any) -> "Sequence[nn.Module]":
+        found: Sequence[nn.Module] = body.h
+        return found
 
-    def parts(self, block, shape):
+    def parts(self, block: Any, shape: ModelShape) -> LayerParts:
         import torch
 
         attention, mlp = block.attn, block.mlp
@@ -48,14 +55,16 @@ class GPT2(Family):
             mlp_post=None,
         )
 
-    def final(self, model):
+    def final(self, model: Any) -> "tuple[nn.Module | None, nn.Module]":
         return model.transformer.ln_f, model.lm_head
 
-    def weight(self, module):
-        return module.weight.T if hasattr(module, "nf") else module.weight
+    def weight(self, module: Any) -> "Tensor":
+        weight: Tensor = module.weight
+        return weight.T if hasattr(module, "nf") else weight
 
-    def activations(self, mlp, project):
-        return mlp.act(project(mlp.c_fc))
+    def activations(self, mlp: Any, project: Project) -> "Tensor":
+        made: Tensor = mlp.act(project(mlp.c_fc))
+        return made
 
 
 FAMILY = GPT2()

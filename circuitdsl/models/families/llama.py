@@ -1,11 +1,14 @@
 """The Llama layout: Llama, Mistral, Qwen 2, SmolLM. Grouped queries, rotary positions, RMS norm, gated MLP, perhaps a sliding window."""
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
 from circuitdsl.borders.adapter import LayerParts, Projection
 from circuitdsl.borders.units import ModelShape
-from circuitdsl.models.family import Family, rotary
+from circuitdsl.models.family import Family, Project, rotary
 
-WINDOWED = {"mistral", "qwen2", "qwen3", "gemma2"}
-"""Types of models that look back through a window. The others ignore such a setting, which converted models may still have."""
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Llama(Family):
@@ -39,7 +42,10 @@ class Llama(Family):
         },
     }
 
-    def shape(self, config, name=""):
+    windowed: frozenset[str] = frozenset({"mistral", "qwen2"})
+    """Types of models that look back through a window. The others ignore such a setting, which converted models may still have."""
+
+    def shape(self, config: Mapping[str, Any], name: str = "") -> ModelShape:
         c = self.settings(config)
         heads = c["num_attention_heads"]
         return ModelShape(
@@ -53,9 +59,10 @@ class Llama(Family):
             mlp_width=c["intermediate_size"],
             vocabulary=c["vocab_size"],
             context=c["max_position_embeddings"],
+            gated=True,
         )
 
-    def parts(self, block, shape):
+    def parts(self, block: Any, shape: ModelShape) -> LayerParts:
         attention, mlp = block.self_attn, block.mlp
         return LayerParts(
             attention=attention,
@@ -71,17 +78,18 @@ class Llama(Family):
             mlp_post=None,
         )
 
-    def window(self, config, layer):
-        if config.model_type not in WINDOWED:
+    def window(self, config: Any, layer: int) -> int | None:
+        if config.model_type not in self.windowed:
             return None
         window, kinds = getattr(config, "sliding_window", None), getattr(config, "layer_types", None)
         return window if kinds is None or kinds[layer] == "sliding_attention" else None
 
-    def rotate(self, body, projected, positions):
+    def rotate(self, body: Any, layer: int, projected: "Tensor", positions: "Tensor") -> "Tensor":
         return rotary(body, projected, positions)
 
-    def activations(self, mlp, project):
-        return mlp.act_fn(project(mlp.gate_proj)) * project(mlp.up_proj)
+    def activations(self, mlp: Any, project: Project) -> "Tensor":
+        gate: Tensor = mlp.act_fn(project(mlp.gate_proj))
+        return gate * project(mlp.up_proj)
 
 
 FAMILY = Llama()

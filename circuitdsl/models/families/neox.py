@@ -1,8 +1,14 @@
 """GPT-NeoX and Pythia: attention and MLP of a layer in parallel or in sequence, partial rotary, q, k and v interleaved head by head."""
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
 from circuitdsl.borders.adapter import LayerParts, Projection
 from circuitdsl.borders.units import ModelShape
-from circuitdsl.models.family import Family, rotary
+from circuitdsl.models.family import Family, Project, rotary
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
 class NeoX(Family):
@@ -19,7 +25,7 @@ class NeoX(Family):
         }
     }
 
-    def shape(self, config, name=""):
+    def shape(self, config: Mapping[str, Any], name: str = "") -> ModelShape:
         c = self.settings(config)
         heads = c["num_attention_heads"]
         return ModelShape(
@@ -36,7 +42,7 @@ class NeoX(Family):
             parallel=c["use_parallel_residual"],
         )
 
-    def parts(self, block, shape):
+    def parts(self, block: Any, shape: ModelShape) -> LayerParts:
         import torch
 
         attention, mlp = block.attention, block.mlp
@@ -56,14 +62,15 @@ class NeoX(Family):
             mlp_post=None,
         )
 
-    def final(self, model):
+    def final(self, model: Any) -> "tuple[nn.Module | None, nn.Module]":
         return model.gpt_neox.final_layer_norm, model.lm_head
 
-    def rotate(self, body, projected, positions):
+    def rotate(self, body: Any, layer: int, projected: "Tensor", positions: "Tensor") -> "Tensor":
         return rotary(body, projected, positions)
 
-    def activations(self, mlp, project):
-        return mlp.act(project(mlp.dense_h_to_4h))
+    def activations(self, mlp: Any, project: Project) -> "Tensor":
+        made: Tensor = mlp.act(project(mlp.dense_h_to_4h))
+        return made
 
 
 FAMILY = NeoX()

@@ -1,9 +1,15 @@
 """OLMo 2: no norm before attention or MLP but one after each, and q and k norms that span the heads of a layer."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from circuitdsl.borders.adapter import LayerParts, Projection
+from circuitdsl.borders.units import ModelShape
 from circuitdsl.models.families.llama import Llama
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class OLMo2(Llama):
@@ -20,10 +26,10 @@ class OLMo2(Llama):
     }
     norm_spans_heads = True
 
-    def shape(self, config, name=""):
+    def shape(self, config: Mapping[str, Any], name: str = "") -> ModelShape:
         return replace(super().shape(config, name), post_norm=True)
 
-    def parts(self, block, shape):
+    def parts(self, block: Any, shape: ModelShape) -> LayerParts:
         attention, mlp = block.self_attn, block.mlp
         return LayerParts(
             attention=attention,
@@ -39,9 +45,10 @@ class OLMo2(Llama):
             mlp_post=block.post_feedforward_layernorm,
         )
 
-    def head_norm(self, attention, port, projected):
+    def head_norm(self, attention: Any, port: str, projected: "Tensor") -> "Tensor":
         norms = {"q": attention.q_norm, "k": attention.k_norm}
-        return norms[port](projected) if port in norms else projected
+        normed: Tensor = norms[port](projected) if port in norms else projected
+        return normed
 
 
 FAMILY = OLMo2()

@@ -1,6 +1,11 @@
 """Qwen 3: the Llama layout with a norm for the queries and keys of each head."""
 
+from typing import TYPE_CHECKING, Any
+
 from circuitdsl.models.families.llama import Llama
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Qwen3(Llama):
@@ -18,9 +23,12 @@ class Qwen3(Llama):
         }
     }
 
-    def head_norm(self, attention, port, projected):
+    windowed = frozenset({"qwen3"})
+
+    def head_norm(self, attention: Any, port: str, projected: "Tensor") -> "Tensor":
         norms = {"q": attention.q_norm, "k": attention.k_norm}
-        return norms[port](projected) if port in norms else projected
+        normed: Tensor = norms[port](projected) if port in norms else projected
+        return normed
 
 
 FAMILY = Qwen3()

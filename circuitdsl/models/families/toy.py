@@ -1,8 +1,15 @@
 """Toys: small attention models written by hand, for ground truths that can be worked out on paper. The modules are in `models/toy.py`."""
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 from circuitdsl.borders.adapter import LayerParts, Projection
 from circuitdsl.borders.units import ModelShape
-from circuitdsl.models.family import Family
+from circuitdsl.models.family import Family, Project
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
 class Toy(Family):
@@ -10,7 +17,7 @@ class Toy(Family):
     words_as_tokens = True
     defaults = {"circuitdsl_toy": {"mlp_width": 0, "attention": "softmax", "scaling": 1.0, "causal": True, "activation": "relu"}}
 
-    def shape(self, config, name=""):
+    def shape(self, config: Mapping[str, Any], name: str = "") -> ModelShape:
         c = self.settings(config)
         return ModelShape(
             name=name,
@@ -27,18 +34,20 @@ class Toy(Family):
             causal=c["causal"],
         )
 
-    def load(self, folder, config):
+    def load(self, folder: Path, config: Mapping[str, Any]) -> "nn.Module | None":
         from circuitdsl.models.toy import read_toy
 
         return read_toy(folder, self.settings(config))
 
-    def body(self, model):
-        return model.body
+    def body(self, model: Any) -> "nn.Module":
+        found: nn.Module = model.body
+        return found
 
-    def blocks(self, body):
-        return body.blocks
+    def blocks(self, body: Any) -> "Sequence[nn.Module]":
+        found: Sequence[nn.Module] = body.blocks
+        return found
 
-    def parts(self, block, shape):
+    def parts(self, block: Any, shape: ModelShape) -> LayerParts:
         attention, mlp = block.attention, block.mlp
         return LayerParts(
             attention=attention,
@@ -54,21 +63,22 @@ class Toy(Family):
             mlp_post=None,
         )
 
-    def cache(self):
+    def cache(self) -> Any:
         from circuitdsl.models.toy import ToyCache
 
         return ToyCache()
 
-    def final(self, model):
+    def final(self, model: Any) -> "tuple[nn.Module | None, nn.Module]":
         return None, model.unembed
 
-    def pattern(self, config, scores):
+    def pattern(self, config: Any, scores: "Tensor") -> "Tensor | None":
         from circuitdsl.models.toy import hard
 
         return hard(scores) if config.attention == "hard" else None
 
-    def activations(self, mlp, project):
-        return mlp.activate(project(mlp.up))
+    def activations(self, mlp: Any, project: Project) -> "Tensor":
+        made: Tensor = mlp.activate(project(mlp.up))
+        return made
 
 
 FAMILY = Toy()
