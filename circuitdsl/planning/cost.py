@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+from circuitdsl.borders.kinds import KINDS, Kind
 from circuitdsl.borders.plan import Machine
 from circuitdsl.borders.steps import Depth
 from circuitdsl.borders.steps.work import TILE, Work, attend, mlp, product
@@ -49,12 +50,12 @@ def loading_seconds(shape: ModelShape) -> float:
     return LOADING + LOADING_EACH * numbers
 
 
-def value(kind: str, shape: ModelShape, length: int) -> Work:
+def value(kind: Kind, shape: ModelShape, length: int) -> Work:
     """One unit's contribution at one position of a prompt, made alone; the logits are a read, which is next to nothing."""
-    if kind == "head":
+    if KINDS[kind].attends:
         made = product(1, shape.width, 3 * shape.head_width) + attend(1, length, 1, shape.head_width)
         return made + product(1, shape.head_width, shape.width)
-    if kind == "neuron":
+    if KINDS[kind].whole:
         return product(1, shape.width, 2)
     return mlp(shape, 1) if kind == "mlp" else Work(0, 0)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
+from circuitdsl.borders.kinds import Kind
 from circuitdsl.borders.plan import Saving
 from circuitdsl.borders.steps import Addend, Attend, Normalise, PlanStep, ReadLogits, Register, Setting, Sum, Write
 from circuitdsl.borders.steps.work import product
@@ -95,11 +96,11 @@ def values(reached: Dependencies, builder: StepBuilder, shape: ModelShape) -> li
     graph = builder.graph
     nodes = [node for same in graph.nodes.values() for node in same]
     alive = [node for node in nodes if node.demand or node.pattern]
-    made, asked = set(graph.of.values()), Counter[str]()
+    made, asked = set(graph.of.values()), Counter[Kind]()
     asked.update(value.unit.kind for same in reached.values.values() for value in same)
     asked.update(node.unit.kind for node in nodes if node not in made)
     each = {kind: graph.length * count for kind, count in asked.items()}
-    stages: list[Mapping[str, int]] = [each, _by_kind(nodes, lambda _: graph.everywhere), _by_kind(nodes, _own), _by_kind(alive, _own)]
+    stages: list[Mapping[Kind, int]] = [each, _by_kind(nodes, lambda _: graph.everywhere), _by_kind(nodes, _own), _by_kind(alive, _own)]
     stages.append(_by_kind(alive, lambda node: node.demand | node.pattern))
     one = {kind: cost.value(kind, shape, graph.length).flops for kind in asked}
     flops = [sum(one[kind] * count for kind, count in stage.items()) for stage in stages]
@@ -113,7 +114,7 @@ def _own(node: ValueNode) -> int:
     return node.demand | node.pattern | sum(at for owner, at in node.owners if owner is node)
 
 
-def _by_kind(nodes: Iterable[ValueNode], at: Callable[[ValueNode], int]) -> dict[str, int]:
+def _by_kind(nodes: Iterable[ValueNode], at: Callable[[ValueNode], int]) -> dict[Kind, int]:
     found: Counter[str] = Counter()
     for node in nodes:
         found[node.unit.kind] += at(node).bit_count()

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from circuitdsl.borders.hypothesis import Hypothesis
+from circuitdsl.borders.kinds import KINDS
 from circuitdsl.borders.plan import Request
 from circuitdsl.borders.readouts import AttentionReadout, LogitsReadout, VectorReadout
 from circuitdsl.borders.steps import ReadLogits, ReadVector, Register, Transform, pool
@@ -94,9 +95,9 @@ def _uses(graph: Graph) -> dict[State, int]:
 def _lay_nodes(builder: StepBuilder, group: WriteGroup, patterns: Patterns) -> None:
     alive = [node for node in builder.graph.nodes.get(group, ()) if node.demand or node.pattern]
     for (kind, _, frozen), nodes in along_one_axis(alive, lambda node: (node.unit.kind, pool(node.world), node.frozen)):
-        if kind == "head":
+        if KINDS[kind].attends:
             lay_heads(builder, group, frozen, nodes, patterns)
-        elif kind == "neuron":
+        elif KINDS[kind].whole:
             _lay_neurons(builder, group, frozen, nodes)
         else:
             _lay_streams(builder, group, frozen, nodes)

@@ -37,19 +37,14 @@ def product(rows: float, inner: float, outer: float) -> Work:
     return Work(flops, rows * (inner + outer), inner * outer, flops * (1 + TILE / max(inner, 1) + TILE / max(outer, 1)))
 
 
-def gated(shape: ModelShape) -> bool:
-    """Whether MLPs are gated: in the families that have RMS norms."""
-    return shape.family not in ("gpt2", "neox", "gpt_neox", "toy")
-
-
 def mlp(shape: ModelShape, tokens: float) -> Work:
     """Two projections, or three where the MLP is gated."""
-    return product(tokens, shape.width, shape.mlp_width).times(3 if gated(shape) else 2) + Work(0, ACTIVATION * tokens * shape.mlp_width)
+    return product(tokens, shape.width, shape.mlp_width).times(3 if shape.gated else 2) + Work(0, ACTIVATION * tokens * shape.mlp_width)
 
 
 def activations(shape: ModelShape) -> int:
     """Sets of an MLP's activations that are there at once: gate, its activation and the other projection; or before and after a GELU."""
-    return 3 if gated(shape) else 2
+    return 3 if shape.gated else 2
 
 
 def attend(queries: float, keys: float, heads: float, width: float, laid: float | None = None) -> Work:
