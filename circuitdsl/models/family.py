@@ -183,7 +183,8 @@ class Families(Mapping[str, Family]):
         return self._own[model_type] if model_type in self._own else self._all[model_type]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._all)
+        yield from self._own
+        yield from (model_type for model_type in self._all if model_type not in self._own)
 
     def __len__(self) -> int:
         return len(self._all)

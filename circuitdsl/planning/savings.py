@@ -115,7 +115,7 @@ def _own(node: ValueNode) -> int:
 
 
 def _by_kind(nodes: Iterable[ValueNode], at: Callable[[ValueNode], int]) -> dict[Kind, int]:
-    found: Counter[str] = Counter()
+    found: Counter[Kind] = Counter()
     for node in nodes:
         found[node.unit.kind] += at(node).bit_count()
     return found
