@@ -4,7 +4,7 @@ from lark import Token
 
 from circuitdsl.language.character_mistakes import made, span_of
 from circuitdsl.language.lines import CLOSES, OPENS
-from circuitdsl.language.problems import Problems
+from circuitdsl.language.syntax_errors import SyntaxErrors
 
 BLOCKS = frozenset({"NODES", "EDGES", "SETTINGS", "CLAIMS"})
 STATEMENTS = {
@@ -29,7 +29,7 @@ def begins_statement(tokens: list[Token], at: int) -> bool:
 class Balancer:
     """Goes through the tokens, line ends included, with the stack of open brackets."""
 
-    def __init__(self, tokens: list[Token], problems: Problems):
+    def __init__(self, tokens: list[Token], problems: SyntaxErrors):
         self.tokens = [token for token in tokens if token.type != "COMMENT"]
         self.problems = problems
         self.open: list[Token] = []
@@ -55,7 +55,7 @@ class Balancer:
             elif token.type == "RBRACE":
                 self.close_round(token)
                 if not self.open:
-                    self.problems.add("C007", "this `}` closes nothing", span_of(token), "remove it, or write the `{` that it closes")
+                    self.problems.error("C007", "this `}` closes nothing", span_of(token), "remove it, or write the `{` that it closes")
                     continue
                 self.open.pop()
             self.out.append(token)
@@ -73,7 +73,7 @@ class Balancer:
         if not alone or (after and after[0].type == "LBRACE"):
             return False
         token = self.tokens[at]
-        self.problems.add(
+        self.problems.error(
             "C006", f"the lines of `{token}` stand in braces", span_of(token), f"write `{token} {{`, and `}}` after the last line"
         )
         return True
@@ -103,7 +103,7 @@ class Balancer:
                 self.insert(self.open.pop(), token)
             self.open.pop()
             return True
-        self.problems.add(
+        self.problems.error(
             "C007", f"this `{token}` closes nothing", span_of(token), "remove it, or write the bracket that it closes", spoils=True
         )
         return False
@@ -131,4 +131,4 @@ class Balancer:
         spoils = kind != "RBRACE"
         code, what = ("C008", "bracket") if spoils else ("C006", "brace")
         hint = f"write the `{SIGN[kind]}` that ends it"
-        self.problems.add(code, f"this {what} is never closed", span_of(opening), hint, spoils=spoils)
+        self.problems.error(code, f"this {what} is never closed", span_of(opening), hint, spoils=spoils)

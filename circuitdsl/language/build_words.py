@@ -8,8 +8,8 @@ from lark.tree import Meta
 
 from circuitdsl.borders import document as d
 from circuitdsl.borders.source import Span
-from circuitdsl.language.problems import Problems
 from circuitdsl.language.strings import decode
+from circuitdsl.language.syntax_errors import SyntaxErrors
 
 
 def span_of(at: Token | Meta) -> Span:
@@ -23,9 +23,9 @@ def around(nodes: Sequence[d.Syntax]) -> Span:
 class WordBuilder:
     """One method a rule; each gets the rule's place and its children, already built (tokens, nodes, None for what was left out)."""
 
-    def __init__(self, problems: Problems):
+    def __init__(self, problems: SyntaxErrors):
         self.source = problems.source
-        self.error = problems.add
+        self.error = problems.error
 
     # ------------------------------------------------------------ words and numbers
 

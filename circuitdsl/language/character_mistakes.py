@@ -10,7 +10,7 @@ from itertools import pairwise
 from lark import Token
 
 from circuitdsl.borders.source import Span
-from circuitdsl.language.problems import Problems
+from circuitdsl.language.syntax_errors import SyntaxErrors
 
 SIGNS = {
     **dict.fromkeys("→⟶⇒➜➔⭢", ("ARROW", "->")),
@@ -61,7 +61,7 @@ def span_of(first: Token, last: Token | None = None) -> Span:
 class Mender:
     """Goes through the tokens once; every method looks at the ones from `self.at` on and takes what it understands."""
 
-    def __init__(self, tokens: list[Token], problems: Problems):
+    def __init__(self, tokens: list[Token], problems: SyntaxErrors):
         self.tokens = tokens
         self.problems = problems
         self.at = 0
@@ -103,11 +103,11 @@ class Mender:
 
     def unclosed(self, token: Token) -> int:
         if token.type == "UNCLOSED":
-            self.problems.add("C003", "this text is never closed", span_of(token), 'end it with `"`, on the same line', spoils=True)
+            self.problems.error("C003", "this text is never closed", span_of(token), 'end it with `"`, on the same line', spoils=True)
             self.out.append(made("STRING", '""', token))
         elif token.type == "UNCLOSED_LONG":
             opening = Span(token.start_pos or 0, (token.start_pos or 0) + 3)
-            self.problems.add("C003", "this text is never closed", opening, 'end it with `"""`', spoils=True)
+            self.problems.error("C003", "this text is never closed", opening, 'end it with `"""`', spoils=True)
             self.out.append(made("LONG", '""""""', token))
         else:
             return 0
@@ -120,7 +120,7 @@ class Mender:
         rest = 0
         while self.at + rest < len(self.tokens) and self.tokens[self.at + rest].type not in ("LINE_END", "COMMENT"):
             rest += 1
-        self.problems.add(
+        self.problems.error(
             "C002",
             f"`/{self.tokens[self.at + 1]}` does not begin a comment",
             span_of(token, self.tokens[self.at + 1]),
@@ -145,7 +145,7 @@ class Mender:
         last = self.tokens[self.at + count - 1]
         token = made(kind, text, self.tokens[self.at], last)
         written = self.problems.source.text[token.start_pos or 0 : token.end_pos or 0]
-        self.problems.add("C002", f"`{written}` is not a sign of the language", span_of(token), f"write `{text}`")
+        self.problems.error("C002", f"`{written}` is not a sign of the language", span_of(token), f"write `{text}`")
         self.out.append(token)
         return count
 
@@ -158,7 +158,7 @@ class Mender:
                 break
             if last.type == "UNKNOWN" and last in (QUOTES[token], token):
                 inner = self.problems.source.text[token.end_pos or 0 : last.start_pos or 0]
-                self.problems.add("C002", "texts stand in double quotes", span_of(token, last), f'write `"{inner}"`')
+                self.problems.error("C002", "texts stand in double quotes", span_of(token, last), f'write `"{inner}"`')
                 self.out.append(made("STRING", '"' + re.sub(r'\\|"', "", inner) + '"', token, last))
                 return place - self.at + 1
         return 0
@@ -169,7 +169,7 @@ class Mender:
             return 0
         number = f"{float(token) / 100:.10f}".rstrip("0")
         number += "0" if number.endswith(".") else ""
-        self.problems.add("C009", "percentages are written as fractions", span_of(token, near[1]), f"write `{number}`")
+        self.problems.error("C009", "percentages are written as fractions", span_of(token, near[1]), f"write `{number}`")
         self.out.append(made("DECIMAL", number, token, near[1]))
         return 2
 
@@ -184,7 +184,7 @@ class Mender:
             first, last, number = token, near[1], f"{token}.0"
         else:
             return 0
-        self.problems.add("C009", "a number has digits on both sides of its point", span_of(first, last), f"write `{number[:40]}`")
+        self.problems.error("C009", "a number has digits on both sides of its point", span_of(first, last), f"write `{number[:40]}`")
         self.out.append(made("DECIMAL", number, first, last))
         return 2
 
@@ -198,7 +198,7 @@ class Mender:
         else:
             return 0
         address = f"{int(found[0])}.{int(found[1])}"
-        self.problems.add(
+        self.problems.error(
             "C011", "heads are written as layer and number", span_of(token, last), f"write `heads {address}`, or `{address}` after `heads`"
         )
         if not self._in_heads():
@@ -229,17 +229,17 @@ class Mender:
         kind = unicodedata.category(token)
         if kind in INVISIBLE:
             name = unicodedata.name(token, "an invisible character").lower()
-            self.problems.add("C002", f"there is an invisible character here ({name})", span, "replace it by a space")
+            self.problems.error("C002", f"there is an invisible character here ({name})", span, "replace it by a space")
             return count
         if kind == "Cc":
-            self.problems.add("C002", f"there is a control character here (U+{ord(token):04X})", span, "remove it", spoils=True)
+            self.problems.error("C002", f"there is a control character here (U+{ord(token):04X})", span, "remove it", spoils=True)
             return count
         if token in QUOTES:
             hint = 'texts stand in double quotes: `"…"`'
         else:
             hint = "outside quotes and comments only ASCII letters, digits and the signs of the language stand"
         text = self.problems.source.text[span.start : min(span.end, span.start + 12)]
-        self.problems.add("C002", f"`{text}` means nothing here", span, hint, spoils=True)
+        self.problems.error("C002", f"`{text}` means nothing here", span, hint, spoils=True)
         return count
 
     def word(self, token: Token) -> int:
@@ -251,7 +251,7 @@ class Mender:
         span = span_of(first, last)
         text = self.problems.source.text[span.start : span.end]
         plain = re.sub(r"\W", "_", unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()) or "name"
-        self.problems.add("C002", f"`{text}` is not a name here", span, "names are made of the letters a to z, digits and `_`")
+        self.problems.error("C002", f"`{text}` is not a name here", span, "names are made of the letters a to z, digits and `_`")
         self.out.append(made("NAME", plain if not plain[0].isdigit() else f"_{plain}", first, last))
         return count
 

@@ -18,8 +18,8 @@ from circuitdsl.language.build_document import DocumentBuilder
 from circuitdsl.language.character_mistakes import Mender, span_of
 from circuitdsl.language.grammar import parser
 from circuitdsl.language.lines import OPERATORS, join_lines
-from circuitdsl.language.problems import Problems
 from circuitdsl.language.reading import read_source
+from circuitdsl.language.syntax_errors import SyntaxErrors
 from circuitdsl.language.token_mistakes import ParserState, explain
 
 HEAVY = OPERATORS | {"LPAR"}
@@ -29,7 +29,7 @@ HEAVIEST = 100
 
 def parse(source: Source) -> Document:
     """The syntax tree of a file. Raises CircError with all of its syntax errors, sorted by place; never anything else."""
-    problems = Problems(source)
+    problems = SyntaxErrors(source)
     made = parser()
     raw = list(made.lex(source.text))
     tokens = join_lines(Balancer(Mender(raw, problems).run(), problems).run())
@@ -43,7 +43,7 @@ def parse(source: Source) -> Document:
 class Recovery:
     """The parse of a list of tokens that goes on after errors."""
 
-    def __init__(self, made: Lark, tokens: list[Token], problems: Problems):
+    def __init__(self, made: Lark, tokens: list[Token], problems: SyntaxErrors):
         self.tokens = tokens
         self.problems = problems
         self.machine = made.parse_interactive()
@@ -63,7 +63,7 @@ class Recovery:
             self.weight += token.type in HEAVY and self.statement in ("METRIC", "FEATURE")
             if self.weight > HEAVIEST:
                 hint = f"at most {HEAVIEST} operators and parentheses: name the parts as metrics or features of their own"
-                self.problems.add("C015", "this expression is too long", span_of(self.tokens[self.first]), hint)
+                self.problems.error("C015", "this expression is too long", span_of(self.tokens[self.first]), hint)
                 at = self.skip(at)
                 continue
             try:
@@ -80,7 +80,7 @@ class Recovery:
             return whole
         if not self.problems.found:
             end = len(self.problems.source.text)
-            self.problems.add("C001", "the file ends within a statement", Span(end, end))
+            self.problems.error("C001", "the file ends within a statement", Span(end, end))
         return Tree("start", [])
 
     def new_line(self, at: int) -> None:
@@ -100,7 +100,7 @@ class Recovery:
         end = self.line_end(at)
         line = Span(self.tokens[self.first].start_pos or 0, self.tokens[end - 1].end_pos or 0)
         if not self.problems.spoiled(line):
-            self.problems.add(mend.code, mend.message, mend.span, mend.hint)
+            self.problems.error(mend.code, mend.message, mend.span, mend.hint)
         if mend.back:
             at -= mend.back
             here = self.replayed(at)

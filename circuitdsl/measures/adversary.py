@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from circuitdsl.borders.diagnostics import refusal
 from circuitdsl.borders.hypothesis import Hypothesis, Place
 from circuitdsl.borders.kinds import IN_LAYERS
 from circuitdsl.borders.measure import Lowered, Search
-from circuitdsl.borders.source import CircError, Diagnostic
 from circuitdsl.borders.units import EMBED, Unit
 from circuitdsl.measures.redrawn_columns import Columns
 from circuitdsl.measures.scrub_runs import Apart, DrawGroup, delivered, permutation
@@ -49,7 +49,7 @@ def against(runs: "Scrubs", candidates: float, then: Callable[[Grouping | None, 
     if candidates < 1 or candidates != int(candidates):
         hint = "`adversary = 8` tries eight groupings at each step"
         message = "`adversary` is how many groupings are tried at each step: a whole number, at least 1"
-        raise CircError([Diagnostic("C387", message, runs.claim.span, hint, source=runs.hypothesis.source)])
+        raise refusal("C387", message, runs.claim.span, hint, source=runs.hypothesis.source)
     left = left_out(runs.hypothesis, runs.scrubbing().incoming)
     parts = natural_parts(runs.hypothesis, left)
 

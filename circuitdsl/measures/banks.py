@@ -26,8 +26,9 @@ of that (statistics/bounded.py). The standard error counts what differs between 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from circuitdsl.borders.diagnostics import refusal
 from circuitdsl.borders.hypothesis import Claim
-from circuitdsl.borders.source import CircError, Diagnostic, Source
+from circuitdsl.borders.source import CircError, Source
 from circuitdsl.measures.scrub_runs import Scrubbing, TooLarge
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def sampling_of(claim: "Claim[ScrubOptions]", source: Source, tree: int, sized: 
     """
 
     def refuse(code: str, message: str, hint: str) -> CircError:
-        return CircError([Diagnostic(code, message, claim.span, hint, source=source)])
+        return refusal(code, message, claim.span, hint, source=source)
 
     options = claim.options
     stated, slots, banks = options.sampling, options.banks, options.replicates

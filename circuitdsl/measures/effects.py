@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from circuitdsl.borders.diagnostics import refusal
 from circuitdsl.borders.hypothesis import Claim, Hypothesis, Path, Place, Step
 from circuitdsl.borders.kinds import Port
 from circuitdsl.borders.measure import Lowered, MeanOf, Measure, Member, Range, Signature, column, difference
 from circuitdsl.borders.options import Options, option
 from circuitdsl.borders.readouts import MetricValue, Readout
-from circuitdsl.borders.source import CircError, Diagnostic
 from circuitdsl.borders.units import LOGITS
 from circuitdsl.borders.values import Algebra, Mix, Override, Recomputed, World
 from circuitdsl.measures.circuit_runs import OUTPUT
@@ -119,7 +119,7 @@ def _check(claim: Claim[EffectOptions], hypothesis: Hypothesis) -> None:
     if origin == into:
         message = f"`effect` from `{origin}` into `{into}` changes nothing" if claim.options.from_ else "`effect` needs a source"
         hint = "write `from = NAME`, the distribution that the sender's value comes from"
-        raise CircError([Diagnostic("C371", message, claim.span, hint, source=hypothesis.source)])
+        raise refusal("C371", message, claim.span, hint, source=hypothesis.source)
 
 
 def _lower_effect(claim: Claim[EffectOptions], hypothesis: Hypothesis, algebra: Algebra) -> Lowered:

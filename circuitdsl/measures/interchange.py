@@ -5,11 +5,12 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from circuitdsl.borders.diagnostics import refusal
 from circuitdsl.borders.hypothesis import Claim, Hypothesis, Place
 from circuitdsl.borders.measure import Combination, Estimand, Lowered, MeanOf, Measure, Member, ProportionOf, Range, Signature
 from circuitdsl.borders.options import Options, option
 from circuitdsl.borders.readouts import AnswerBeats
-from circuitdsl.borders.source import CircError, Diagnostic
+from circuitdsl.borders.source import CircError
 from circuitdsl.borders.units import Unit
 from circuitdsl.borders.values import Algebra, Override, Recomputed, Run
 from circuitdsl.measures.patched_runs import Routes
@@ -84,7 +85,7 @@ def _check(claim: Claim[InterchangeOptions], hypothesis: Hypothesis) -> None:
     first, second = hypothesis.distributions[clean], hypothesis.distributions[source]
 
     def refuse(code: str, message: str, hint: str) -> CircError:
-        return CircError([Diagnostic(code, message, claim.span, hint, source=hypothesis.source)])
+        return refusal(code, message, claim.span, hint, source=hypothesis.source)
 
     if second.paired != clean:
         hint = f"declare it as a counterfactual: `prompts {source} from {clean} {{ … }}`"

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from circuitdsl.borders.diagnostics import refusal
 from circuitdsl.borders.hypothesis import Claim, Hypothesis, Place
 from circuitdsl.borders.measure import (
     AucOf,
@@ -21,7 +22,7 @@ from circuitdsl.borders.measure import (
     difference,
 )
 from circuitdsl.borders.readouts import InputVector, OutputVector, VectorReadout
-from circuitdsl.borders.source import CircError, Diagnostic
+from circuitdsl.borders.source import CircError
 from circuitdsl.borders.units import EMBED, LOGITS
 from circuitdsl.borders.values import Algebra, Run
 from circuitdsl.borders.watches import Guesses, Watch
@@ -64,7 +65,7 @@ class _Task:
         self.places = self._members(claim)
 
     def refuse(self, code: str, message: str, hint: str) -> CircError:
-        return CircError([Diagnostic(code, message, self.claim.span, hint, source=self.hypothesis.source)])
+        return refusal(code, message, self.claim.span, hint, source=self.hypothesis.source)
 
     def _classes(self, name: str) -> np.ndarray:
         found = self.hypothesis.features.get(name, {}).get(self.measured)

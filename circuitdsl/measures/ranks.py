@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
+from circuitdsl.borders.diagnostics import refusal
 from circuitdsl.borders.hypothesis import Claim, Hypothesis, Link
 from circuitdsl.borders.measure import (
     Estimand,
@@ -18,7 +19,7 @@ from circuitdsl.borders.measure import (
     draws_needed,
 )
 from circuitdsl.borders.options import option
-from circuitdsl.borders.source import CircError, Diagnostic
+from circuitdsl.borders.source import CircError
 from circuitdsl.borders.units import Unit
 from circuitdsl.borders.values import Algebra
 from circuitdsl.borders.watches import Rival, Rivals
@@ -63,7 +64,7 @@ def _draws(claim: Claim[RankOptions], hypothesis: Hypothesis) -> int:
 
 
 def _refused(claim: Claim[RankOptions], hypothesis: Hypothesis, message: str, hint: str) -> CircError:
-    return CircError([Diagnostic("C375", message, claim.span, hint, source=hypothesis.source)])
+    return refusal("C375", message, claim.span, hint, source=hypothesis.source)
 
 
 def _lower_rank(claim: Claim[RankOptions], hypothesis: Hypothesis, algebra: Algebra) -> Lowered:
@@ -77,7 +78,7 @@ def _lower_rank(claim: Claim[RankOptions], hypothesis: Hypothesis, algebra: Alge
         circuits = random_circuits(null, runs.links, hypothesis.shape, draws, hypothesis.settings.seed, fixed)
     except NoSuchCircuit as error:
         message = f"there is no random circuit to compare with: {error}"
-        raise CircError([Diagnostic("C372", message, claim.span, "state another null with `match =`", source=hypothesis.source)]) from None
+        raise refusal("C372", message, claim.span, "state another null with `match =`", source=hypothesis.source) from None
     readouts = {"F(C)": runs.readout(runs.circuit), "F(M)": runs.readout(runs.model), "F(∅)": runs.readout(runs.empty)}
     whole = difference("F(M)", "F(∅)")
     among = []

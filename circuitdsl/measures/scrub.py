@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
+from circuitdsl.borders.diagnostics import refusal
 from circuitdsl.borders.hypothesis import Claim, Hypothesis
 from circuitdsl.borders.measure import (
     Combination,
@@ -21,7 +22,7 @@ from circuitdsl.borders.measure import (
 )
 from circuitdsl.borders.measure import difference as minus
 from circuitdsl.borders.options import option
-from circuitdsl.borders.source import CircError, CodedWarning, Diagnostic
+from circuitdsl.borders.source import CircError, CodedWarning
 from circuitdsl.borders.values import Algebra, Draw, Gather, Recomputed, Run
 from circuitdsl.borders.watches import Watch
 from circuitdsl.measures.adversary import Grouping, against
@@ -147,7 +148,7 @@ class Scrubs:
         return tuple(dict.fromkeys(group.carries for group in groups if group.carries))
 
     def _error(self, code: str, message: str, hint: str) -> CircError:
-        return CircError([Diagnostic(code, message, self.claim.span, hint, source=self.hypothesis.source)])
+        return refusal(code, message, self.claim.span, hint, source=self.hypothesis.source)
 
     def _guard(self) -> None:
         replicates = self.claim.options.replicates

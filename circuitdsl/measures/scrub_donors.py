@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
+from circuitdsl.borders.diagnostics import refusal
 from circuitdsl.borders.hypothesis import Claim, Hypothesis, Link, Place
 from circuitdsl.borders.kinds import OWN_POSITION, Port
-from circuitdsl.borders.source import CircError, Diagnostic
+from circuitdsl.borders.source import CircError
 from circuitdsl.borders.units import Layout, Roles, Unit
 from circuitdsl.borders.values import Gather, World
 from circuitdsl.measures.scrub_runs import DrawGroup, Sampling, delivered
@@ -184,7 +185,7 @@ class Donors:
     def _error(self, code: str, message: str, hint: str, link: Link | None = None) -> CircError:
         span = self.hypothesis.nodes[link.sender.node].span if link else self.claim.span
         labels = ((self.claim.span, "scrubbed here"),) if link and span != self.claim.span else ()
-        return CircError([Diagnostic(code, message, span, hint, labels=labels, source=self.hypothesis.source)])
+        return refusal(code, message, span, hint, labels=labels, source=self.hypothesis.source)
 
 
 def check_source(claim: Claim, hypothesis: Hypothesis, world: World, measured: str, places: Sequence[Place]) -> None:
@@ -199,7 +200,7 @@ def check_source(claim: Claim, hypothesis: Hypothesis, world: World, measured: s
         if place.roles is not None and any(len(found) > 1 for found in donors._reachable(None, place.roles).values()):
             message = f"`{_named(place.roles)}` stands elsewhere in some donors from `{world.distribution}`"
             hint = "take the value from paired prompts, or leave out `align = absolute`"
-            raise CircError([Diagnostic("C383", message, claim.span, hint, source=hypothesis.source)])
+            raise refusal("C383", message, claim.span, hint, source=hypothesis.source)
 
 
 def _named(roles: Roles) -> str:

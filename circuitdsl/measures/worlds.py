@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from circuitdsl.borders.diagnostics import refusal
 from circuitdsl.borders.hypothesis import Ablation, Claim, Hypothesis
-from circuitdsl.borders.source import CircError, Diagnostic
 from circuitdsl.borders.values import Gather, Mean, Run, World, Zero
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def ablation(claim: "Claim[Ablated]", hypothesis: Hypothesis) -> Ablation:
     if found is None:
         hint = "write `ablate = resample(NAME)`, `mean(NAME)` or `zero`, in the claim or in `settings`"
         message = f"`{claim.measure}` of the circuit needs to know what the rest of the model is set to"
-        raise CircError([Diagnostic("C370", message, claim.span, hint, source=hypothesis.source)])
+        raise refusal("C370", message, claim.span, hint, source=hypothesis.source)
     return found
 
 

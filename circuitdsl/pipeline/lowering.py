@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from circuitdsl.borders.diagnostics import refusal
 from circuitdsl.borders.hypothesis import Claim, Hypothesis, PromptPart
 from circuitdsl.borders.measure import Lowered, Search
 from circuitdsl.borders.source import CircError, Diagnostic, Span
@@ -18,7 +19,7 @@ def lower(hypothesis: Hypothesis, algebra: Algebra) -> "tuple[MeasuredClaim | Se
     A claim that has to look first gives a `SearchingClaim`, on exploring rows. Raises CircError C106 where the file has no prompts (yet).
     """
     if not hypothesis.distributions:
-        raise CircError([Diagnostic("C106", "the file has no prompts to measure on", Span(), hint="add `prompts clean { … }`")])
+        raise refusal("C106", "the file has no prompts to measure on", Span(), hint="add `prompts clean { … }`")
     from circuitdsl.measures import measures
     from circuitdsl.measures.replicates import lower_redrawn
 

@@ -8,8 +8,9 @@ circuit, with a node or an edge cut, recompute only the positions that the cut c
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from circuitdsl.borders.diagnostics import refusal
 from circuitdsl.borders.kinds import OWN_POSITION, Port
-from circuitdsl.borders.source import CircError, Diagnostic, Span
+from circuitdsl.borders.source import Span
 from circuitdsl.borders.units import LOGITS, Roles, Unit, WriteGroup
 from circuitdsl.borders.values import Base, Draw, Gather, Mix, Override, Run, Value, World
 from circuitdsl.planning.dependencies import Dependencies, PlacedRole
@@ -227,7 +228,7 @@ def _placed(overrides: tuple[Override, ...], positions: Mapping[PlacedRole, int]
                 token, length = twice.bit_length() - 1, everywhere.bit_length()
                 message = f"{override.unit} is given two values at token {token} of a prompt of {length} tokens"
                 hint = "where an edge or a path takes a part of a node's positions, name them in the node's own words, or make them a node"
-                raise CircError([Diagnostic("C506", message, Span(), hint)])
+                raise refusal("C506", message, Span(), hint)
             named[override.unit] = named.get(override.unit, 0) | at
             placed.append((override, at))
     general = [override for override in overrides if override.roles is None]

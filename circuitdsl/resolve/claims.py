@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
 
 from circuitdsl.borders import document as doc
+from circuitdsl.borders.diagnostics import Diagnostics, Reported
 from circuitdsl.borders.hypothesis import Claim, Comparison, Path
 from circuitdsl.borders.kinds import KINDS
 from circuitdsl.borders.measure import Measure
@@ -13,7 +14,6 @@ from circuitdsl.prompts import PromptSpace
 from circuitdsl.resolve.names import Scope, suggestion
 from circuitdsl.resolve.options import OptionResolver
 from circuitdsl.resolve.paths import PathResolver
-from circuitdsl.resolve.problems import Problems, Reported
 from circuitdsl.resolve.program import Program
 from circuitdsl.resolve.settings import plain_name
 
@@ -30,7 +30,7 @@ class ClaimResolver:
         paths: PathResolver,
         options: OptionResolver,
         edges: bool,
-        problems: Problems,
+        problems: Diagnostics,
     ):
         self._program, self._measures, self._space, self._scope = program, measures, space, scope
         self._paths, self._options, self._edges, self._problems = paths, options, edges, problems

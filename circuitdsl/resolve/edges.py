@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from circuitdsl.borders import document as doc
+from circuitdsl.borders.diagnostics import Diagnostics, Reported
 from circuitdsl.borders.hypothesis import Edge, Link, Node, Place
 from circuitdsl.borders.kinds import GROUPS, Port
 from circuitdsl.borders.source import Span
 from circuitdsl.borders.units import ModelShape, Roles, Unit
 from circuitdsl.resolve.nodes import SPECIAL, NodeResolver, overlap
 from circuitdsl.resolve.positions import PositionResolver
-from circuitdsl.resolve.problems import Problems, Reported
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class EdgeEnd:
 
 
 class EdgeResolver:
-    def __init__(self, nodes: NodeResolver, shape: ModelShape, model: str, positions: PositionResolver, problems: Problems):
+    def __init__(self, nodes: NodeResolver, shape: ModelShape, model: str, positions: PositionResolver, problems: Diagnostics):
         self._nodes, self._shape, self._model, self._positions, self._problems = nodes, shape, model, positions, problems
         self.found: list[Edge] = []
         self._made: list[tuple[Edge, bool]] = []
@@ -191,7 +191,7 @@ def links_between(
                     yield Link(sender, receiver, one, roles)
 
 
-def check_port(endpoint: doc.Endpoint, places: Sequence[Place], node: str | None, problems: Problems) -> Port | None:
+def check_port(endpoint: doc.Endpoint, places: Sequence[Place], node: str | None, problems: Diagnostics) -> Port | None:
     """The port, if every unit there has it. With `node` None (for `*`) units without it are passed over."""
     port = endpoint.port
     if port is None:
@@ -203,7 +203,9 @@ def check_port(endpoint: doc.Endpoint, places: Sequence[Place], node: str | None
     return port  # type: ignore[return-value]
 
 
-def check_delivered(places: Sequence[Place], roles: Roles, name: str, span: Span, positions: PositionResolver, problems: Problems) -> None:
+def check_delivered(
+    places: Sequence[Place], roles: Roles, name: str, span: Span, positions: PositionResolver, problems: Diagnostics
+) -> None:
     """A value can be delivered only at positions where its node has one."""
     own = next((place.roles for place in places if place.roles is not None), None)
     if roles is None or own is None:

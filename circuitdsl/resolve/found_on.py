@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from circuitdsl.borders import document as doc
+from circuitdsl.borders.diagnostics import Diagnostics
 from circuitdsl.borders.prompts import Distribution
 from circuitdsl.borders.source import Span
-from circuitdsl.resolve.problems import Problems
 from circuitdsl.resolve.program import inside
 
 HINT = (
@@ -16,7 +16,7 @@ HINT = (
 )
 
 
-def looked_at(folder: Path, name: str, span: Span, problems: Problems) -> tuple[frozenset[str], str]:
+def looked_at(folder: Path, name: str, span: Span, problems: Diagnostics) -> tuple[frozenset[str], str]:
     """Digests of the prompts that a run looked at, and its model, from its evidence, which is only read.
 
     Reports a file that does not say the prompts; the model is "" if it does not say that.
@@ -42,7 +42,7 @@ def check_found_on(
     judged: Iterable[tuple[str, int]],
     distributions: Mapping[str, Distribution],
     model: str,
-    problems: Problems,
+    problems: Diagnostics,
 ) -> None:
     """`judged` are the distributions and rows that verdicts rest on. Reports those that were looked at before, and another model."""
     looked, other = looked_at(folder, name, span, problems)

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
+from circuitdsl.borders.diagnostics import Diagnostics
 from circuitdsl.borders.hypothesis import Edge, Node, Place
 from circuitdsl.borders.kinds import OWN_POSITION, Port
 from circuitdsl.borders.units import EMBED, LOGITS, Layout, Unit
-from circuitdsl.resolve.problems import Problems
 
 
-def check_paths(nodes: Sequence[Node], edges: Sequence[Edge], problems: Problems) -> None:
+def check_paths(nodes: Sequence[Node], edges: Sequence[Edge], problems: Diagnostics) -> None:
     """Reports nodes that no path leads through, and warns of single units of others."""
     links = sorted({(_key(link.sender), _key(link.receiver)) for edge in edges for link in edge.links}, key=lambda one: one[0][0].key)
     reached, reaching = {(EMBED, "embed")}, {(LOGITS, "logits")}
@@ -35,7 +35,7 @@ def check_paths(nodes: Sequence[Node], edges: Sequence[Edge], problems: Problems
             problems.warning("W032", f"no path leads through {_listed(idle)} of `{node.name}`", node.span)
 
 
-def check_positions(edges: Sequence[Edge], layouts: Sequence[Layout], problems: Problems) -> None:
+def check_positions(edges: Sequence[Edge], layouts: Sequence[Layout], problems: Diagnostics) -> None:
     """Warns of edges that can carry nothing: a value that is delivered where its receiver does not look, in every layout."""
     for edge in edges:
         ways = {(link.roles if link.roles is not None else link.sender.roles, link.receiver.roles, link.port) for link in edge.links}

@@ -6,8 +6,8 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from circuitdsl.borders import document as doc
+from circuitdsl.borders.diagnostics import Diagnostics, Reported
 from circuitdsl.borders.source import Span
-from circuitdsl.resolve.problems import Problems, Reported
 
 NameKind = Literal["node", "slot", "vocabulary", "prompts", "metric", "feature"]
 
@@ -37,7 +37,7 @@ class Declared:
 class Scope:
     """What each name stands for. Names are declared once; the first declaration counts and later ones are reported."""
 
-    def __init__(self, problems: Problems):
+    def __init__(self, problems: Diagnostics):
         self._problems = problems
         self.declared: dict[str, Declared] = {}
         self.uncertain: set[NameKind] = set()

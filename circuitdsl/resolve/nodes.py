@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from circuitdsl.borders import document as doc
+from circuitdsl.borders.diagnostics import Diagnostics, Reported
 from circuitdsl.borders.hypothesis import Node, Place
 from circuitdsl.borders.source import Span
 from circuitdsl.borders.units import EMBED, LOGITS, ModelShape, Unit
 from circuitdsl.resolve.names import Scope
 from circuitdsl.resolve.positions import PositionResolver, written_slot
-from circuitdsl.resolve.problems import Problems, Reported
 from circuitdsl.resolve.units import units_of
 
 SPECIAL = {"embed": Node("embed", (Place(EMBED, "embed"),)), "logits": Node("logits", (Place(LOGITS, "logits"),))}
@@ -17,7 +17,7 @@ SPECIAL = {"embed": Node("embed", (Place(EMBED, "embed"),)), "logits": Node("log
 class NodeResolver:
     """Nodes by name, in the order of the file, and the names of those that an error was found in."""
 
-    def __init__(self, definitions: Sequence[doc.NodeDef], shape: ModelShape, model: str, scope: Scope, problems: Problems):
+    def __init__(self, definitions: Sequence[doc.NodeDef], shape: ModelShape, model: str, scope: Scope, problems: Diagnostics):
         self._shape, self._model, self._scope, self._problems = shape, model, scope, problems
         self._definitions = {one.name.text: one for one in definitions}
         self.found: dict[str, Node] = {}

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from circuitdsl.borders import document as doc
+from circuitdsl.borders.diagnostics import Diagnostics, Reported
 from circuitdsl.borders.hypothesis import Settings
 from circuitdsl.borders.measure import Measure
 from circuitdsl.borders.options import OptionSpec
@@ -13,7 +14,6 @@ from circuitdsl.prompts import PromptSpace
 from circuitdsl.resolve.names import Scope, suggestion
 from circuitdsl.resolve.nodes import SPECIAL, NodeResolver
 from circuitdsl.resolve.positions import PositionResolver, written_slot
-from circuitdsl.resolve.problems import Problems, Reported
 from circuitdsl.resolve.settings import ablation_of, plain_name
 
 WANTED: Mapping[str, str] = {
@@ -32,7 +32,7 @@ WANTED: Mapping[str, str] = {
 
 class OptionResolver:
     def __init__(
-        self, space: PromptSpace, scope: Scope, nodes: NodeResolver, positions: PositionResolver, settings: Settings, problems: Problems
+        self, space: PromptSpace, scope: Scope, nodes: NodeResolver, positions: PositionResolver, settings: Settings, problems: Diagnostics
     ):
         self._space, self._scope, self._nodes = space, scope, nodes
         self._positions, self._settings, self._problems = positions, settings, problems

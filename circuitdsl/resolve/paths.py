@@ -4,12 +4,12 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 
 from circuitdsl.borders import document as doc
+from circuitdsl.borders.diagnostics import Diagnostics, Reported
 from circuitdsl.borders.hypothesis import Path, Place, Step
 from circuitdsl.borders.units import ModelShape, Unit
 from circuitdsl.resolve.edges import check_delivered, check_port, why_not
 from circuitdsl.resolve.nodes import SPECIAL, NodeResolver
 from circuitdsl.resolve.positions import PositionResolver
-from circuitdsl.resolve.problems import Problems, Reported
 from circuitdsl.resolve.program import Program
 from circuitdsl.resolve.units import units_of
 
@@ -18,7 +18,7 @@ KINDS = {"->": "direct", "~>": "all", "-[]->": "through"}
 
 class PathResolver:
     def __init__(
-        self, program: Program, nodes: NodeResolver, shape: ModelShape, model: str, positions: PositionResolver, problems: Problems
+        self, program: Program, nodes: NodeResolver, shape: ModelShape, model: str, positions: PositionResolver, problems: Diagnostics
     ):
         self._program, self._nodes, self._shape, self._model = program, nodes, shape, model
         self._positions, self._problems = positions, problems

@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Sequence
 
 from circuitdsl.borders import document as doc
+from circuitdsl.borders.diagnostics import Diagnostics, Reported
 from circuitdsl.borders.kinds import WRITTEN_PORTS
 from circuitdsl.borders.prompts import Prompt, Tokenizer
 from circuitdsl.borders.source import Span
 from circuitdsl.borders.units import Layout, Role, Roles
 from circuitdsl.prompts import PromptSpace
 from circuitdsl.resolve.names import Scope, suggestion
-from circuitdsl.resolve.problems import Problems, Reported
 
 PARTS = ("first", "last")
 
@@ -17,7 +17,7 @@ PARTS = ("first", "last")
 class PositionResolver:
     """Roles on the layouts of distributions; those of nodes on `measured`, which the circuit is run on."""
 
-    def __init__(self, space: PromptSpace, scope: Scope, tokenizer: Tokenizer | None, measured: Sequence[str], problems: Problems):
+    def __init__(self, space: PromptSpace, scope: Scope, tokenizer: Tokenizer | None, measured: Sequence[str], problems: Diagnostics):
         self._space, self._scope, self._tokenizer, self._problems = space, scope, tokenizer, problems
         self.measured = tuple(name for name in measured if name in space.distributions)
         self._layouts = {name: found.rows_by_layout() for name, found in space.distributions.items()}

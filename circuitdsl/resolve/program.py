@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from circuitdsl.borders import document as doc
+from circuitdsl.borders.diagnostics import Diagnostics
 from circuitdsl.borders.source import LARGEST, CircError, Diagnostic, Source, Span
 from circuitdsl.resolve.names import suggestion
-from circuitdsl.resolve.problems import Problems
 
 Parse = Callable[[Source], doc.Document]
 
@@ -60,13 +60,13 @@ class Program:
         return dataclasses.replace(found, span=span, source=source, labels=tuple(labels), hint="; ".join(hints))
 
 
-def assemble(document: doc.Document, parse: Parse | None, problems: Problems) -> Program:
+def assemble(document: doc.Document, parse: Parse | None, problems: Diagnostics) -> Program:
     """The file with each `use` replaced by what it names. Names are relative to the main file's folder and stay inside it."""
     return _Assembly(document.source, parse, problems).program(document)
 
 
 class _Assembly:
-    def __init__(self, main: Source, parse: Parse | None, problems: Problems):
+    def __init__(self, main: Source, parse: Parse | None, problems: Diagnostics):
         self.parse, self.problems, self.main = parse, problems, main
         self.files: list[tuple[int, Source]] = [(0, main)]
         self.texts = [main.text]
@@ -121,7 +121,7 @@ class _Assembly:
             self.open.pop()
 
 
-def inside(folder: Path, name: doc.Text, problems: Problems) -> Path:
+def inside(folder: Path, name: doc.Text, problems: Diagnostics) -> Path:
     """The file of that name in the folder, links followed. Reports one that is outside or missing."""
     try:
         path = (folder / name.value).resolve()

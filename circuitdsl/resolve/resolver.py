@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from circuitdsl.borders import document as doc
+from circuitdsl.borders.diagnostics import Diagnostics
 from circuitdsl.borders.hypothesis import Claim, Hypothesis, ModelName, Settings
 from circuitdsl.borders.measure import Measure
 from circuitdsl.borders.prompts import Tokenizer
@@ -19,7 +20,6 @@ from circuitdsl.resolve.nodes import NodeResolver, used_nodes
 from circuitdsl.resolve.options import OptionResolver
 from circuitdsl.resolve.paths import PathResolver
 from circuitdsl.resolve.positions import PositionResolver
-from circuitdsl.resolve.problems import Problems
 from circuitdsl.resolve.program import Parse, Program, assemble
 from circuitdsl.resolve.settings import Stated, plain_name, settings_in_force, stated_settings
 from circuitdsl.resolve.split import split
@@ -31,7 +31,7 @@ DEFAULTS = Settings()
 
 def model_name(document: doc.Document, parse: Parse | None = None) -> ModelName:
     """The model that the file, or a file it uses, names. Raises CircError if none does, or two differ."""
-    problems = Problems()
+    problems = Diagnostics()
     program = assemble(document, parse, problems)
     found = named_model(program, problems)
     if found is None or problems.failed:
@@ -41,7 +41,7 @@ def model_name(document: doc.Document, parse: Parse | None = None) -> ModelName:
 
 def stated_size(document: doc.Document, parse: Parse | None = None) -> dict[str, int]:
     """`prompts` and `seed` as the file, or a file it uses, states them, else the defaults; wrong values count as not stated."""
-    problems = Problems()
+    problems = Diagnostics()
     program = assemble(document, parse, problems)
     stated = stated_settings([one for one in program.statements if isinstance(one, doc.SettingsStatement)], {}, problems)
     return {name: stated.get(name, getattr(DEFAULTS, name)) for name in ("prompts", "seed")}
@@ -75,7 +75,7 @@ class _Resolution:
         flags: Mapping[str, Any],
         parse: Parse | None,
     ):
-        self.problems = Problems()
+        self.problems = Diagnostics()
         self.program = assemble(document, parse, self.problems)
         self.shape, self.tokenizer, self.measures, self.flags = shape, tokenizer, measures, flags
         self.scope = Scope(self.problems)
@@ -280,13 +280,13 @@ class _Resolution:
             break
 
 
-def _placed(program: Program, problems: Problems) -> list[Diagnostic]:
+def _placed(program: Program, problems: Diagnostics) -> list[Diagnostic]:
     """Everything found, in the order of the files and their texts."""
     order = {id(source): index for index, (_, source) in enumerate(program.files)}
     placed = [program.place(one) for one in problems.found]
     return sorted(placed, key=lambda one: (order.get(id(one.source), len(order)), one.span, one.code))
 
 
-def _failure(program: Program, problems: Problems) -> CircError:
+def _failure(program: Program, problems: Diagnostics) -> CircError:
     """Errors first, then warnings; each in the order of the text."""
     return CircError(sorted(_placed(program, problems), key=lambda one: one.severity is Severity.WARNING))

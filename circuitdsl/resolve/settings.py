@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from circuitdsl.borders import document as doc
+from circuitdsl.borders.diagnostics import Diagnostics
 from circuitdsl.borders.hypothesis import Ablation, Settings
 from circuitdsl.borders.source import Span
 from circuitdsl.resolve.names import Scope, suggestion
-from circuitdsl.resolve.problems import Problems
 
 SettingOrigin = Literal["default", "file", "flag"]
 ABLATIONS = ("resample", "mean", "zero")
@@ -112,7 +112,7 @@ class Stated:
         return self.values.get(name, default)
 
 
-def stated_settings(statements: Sequence[doc.SettingsStatement], flags: Mapping[str, Any], problems: Problems) -> Stated:
+def stated_settings(statements: Sequence[doc.SettingsStatement], flags: Mapping[str, Any], problems: Diagnostics) -> Stated:
     """Everything that is set, each value checked by itself. Settings are said once, so the first statement counts."""
     stated = Stated()
     for statement in statements[:1]:
@@ -127,7 +127,7 @@ def stated_settings(statements: Sequence[doc.SettingsStatement], flags: Mapping[
     return stated
 
 
-def settings_in_force(stated: Stated, distributions: Mapping[str, Any], scope: Scope, looking: bool, problems: Problems) -> Settings:
+def settings_in_force(stated: Stated, distributions: Mapping[str, Any], scope: Scope, looking: bool, problems: Diagnostics) -> Settings:
     """The settings, the ablation's prompts looked up, `explore` filled in."""
     values = dict(stated.values)
     if "ablate" in stated.names:
@@ -145,7 +145,7 @@ def settings_in_force(stated: Stated, distributions: Mapping[str, Any], scope: S
     return Settings(**own, extra=extra, origins=origins)
 
 
-def ablation_of(value: object, problems: Problems) -> tuple[Ablation, doc.Name | None]:
+def ablation_of(value: object, problems: Diagnostics) -> tuple[Ablation, doc.Name | None]:
     """`resample(abc)`, `mean(abc)` or `zero`, its prompts not looked up yet."""
     name = value.function if isinstance(value, doc.Apply) else plain_name(value)
     span = getattr(value, "span", Span())
@@ -175,7 +175,7 @@ def plain_name(value: object) -> doc.Name | None:
     return None
 
 
-def _state(option: doc.Option, stated: Stated, problems: Problems) -> None:
+def _state(option: doc.Option, stated: Stated, problems: Diagnostics) -> None:
     name = option.name.text
     if name not in KNOWN:
         raise problems.error("C301", f"there is no setting `{name}`", option.name.span, suggestion(name, KNOWN))
@@ -195,7 +195,7 @@ def _state(option: doc.Option, stated: Stated, problems: Problems) -> None:
         stated.values[name] = int(value) if name in ("prompts", "seed", "subset") else value
 
 
-def _flag(name: str, value: Any, stated: Stated, problems: Problems) -> None:
+def _flag(name: str, value: Any, stated: Stated, problems: Diagnostics) -> None:
     if name not in KNOWN:
         raise problems.flag("C301", f"there is no setting `{name}`", suggestion(name, KNOWN))
     if name == "ablate" and isinstance(value, str):
@@ -224,7 +224,7 @@ def _percent(name: str, value: object) -> str:
     return ""
 
 
-def _unknown_prompts(name: str, scope: Scope, problems: Problems) -> None:
+def _unknown_prompts(name: str, scope: Scope, problems: Diagnostics) -> None:
     if name in scope.declared and scope.declared[name].kind == "prompts":
         return
     raise problems.flag("C111", f"--ablate: there are no prompts `{name}`", suggestion(name, scope.names("prompts")))

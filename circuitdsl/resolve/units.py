@@ -1,12 +1,12 @@
 """Units as written to units of the model."""
 
 from circuitdsl.borders import document as doc
+from circuitdsl.borders.diagnostics import Diagnostics
 from circuitdsl.borders.kinds import KINDS
 from circuitdsl.borders.units import ModelShape, Unit
-from circuitdsl.resolve.problems import Problems
 
 
-def units_of(ref: doc.UnitRef, shape: ModelShape, model: str, problems: Problems) -> tuple[Unit, ...]:
+def units_of(ref: doc.UnitRef, shape: ModelShape, model: str, problems: Diagnostics) -> tuple[Unit, ...]:
     """What `heads 10.*` or `mlps 0..3` stands for. Reports what the model does not have."""
     spec = KINDS[ref.kind]  # type: ignore[index]
     count = spec.count(shape)

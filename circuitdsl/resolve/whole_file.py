@@ -3,15 +3,15 @@
 from collections.abc import Iterator, Sequence
 
 from circuitdsl.borders import document as doc
+from circuitdsl.borders.diagnostics import Diagnostics
 from circuitdsl.borders.hypothesis import Ablation, Claim, ModelName, Settings
 from circuitdsl.borders.source import Span
 from circuitdsl.prompts import PromptSpace
 from circuitdsl.resolve.names import ARTICLES, Scope, mentioned
-from circuitdsl.resolve.problems import Problems
 from circuitdsl.resolve.program import Program
 
 
-def named_model(program: Program, problems: Problems, flag: str | None = None) -> ModelName | None:
+def named_model(program: Program, problems: Diagnostics, flag: str | None = None) -> ModelName | None:
     """The file's model, or the command line's instead. Two statements must agree."""
     found = [one for one in program.statements if isinstance(one, doc.ModelStatement)]
     for one in found[1:]:
@@ -29,7 +29,7 @@ def named_model(program: Program, problems: Problems, flag: str | None = None) -
     return ModelName(found[0].name.value, found[0].revision.value if found[0].revision else None)
 
 
-def check_said_once(program: Program, problems: Problems) -> doc.CircuitStatement | None:
+def check_said_once(program: Program, problems: Diagnostics) -> doc.CircuitStatement | None:
     """The title of the main file. `circuit` and `settings` are said once; the title of a used file does not count."""
     circuits = [one for one in program.statements if isinstance(one, doc.CircuitStatement)]
     own = [one for one in circuits if program.is_main(one.span)]
@@ -39,7 +39,7 @@ def check_said_once(program: Program, problems: Problems) -> doc.CircuitStatemen
     return next(iter([*own, *circuits]), None)
 
 
-def check_unused(program: Program, scope: Scope, space: PromptSpace, claims: Sequence[Claim], problems: Problems) -> None:
+def check_unused(program: Program, scope: Scope, space: PromptSpace, claims: Sequence[Claim], problems: Diagnostics) -> None:
     """Warns of declarations of the main file that nothing uses. Used files may offer more than is wanted."""
     used = {name for statement in program.statements for name in mentioned(statement)}
     every = any(isinstance(one, doc.EdgesStatement) and one.all for one in program.statements) or "*" in used
@@ -54,7 +54,7 @@ def check_unused(program: Program, scope: Scope, space: PromptSpace, claims: Seq
         problems.warning("W030", f"`{found.name}` is {ARTICLES[found.kind]} that nothing uses", found.span)
 
 
-def check_donors(claims: Sequence[Claim], settings: Settings, space: PromptSpace, problems: Problems) -> None:
+def check_donors(claims: Sequence[Claim], settings: Settings, space: PromptSpace, problems: Diagnostics) -> None:
     """Donors from prompts that are not paired must exist in every layout (or length) that they are put into."""
     common = "layout" if settings.align == "layout" else "length"
     for claim in claims:

@@ -13,7 +13,7 @@ from circuitdsl.language.character_mistakes import Mender
 from circuitdsl.language.grammar import grammar_text, parser
 from circuitdsl.language.lines import join_lines
 from circuitdsl.language.parser import Recovery, parse
-from circuitdsl.language.problems import Problems
+from circuitdsl.language.syntax_errors import SyntaxErrors
 
 PAGE = (Path(__file__).parents[2] / "docs" / "language.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```circ\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
@@ -49,7 +49,7 @@ ELSEWHERE = {
 
 def rules(text: str) -> set[str]:
     """The rules of the grammar that a text is read with."""
-    problems, made = Problems(Source(text)), parser()
+    problems, made = SyntaxErrors(Source(text)), parser()
     tokens = join_lines(Balancer(Mender(list(made.lex(text)), problems).run(), problems).run())
     return {str(tree.data) for tree in Recovery(made, tokens, problems).run().iter_subtrees()}
 
