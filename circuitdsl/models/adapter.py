@@ -102,7 +102,7 @@ class TransformerAdapter:
         run, width = range(depth), self.shape.head_width
         return Captured(
             embed=reads[WriteGroup(0, "attention")],
-            heads=tuple(heads[layer].unflatten(-1, (-1, width)) for layer in run),
+            heads=tuple(torch.unflatten(heads[layer], -1, (-1, width)) for layer in run),
             mlps=tuple(self._scaled(mlps[layer]) for layer in run if layer in mlps),
             reads=reads,
             keys=tuple(keys[layer].transpose(1, 2) for layer in run),
@@ -117,11 +117,12 @@ class TransformerAdapter:
         wanted = tuple(heads) if port == "q" else tuple(head // (self.shape.heads // every) for head in heads)
         if self.family.norm_spans_heads and port != "v":
             weight, bias = self._port(layer, port, tuple(range(every)))
-            projected = self.family.head_norm(attention, port, F.linear(normalised, weight, bias)).unflatten(-1, (every, width))
+            normed = self.family.head_norm(attention, port, F.linear(normalised, weight, bias))
+            projected = torch.unflatten(normed, -1, (every, width))
             return _take(projected, wanted, tuple(range(every)))
         distinct = tuple(dict.fromkeys(wanted))
         weight, bias = self._port(layer, port, distinct)
-        projected = F.linear(normalised, weight, bias).unflatten(-1, (len(distinct), width))
+        projected = torch.unflatten(F.linear(normalised, weight, bias), -1, (len(distinct), width))
         return _take(self.family.head_norm(attention, port, projected), wanted, distinct)
 
     def rotate(self, layer: int, projected: Tensor, positions: Tensor) -> Tensor:
@@ -161,7 +162,7 @@ class TransformerAdapter:
         with fused(self._unfused):
             if rows.device.type != "cpu" or len(rows) <= MLP_ROWS_AT_ONCE:
                 return self._scaled(mlp(normalised))
-            return self._scaled(torch.cat([mlp(some) for some in rows.split(MLP_ROWS_AT_ONCE)])).view_as(normalised)
+            return self._scaled(torch.cat([mlp(some) for some in torch.split(rows, MLP_ROWS_AT_ONCE)])).view_as(normalised)
 
     def neurons(self, layer: int, normalised: Tensor, indices: Sequence[int]) -> Tensor:
         def project(projection: nn.Module | Projection) -> Tensor:
@@ -231,9 +232,11 @@ class TransformerAdapter:
         if isinstance(norm, nn.LayerNorm):
             scale = (scale_from.var(-1, unbiased=False, keepdim=True) + norm.eps).rsqrt()
             centred = stream - stream.mean(-1, keepdim=True)
-            return centred * scale * self.family.gain(norm) + (norm.bias if norm.bias is not None else 0)
+            bias: Tensor | float = 0.0 if norm.bias is None else norm.bias
+            return centred * scale * self.family.gain(norm) + bias
         epsilon = norm.variance_epsilon if hasattr(norm, "variance_epsilon") else norm.eps
-        return stream * (scale_from.pow(2).mean(-1, keepdim=True) + epsilon).rsqrt() * self.family.gain(norm)
+        scale = (scale_from.pow(2).mean(-1, keepdim=True) + epsilon).rsqrt()
+        return stream * scale * self.family.gain(norm)
 
     def _gather_port(self, layer: int, port: str, heads: tuple[int, ...]) -> tuple[Tensor, Tensor | None]:
         """Weight [n·h, d] and bias [n·h] of a port; for k and v `heads` are key-value heads."""

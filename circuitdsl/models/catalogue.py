@@ -1,6 +1,7 @@
 """What `circuitdsl models` lists: models that are here, models whose shape is known, and the families that are supported. No torch."""
 
 import importlib.util
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,13 +69,13 @@ def _size(entry: CatalogueEntry) -> str:
     return f"{shape.layers} layers of {shape.heads} heads" if shape else ""
 
 
-def _bundled():
+def _bundled() -> Iterator[CatalogueEntry]:
     for name, bundled in BUNDLED.items():
         here = importlib.util.find_spec(bundled.package) is not None
         yield CatalogueEntry(name, here=here, note=bundled.weights if here else bundled.install)
 
 
-def _cached():
+def _cached() -> Iterator[CatalogueEntry]:
     from huggingface_hub.constants import HF_HUB_CACHE
 
     for repository in sorted(Path(HF_HUB_CACHE).glob("models--*")):

@@ -1,5 +1,7 @@
 """Float64 throughout: transformers computes norms, rotary angles and softmax in float32 whatever the model's type."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
@@ -14,7 +16,7 @@ class exact(TorchFunctionMode):
     then keep their precision. Tensors of other types are left alone, so float32 models are unchanged by it.
     """
 
-    def __torch_function__(self, func, types, args=(), kwargs=None):
+    def __torch_function__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
         kwargs = kwargs or {}
         if args and isinstance(args[0], Tensor) and args[0].dtype is torch.float64:
             if func is Tensor.float:

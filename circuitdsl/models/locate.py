@@ -88,7 +88,8 @@ def _locate(model: ModelName, folder: Path) -> Location:
 
 def known_configs() -> dict[str, dict[str, Any]]:
     """The shape table: configurations of well-known models by Hub id, and what else they are called (`also`)."""
-    return json.loads(Path(__file__).with_name("known.json").read_text(encoding="utf-8"))
+    table: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_name("known.json").read_text(encoding="utf-8"))
+    return table
 
 
 def hub_id(name: str) -> str:

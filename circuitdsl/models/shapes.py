@@ -33,7 +33,8 @@ def find_config(location: Location) -> dict[str, Any]:
                 f"the model `{location.name}` is not on this machine, and its shape is not in the table of well-known models",
                 suggestion(location.name) or "`circuitdsl models` lists what is known; verify downloads a model where there is a network",
             )
-        return known["config"]
+        config: dict[str, Any] = known["config"]
+        return config
     return read_config(converted(location.path) if location.kind == "gguf" else location.path)
 
 

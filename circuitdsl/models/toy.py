@@ -66,7 +66,8 @@ class ToyMLP(nn.Module):
         self.activate = ACTIVATIONS[config.activation]
 
     def forward(self, stream: Tensor) -> Tensor:
-        return self.down(self.activate(self.up(stream)))
+        written: Tensor = self.down(self.activate(self.up(stream)))
+        return written
 
 
 class ToyBlock(nn.Module):

@@ -11,7 +11,8 @@ def units_of(ref: doc.UnitRef, shape: ModelShape, model: str, problems: Diagnost
     spec = KINDS[ref.kind]  # type: ignore[index]
     count = spec.count(shape)
     if not count:
-        raise problems.error("C123", f"{model} has no {'MLPs: it is attention-only' if spec.group == 'mlp' else spec.nouns}", ref.span)
+        lacks = spec.nouns if shape.mlps else "MLPs: it is attention-only"
+        raise problems.error("C123", f"{model} has no {lacks}", ref.span)
     low, high = ref.layers or (0, shape.layers - 1)
     if high >= shape.layers:
         layer = low if low >= shape.layers else high

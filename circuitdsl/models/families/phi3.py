@@ -30,7 +30,7 @@ class Phi3(Llama):
 
         attention, mlp = block.self_attn, block.mlp
         sizes = [heads * shape.head_width for heads in (shape.heads, shape.kv_heads, shape.kv_heads)]
-        q, k, v = (Projection(attention.qkv_proj, features) for features in torch.arange(sum(sizes)).split(sizes))
+        q, k, v = (Projection(attention.qkv_proj, features) for features in torch.split(torch.arange(sum(sizes)), sizes))
         return LayerParts(
             attention=attention,
             q=q,
