@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, cast
 
 from circuitdsl.borders.kinds import Port
 from circuitdsl.borders.options import Options, OptionsType
 from circuitdsl.borders.prompts import Distribution, Metric
 from circuitdsl.borders.source import Diagnostic, Source, Span
 from circuitdsl.borders.units import EMBED, LOGITS, Align, Layout, ModelShape, Roles, Unit
+
+if TYPE_CHECKING:
+    import numpy as np
 
 PromptPart = Literal["exploring", "verifying"]
 """Measurements and searches look at the exploring part of the prompts, verdicts rest on the verifying one."""
@@ -197,6 +200,8 @@ class Hypothesis:
     data: tuple[str, ...] = ()
     """Names, in the file's folder, of the files that values, prompts, and what was looked at, are read from."""
     all_edges: bool = False
+    subspaces: Mapping[str, "np.ndarray"] = field(default_factory=dict)
+    """Orthonormal rows [k, d] by name; P = rowsᵀ rows projects a contribution onto their span."""
     replicate: int = 1
     """Which set of donors is drawn, where donors are drawn at random."""
     warnings: tuple[Diagnostic, ...] = ()

@@ -14,7 +14,7 @@ import numpy as np
 
 from circuitdsl.borders.prompts import Distribution, Divergence, Expression, Metric, Pick, SpanLoss, leaves
 from circuitdsl.borders.units import Role, Roles
-from circuitdsl.borders.values import Base, Recomputed, Value, hashed
+from circuitdsl.borders.values import Base, Value, hashed
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,13 +38,13 @@ class Readout:
     @cached_property
     def values(self) -> tuple[Value, ...]:
         """Everything that must be evaluated for it, `value` first."""
-        return tuple(each for one in fields(self) if isinstance(each := getattr(self, one.name), Base | Recomputed))
+        return tuple(each for one in fields(self) if isinstance(each := getattr(self, one.name), Value))
 
     @cached_property
     def question(self) -> tuple[object, ...]:
         """All of it but the values: readouts of logits that have it in common are computed by one step."""
         several = (getattr(self, one.name) for one in fields(self))
-        return (type(self), *(one for one in several if not isinstance(one, Base | Recomputed)))
+        return (type(self), *(one for one in several if not isinstance(one, Value)))
 
     @property
     def roles(self) -> tuple[Role, ...]:
@@ -59,7 +59,7 @@ class Readout:
     def digest(self) -> str:
         """Its content: equal readouts have equal digests, in every run."""
         several = (getattr(self, one.name) for one in fields(self))
-        return hashed(self.word, *(one.digest if isinstance(one, Base | Recomputed) else repr(one) for one in several))
+        return hashed(self.word, *(one.digest if isinstance(one, Value) else repr(one) for one in several))
 
 
 # ---------------------------------------------------------------- of logits

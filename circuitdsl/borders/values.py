@@ -1,11 +1,12 @@
-"""The algebra of semantics.md: base worlds, and recomputation over a background. Everything that is measured is a value in it.
+"""The algebra (docs/semantics.md, section 2): base worlds, recomputation over a background, sums. All that is measured
+is a value in it.
 
 Values are pure and hash-consed by an `Algebra`: equal values are the same object, so identity is equality and shared work is seen.
 Positions are roles; the planner resolves them on each layout. No tensor appears here.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any, TypeVar, cast
@@ -139,7 +140,39 @@ class Recomputed:
         return hashed("recomputed", repr(self.unit), repr(self.background), repr(self.frozen), *mixes)
 
 
-Value = Base | Recomputed
+@dataclass(frozen=True, slots=True)
+class Subspace:
+    """Of the residual stream, of so many dimensions. The hypothesis holds its vectors by its name."""
+
+    name: str
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """`weight` times a value, or times its orthogonal projection onto a subspace."""
+
+    weight: float
+    value: "Value"
+    subspace: Subspace | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Linear:
+    """A sum of shares of one unit's values, [B, T, d]: a part of a value, or what lies between two (docs/semantics.md, section 2).
+
+    Made by `Algebra.linear` alone, which leaves no two shares of one value in one subspace, and none of weight 0.
+    """
+
+    unit: Unit
+    shares: tuple[Share, ...]
+
+    @cached_property
+    def digest(self) -> str:
+        return hashed("linear", *(f"{share.weight!r}{share.subspace!r}{share.value.digest}" for share in self.shares))
+
+
+Value = Base | Recomputed | Linear
 
 
 def hashed(*parts: str) -> str:
@@ -183,6 +216,47 @@ class Algebra:
         ports = tuple((port, mixes.get(port)) for port in unit.ports)
         key = ("recomputed", unit, background, frozen, tuple((port, id(mix)) for port, mix in ports))
         return self._keep(key, lambda: Recomputed(unit, background, ports, frozen))
+
+    def linear(self, unit: Unit, shares: Iterable[Share]) -> Value:
+        """Their sum. Sums within are taken apart where that changes nothing; a sum that is one whole value is that value.
+
+        Raises ValueError for values of another unit and for logits, which are no contribution to the stream.
+        """
+        weights: dict[tuple[Subspace | None, int], Share] = {}
+        for share in self._apart(shares):
+            if share.value.unit != unit or unit == LOGITS:
+                raise ValueError(f"a share of a value of {share.value.unit} is no contribution of {unit}")
+            key = (share.subspace, id(share.value))
+            before = weights[key].weight if key in weights else 0.0
+            weights[key] = Share(before + share.weight, share.value, share.subspace)
+        left = tuple(share for share in weights.values() if share.weight)
+        if not left:
+            return self.base(Zero(), unit)
+        if len(left) == 1 and left[0].weight == 1 and left[0].subspace is None:
+            return left[0].value
+        same = frozenset((share.weight, share.subspace, id(share.value)) for share in left)
+        return self._keep(("linear", unit, same), partial(Linear, unit, left))
+
+    def _apart(self, shares: Iterable[Share]) -> Iterator[Share]:
+        """Shares of sums as shares of what is summed: of any sum where nothing is projected, of a projection onto the same subspace."""
+        for share in shares:
+            inner = share.value.shares if isinstance(share.value, Linear) else ()
+            if inner and all(share.subspace is None or one.subspace in (None, share.subspace) for one in inner):
+                yield from (Share(share.weight * one.weight, one.value, share.subspace or one.subspace) for one in inner)
+            else:
+                yield share
+
+    def blend(self, first: Value, second: Value, share: float) -> Value:
+        """(1 − share) · first + share · second."""
+        return self.linear(first.unit, (Share(1 - share, first), Share(share, second)))
+
+    def projected(self, value: Value, subspace: Subspace) -> Value:
+        """P · value: the part of it that lies in the subspace."""
+        return self.linear(value.unit, (Share(1, value, subspace),))
+
+    def with_part(self, value: Value, subspace: Subspace, other: Value) -> Value:
+        """value + P (other − value): its part in the subspace is the other's."""
+        return self.linear(value.unit, (Share(1, value), Share(-1, value, subspace), Share(1, other, subspace)))
 
     def logits(self, background: World, mix: Mix | None = None, frozen: World | None = None) -> Recomputed:
         """The logits of a mix; with no mix, the background's own."""

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from circuitdsl.borders.adapter import Adapter, Captured
 from circuitdsl.borders.hypothesis import Hypothesis
+from circuitdsl.borders.kinds import KINDS
 from circuitdsl.borders.plan import Panel, Plan
-from circuitdsl.borders.steps import Depth, Write
+from circuitdsl.borders.steps import Depth
 from circuitdsl.borders.units import Layout
 from circuitdsl.borders.values import Gather, Mean, Run, World, Zero
 from circuitdsl.engine.disk import At, RunsOnDisk, capture, holds
@@ -189,12 +190,6 @@ class PanelWorlds:
         return self._made[world]
 
     def _neurons(self, world: World) -> list[tuple[int, int]]:
-        """Neurons of a world that some write takes, as (layer, index)."""
-        found: dict[tuple[int, int], None] = {}
-        for step in (step for step in self.panel.steps if isinstance(step, Write)):
-            for change in step.changes:
-                if change.kind == "neuron":
-                    taken = [p.members or () for p in (*change.placements, *change.instead) if world in p.worlds]
-                    for members in [change.members, *taken] if world in step.backgrounds else taken:
-                        found.update(((step.group.layer, index), None) for index in members)
-        return list(found)
+        """Parts of wholes, such as neurons, that some step takes of a world: (layer, index)."""
+        taken = [one for step in self.panel.steps for one in step.taken() if one.world == world and KINDS[one.kind].whole is not None]
+        return list(dict.fromkeys((one.group.layer, index) for one in taken for index in one.members))

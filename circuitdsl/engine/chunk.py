@@ -4,14 +4,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from circuitdsl.borders.adapter import Adapter
 from circuitdsl.borders.hypothesis import Hypothesis
+from circuitdsl.borders.kinds import Kind
 from circuitdsl.borders.steps import (
     Addend,
     Attend,
     Change,
+    Combine,
     Normalise,
     PatternReadout,
     Placement,
@@ -25,6 +28,7 @@ from circuitdsl.borders.steps import (
     Write,
 )
 from circuitdsl.borders.units import WriteGroup
+from circuitdsl.borders.values import Subspace
 from circuitdsl.engine import attention, readouts
 from circuitdsl.engine.indexing import Indexing
 from circuitdsl.engine.worlds import Views
@@ -55,6 +59,8 @@ class Chunk:
                 self.registers[step.out] = self.attend(step)
             case Transform():
                 self.registers[step.out] = self.transform(step)
+            case Combine():
+                self.registers[step.out] = self.combine(step)
             case Write():
                 self.registers[step.out] = self.write(step)
             case Sum():
@@ -150,6 +156,26 @@ class Chunk:
 
     # --- writes
 
+    def combine(self, step: Combine) -> Tensor:
+        """Σ weight · P · x [M, B, P, d], each x a whole contribution to the stream."""
+        out: Tensor | None = None
+        for share in step.shares:
+            part = self.placed(step.group, share.kind, share.taken)
+            if share.kind is not None:
+                part = self.to_stream(step.group, share.kind, (share.member,), part)
+            if share.subspace is not None:
+                rows = self.subspace(share.subspace)
+                part = F.linear(F.linear(part, rows), rows.T)
+            if out is None:
+                out = part.new_zeros(step.variants, part.shape[1], len(step.positions), part.shape[3])
+            self.indexing.add(out, None, share.taken.to_positions, share.weight * part.expand(step.variants, *part.shape[1:]))
+        assert out is not None
+        return out
+
+    def subspace(self, subspace: Subspace) -> Tensor:
+        """[k, d], orthonormal rows."""
+        return torch.as_tensor(self.hypothesis.subspaces[subspace.name], dtype=self.adapter.dtype, device=self.adapter.device)
+
     def write(self, step: Write) -> Tensor:
         """post(c_g + Σ x_new) − post(c_g + Σ x_background) of a write group; without a post-norm Σ (x_new − x_background)."""
         changed: Tensor | None = None
@@ -160,6 +186,11 @@ class Chunk:
             changed = difference if changed is None else changed + difference
         assert changed is not None
         changed = changed.expand(step.variants, *changed.shape[1:])  # variants that pruning has made equal are computed as one
+        if step.added or step.removed:
+            changed = changed.clone()
+        for sign, parts in ((1, step.added), (-1, step.removed)):
+            for part in parts:
+                self.indexing.add(changed, part.to_variants, part.to_positions, sign * self.take(part))
         if not self.adapter.shape.post_norm:
             return changed
         total = self.worlds.of(step.backgrounds).total(step.group, step.positions)
@@ -170,20 +201,20 @@ class Chunk:
         if len(placements) == 1:
             only = placements[0]
             if only.to_variants is None and only.to_positions is None and only.to_members is None:
-                return self.placed(step.group, change, only)
+                return self.placed(step.group, change.kind, only)
         out = self.worlds.of(step.backgrounds).contribution(step.group, change.kind, change.members, step.positions)
         if not placements:
             return out
         out = out.expand(step.variants, *out.shape[1:]).clone()
         for placement in placements:
-            new = self.placed(step.group, change, placement)
+            new = self.placed(step.group, change.kind, placement)
             self.indexing.put(out, placement.to_variants, placement.to_positions, placement.to_members, new)
         return out
 
-    def placed(self, group: WriteGroup, change: Change, placement: Placement) -> Tensor:
+    def placed(self, group: WriteGroup, kind: Kind | None, placement: Placement) -> Tensor:
         if placement.worlds:
-            assert placement.positions is not None and placement.members is not None
-            return self.worlds.of(placement.worlds).contribution(group, change.kind, placement.members, placement.positions)
+            assert kind is not None and placement.positions is not None and placement.members is not None
+            return self.worlds.of(placement.worlds).contribution(group, kind, placement.members, placement.positions)
         assert placement.register is not None
         return self.indexing.take(self.registers[placement.register], placement.variants, None, placement.positions, placement.members)
 

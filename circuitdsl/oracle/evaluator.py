@@ -1,7 +1,7 @@
 """Values of the algebra on one measured prompt, by the definitions of semantics.md and nothing else."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 from circuitdsl.borders.hypothesis import Hypothesis
 from circuitdsl.borders.prompts import Prompt
 from circuitdsl.borders.units import EMBED, LOGITS, Layout, Unit, WriteGroup
-from circuitdsl.borders.values import Base, Draw, Gather, Mean, Mix, Override, Recomputed, Run, Value, World, Zero
+from circuitdsl.borders.values import Base, Draw, Gather, Linear, Mean, Mix, Override, Recomputed, Run, Value, World, Zero
 from circuitdsl.oracle.modules import Modules, PlainRun
 
 
@@ -51,10 +51,26 @@ class Evaluator:
     def _evaluated(self, value: Value, at: Measured) -> tuple[Tensor, Tensor | None]:
         key = (id(value), at.distribution, at.row)
         if key not in self._values:
-            made = (self.base(value.world, value.unit, at), None) if isinstance(value, Base) else self._recompute(value, at)
-            self._values[key] = made
+            match value:
+                case Base():
+                    self._values[key] = (self.base(value.world, value.unit, at), None)
+                case Linear():
+                    self._values[key] = (self._sum(value, at), None)
+                case Recomputed():
+                    self._values[key] = self._recompute(value, at)
             self._kept.append(value)
         return self._values[key]
+
+    def _sum(self, value: Linear, at: Measured) -> Tensor:
+        """Σ weight · P · x, [1, T, d]."""
+        total = torch.zeros_like(self._run(at.prompt.tokens).embed)
+        for share in value.shares:
+            part = self.value(share.value, at)
+            if share.subspace is not None:
+                rows = torch.as_tensor(self.hypothesis.subspaces[share.subspace.name]).to(part)
+                part = sum((part @ row)[..., None] * row for row in rows)
+            total = total + share.weight * part
+        return total
 
     # --- base worlds
 
@@ -174,4 +190,6 @@ def _part(value: Value, neuron: Unit) -> Value:
     """That neuron's part of an MLP's value: the same value of the neuron alone."""
     if isinstance(value, Base):
         return Base(value.world, neuron)
+    if isinstance(value, Linear):
+        return Linear(neuron, tuple(replace(share, value=_part(share.value, neuron)) for share in value.shares))
     return Recomputed(neuron, value.background, value.mixes, value.frozen)

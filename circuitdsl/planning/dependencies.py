@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from circuitdsl.borders.prompts import Metric
 from circuitdsl.borders.readouts import LogitsReadout, Readout
 from circuitdsl.borders.units import LOGITS, Role, WriteGroup
-from circuitdsl.borders.values import Base, Draw, Mix, Recomputed, Run, Value, World
+from circuitdsl.borders.values import Base, Draw, Linear, Mix, Recomputed, Run, Value, World
 
 PlacedRole = tuple[Role, Draw | None]
 """A role where the measured row has it (None), or where a draw's row has it."""
@@ -53,6 +53,8 @@ def dependencies(readouts: Iterable[Readout], references: Iterable[Value] = ()) 
             if item.frozen is not None:
                 found.worlds[item.frozen] = None
             stack += [(item.background, mix) for _, mix in reversed(item.mixes) if mix is not None]
+        elif isinstance(item, Linear):
+            stack += [share.value for share in item.shares]
         else:
             background, mix = item
             found.mixes.setdefault(mix.group, []).append(item)

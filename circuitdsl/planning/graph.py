@@ -5,14 +5,15 @@ overrides change, and serves every reader. Where a value equals one that is ther
 circuit, with a node or an edge cut, recompute only the positions that the cut can reach.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from circuitdsl.borders.diagnostics import refusal
 from circuitdsl.borders.kinds import OWN_POSITION, Port
 from circuitdsl.borders.source import Span
 from circuitdsl.borders.units import LOGITS, Roles, Unit, WriteGroup
-from circuitdsl.borders.values import Base, Draw, Gather, Mix, Override, Run, Value, World
+from circuitdsl.borders.values import Base, Draw, Gather, Linear, Mix, Override, Run, Subspace, Value, World, Zero
 from circuitdsl.planning.dependencies import Dependencies, PlacedRole
 from circuitdsl.planning.value_numbering import Numbering, ValueNumbering
 
@@ -30,11 +31,24 @@ class ValueNode:
     """Positions at which something needs it."""
     pattern: int = 0
     """Query positions at which a readout needs its attention weights."""
+    of: "tuple[tuple[float, ValueNode, Subspace | None], ...]" = ()
+    """Of a sum, which reads nothing: weights, nodes, and the subspaces that these are projected onto."""
+    shares: "list[NodeShare]" = field(default_factory=list)
+    """Of a sum: what it adds up, at the positions that no other node has."""
 
     @property
     def plain(self) -> bool:
         """Its background is a run of the model under its own scales: what has no override there is what was captured."""
         return isinstance(self.world, Run | Gather) and self.frozen in (None, self.world)
+
+
+class NodeShare(NamedTuple):
+    """`weight` times a node's value at some positions, or times its projection onto a subspace."""
+
+    weight: float
+    node: ValueNode
+    subspace: Subspace | None
+    positions: int
 
 
 @dataclass(eq=False, slots=True)
@@ -68,11 +82,16 @@ class Graph:
     length: int
     causal: bool
     nodes: dict[WriteGroup, list[ValueNode]] = field(default_factory=dict)
+    sums: dict[WriteGroup, list[ValueNode]] = field(default_factory=dict)
+    """Nodes that add up others, each after those."""
     states: dict[WriteGroup, list[State]] = field(default_factory=dict)
     of: dict[int, ValueNode] = field(default_factory=dict)
     mixed: dict[tuple[World, int], State | None] = field(default_factory=dict)
     _kept: dict[tuple[object, ...], ValueNode | State] = field(default_factory=dict)
     _owners: dict[tuple[object, ...], dict[ValueNode, int]] = field(default_factory=dict)
+    _summed: dict[tuple[Unit, frozenset[tuple[tuple[ValueNode, Subspace | None], float]]], dict[ValueNode, int]] = field(
+        default_factory=dict
+    )
     _past: dict[State, Numbering] = field(default_factory=dict)
     _numbers: ValueNumbering = field(init=False)
 
@@ -124,12 +143,36 @@ class Graph:
                 found[base] = found.get(base, 0) | at
                 continue
             owners = self._owners.setdefault((node.unit, node.world, node.frozen, numbers), {})
-            for owner, theirs in [*owners.items(), (node, self.everywhere)]:
-                if at & theirs:
-                    found[owner] = found.get(owner, 0) | at & theirs
-                    owners[owner] = owners.get(owner, 0) | at & theirs
-                    at &= ~theirs
+            for owner, mine in _claim(owners, node, at, self.everywhere):
+                found[owner] = found.get(owner, 0) | mine
         return tuple(found.items())
+
+    def summed(self, unit: Unit, shares: Sequence[tuple[float, ValueNode, Subspace | None]]) -> ValueNode:
+        """The node of a sum of weighted nodes and projections. Where it is one node's value, or an earlier sum's, that one has it."""
+        pieces: list[tuple[dict[tuple[ValueNode, Subspace | None], float], int]] = [({}, self.everywhere)]
+        for weight, node, subspace in shares:
+            pieces = [
+                (weights | {(owner, subspace): weights.get((owner, subspace), 0.0) + weight}, at & mine)
+                for weights, at in pieces
+                for owner, mine in node.owners
+                if at & mine
+            ]
+        made = ValueNode(unit, Zero(), of=tuple(shares))
+        found: dict[ValueNode, int] = {}
+        for weights, at in pieces:
+            left = {key: weight for key, weight in weights.items() if weight}
+            alone, subspace = next(iter(left), (self.base(Zero(), unit), None))
+            if not left or (len(left) == 1 and subspace is None and left[alone, None] == 1):
+                found[alone] = found.get(alone, 0) | at
+                continue
+            for owner, mine in _claim(self._summed.setdefault((unit, frozenset(left.items())), {}), made, at, self.everywhere):
+                found[owner] = found.get(owner, 0) | mine
+                if owner is made:
+                    made.shares += [NodeShare(weight, node, inside, mine) for (node, inside), weight in left.items()]
+        made.owners = tuple(found.items())
+        if made.shares:
+            self.sums.setdefault(unit.group, []).append(made)
+        return equal(made)
 
     def state(self, background: World, parent: State | None, group: WriteGroup, terms: tuple[Term, ...]) -> State | None:
         if not terms:
@@ -155,17 +198,30 @@ class Graph:
         return found
 
     def _seen(self, state: State) -> Numbering:
-        """Numbers of what queries see of it."""
+        """ValueNumbering of what queries see of it."""
         if state not in self._past:
             self._past[state] = self._numbers.seen(state.numbers)
         return self._past[state]
 
     def node(self, value: Value) -> ValueNode:
-        return self.base(value.world, value.unit) if isinstance(value, Base) else self.of[id(value)]
+        if isinstance(value, Base):
+            return self.base(value.world, value.unit)
+        if isinstance(value, Linear) and id(value) not in self.of:
+            self.of[id(value)] = self.summed(value.unit, [(one.weight, self.node(one.value), one.subspace) for one in value.shares])
+        return self.of[id(value)]
 
     def seen_by(self, queries: int) -> int:
         """Key positions that queries at these positions see, at the most."""
         return (1 << queries.bit_length()) - 1 if self.causal else (self.everywhere if queries else 0)
+
+
+def _claim(owners: dict[ValueNode, int], new: ValueNode, at: int, everywhere: int) -> Iterator[tuple[ValueNode, int]]:
+    """Who has a value at these positions: the nodes that have it there already, and the new one for the rest, which is noted."""
+    for owner, theirs in [*owners.items(), (new, everywhere)]:
+        if mine := at & theirs:
+            owners[owner] = owners.get(owner, 0) | mine
+            at &= ~theirs
+            yield owner, mine
 
 
 def equal(node: ValueNode) -> ValueNode:
@@ -238,6 +294,8 @@ def _placed(overrides: tuple[Override, ...], positions: Mapping[PlacedRole, int]
 
 
 def _part(graph: Graph, whole: ValueNode, part: Unit) -> ValueNode:
+    if whole.of:
+        return graph.summed(part, [(weight, _part(graph, node, part), subspace) for weight, node, subspace in whole.of])
     if whole.reads is None:
         return graph.base(whole.world, part)
     return graph.recomputed(part, whole.world, whole.reads, whole.frozen)

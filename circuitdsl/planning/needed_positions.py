@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from circuitdsl.borders.readouts import AttentionReadout
-from circuitdsl.borders.values import Base, Value
+from circuitdsl.borders.values import Base, Linear, Value
 from circuitdsl.planning.dependencies import PlacedRole
 from circuitdsl.planning.graph import Graph, State, ValueNode, bits
 
@@ -17,6 +17,9 @@ def demand(graph: Graph, asked: Mapping[ValueNode, int]) -> None:
             if state.demand:
                 _of_state(state)
         # A neuron's part of an MLP is asked for by a state of their own group, which has been seen by now.
+        for node in reversed(graph.sums.get(group, ())):
+            for share in node.shares:
+                share.node.demand |= node.demand & share.positions
         for node in graph.nodes.get(group, ()):
             if node.demand or node.pattern:
                 for port, read in (node.reads or {}).items():
@@ -48,6 +51,8 @@ def attention_node(graph: Graph, readout: AttentionReadout, value: Value, positi
     if not value.unit.spec.attends:
         raise ValueError(f"attention is read of what attends, not of {value.unit}")
     node = graph.node(value)
+    if isinstance(value, Linear):
+        raise ValueError("a sum of values has no attention pattern")
     if node.reads is None:
         world = value.world if isinstance(value, Base) else value.background
         node = graph.recomputed(value.unit, world, dict.fromkeys(value.unit.ports), None, weights=True)

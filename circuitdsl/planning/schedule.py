@@ -13,6 +13,7 @@ from circuitdsl.borders.steps import ReadLogits, ReadVector, Register, Transform
 from circuitdsl.borders.units import LOGITS, WriteGroup
 from circuitdsl.borders.values import Base, Recomputed, Run, Value, World
 from circuitdsl.planning.builder import RegisterVariant, StepBuilder, Stream, along_one_axis
+from circuitdsl.planning.combinations import lay_combinations
 from circuitdsl.planning.dependencies import Dependencies
 from circuitdsl.planning.graph import Graph, State, ValueNode, bits, build
 from circuitdsl.planning.heads import PatternRequest, Patterns, lay_heads
@@ -54,6 +55,7 @@ def schedule(asked: Sequence[ComparedRequest], reached: Dependencies, rows: RowG
     uses = _uses(graph)
     for group in sorted({*graph.nodes, *graph.states}, key=lambda group: group.key):
         _lay_nodes(builder, group, patterns)
+        lay_combinations(builder, group, [node for node in graph.sums.get(group, ()) if node.demand])
         states = graph.states.get(group, ())
         lay_changes(builder, group, states)
         lay_sums(builder, states, uses)

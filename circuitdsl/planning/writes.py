@@ -1,12 +1,12 @@
 """What values of one write group change in the stream: once for all mixes of the same overrides, summed once where shared."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from circuitdsl.borders.kinds import KINDS, Kind
-from circuitdsl.borders.steps import Change, Placement, Sum, Write, pool
+from circuitdsl.borders.steps import Addend, Change, Placement, Sum, Write, pool
 from circuitdsl.borders.units import Unit, WriteGroup
-from circuitdsl.borders.values import World
+from circuitdsl.borders.values import World, Zero
 from circuitdsl.planning.builder import RegisterVariant, StepBuilder, along_one_axis, index, meet, together
 from circuitdsl.planning.graph import State, Term, ValueNode
 from circuitdsl.planning.value_numbering import positions_in
@@ -50,7 +50,8 @@ def lay_changes(builder: StepBuilder, group: WriteGroup, states: Iterable[State]
             change for kind in KINDS if (change := _change(builder, kind, [u for u in units if u.kind == kind], variants, positions))
         )
         worlds = together(one.states[0].background for one in batch)
-        builder.steps.append(Write(out.number, group, worlds, positions, len(batch), changes))
+        added, removed = (_whole(builder, side, variants, positions) for side in ("node", "instead"))
+        builder.steps.append(Write(out.number, group, worlds, positions, len(batch), changes, added, removed))
         for number, one in enumerate(batch):
             builder.changes.update((state, RegisterVariant(out, number)) for state in one.states)
 
@@ -59,10 +60,35 @@ def _change(builder: StepBuilder, kind: Kind, units: list[Unit], variants: list[
     if not units:
         return None
     members = tuple(unit.index for unit in units)
-    new = [(m, t, t.node) for m, terms in enumerate(variants) for t in terms if t.unit.kind == kind]
-    old = [(m, t, t.instead) for m, t, _ in new if t.instead is not None]
+    terms = [(m, t) for m, terms in enumerate(variants) for t in terms if t.unit.kind == kind]
+    new = [(m, t, _by_member(builder, t.node)) for m, t in terms]
+    old = [(m, t, _by_member(builder, t.instead)) for m, t in terms if t.instead is not None]
     sizes = (len(variants), at, members)
     return Change(kind, members, _placements(builder, new, *sizes), _placements(builder, old, *sizes))
+
+
+def _by_member(builder: StepBuilder, node: ValueNode) -> ValueNode:
+    """The node, or zero for a sum in place of one part of a group: it is whole, and added apart from the members of its group."""
+    return builder.graph.base(Zero(), node.unit) if node.shares and KINDS[node.unit.kind].numbered else node
+
+
+def _whole(builder: StepBuilder, side: Literal["node", "instead"], variants: list[list[Term]], at: tuple[int, ...]) -> tuple[Addend, ...]:
+    """Sums in place of heads and the like, as parts of a write at positions `at`."""
+    found: dict[tuple[int, int], tuple[list[int], list[int]]] = {}
+    for variant, terms in enumerate(variants):
+        for term in terms:
+            node: ValueNode | None = getattr(term, side)
+            if node is not None and _by_member(builder, node) is not node:
+                place = builder.values[node]
+                taken, to = found.setdefault((place.register.number, term.positions), ([], []))
+                taken.append(place.variant)
+                to.append(variant)
+    parts = []
+    for (number, positions), (taken, to) in found.items():
+        register, wanted = builder.registers[number], positions_in(positions)
+        from_positions, to_positions = meet(register.at, wanted)[0], meet(wanted, at)[1]
+        parts.append(Addend(number, index(taken, register.variants), from_positions, tuple(to), to_positions))
+    return tuple(parts)
 
 
 def _placements(
@@ -74,7 +100,7 @@ def _placements(
         unit, place = node.unit, node.unit.index
         whence: int | str | World = pool(node.world)
         from_: int | World = node.world
-        if node.reads is not None:
+        if node.reads is not None or node.shares:
             found = builder.values[node]
             whence, from_ = found.register.number, found.variant
             place = found.register.members.index(unit.index) if found.register.members else 0

@@ -43,6 +43,8 @@ from circuitdsl.borders.values import (
     Override,
     Recomputed,
     Run,
+    Share,
+    Subspace,
     Value,
     World,
     Zero,
@@ -116,7 +118,14 @@ def without_circuit(shape: ModelShape, distributions: dict[str, Distribution], d
         exploring=(),
         verifying=tuple(range(rows)),
         source=Source(""),
+        subspaces=subspaces(shape.width),
     )
+
+
+def subspaces(width: int) -> dict[str, np.ndarray]:
+    """Orthonormal rows at random."""
+    generator = np.random.default_rng(width)
+    return {one.name: np.linalg.qr(generator.standard_normal((width, one.rank)))[0].T for one in SUBSPACES}
 
 
 def hypothesis_for(shape: ModelShape, seed: int = 0) -> Hypothesis:
@@ -173,6 +182,7 @@ FROZEN: tuple[World, ...] = (Run("clean"), Run("abc"), Mean("pool"))
 COMPARED = [kind for kind in LogitsReadout.__subclasses__() if "reference" in kind.__dataclass_fields__]
 ALONE = [kind for kind in LogitsReadout.__subclasses__() if kind not in (MetricValue, *COMPARED)]
 """Readouts of logits beside the metrics: a new one is measured here by itself."""
+SUBSPACES = (Subspace("line", 1), Subspace("plane", 3))
 METRICS = ("logit_diff", "share", "margin", "ratio", "loss", "kl")
 
 
@@ -196,8 +206,26 @@ class RandomValues:
         return bool(self.draw.random() < share)
 
     def value(self, unit: Unit) -> Value:
+        return self.linear(unit) if self.chance(0.15) else self.plain(unit)
+
+    def plain(self, unit: Unit) -> Value:
+        """Of a base world, or recomputed."""
         made = self.made.get(unit)
         return self.pick(made) if made and self.chance(0.7) else self.algebra.base(self.pick(WORLDS), unit)
+
+    def linear(self, unit: Unit) -> Value:
+        """A part of a value, something between two, or one with a part of another: of values that may be such themselves."""
+        first, second, inside = self.value(unit), self.value(unit), self.pick(SUBSPACES)
+        match int(self.draw.integers(4)):
+            case 0:
+                return self.algebra.projected(first, inside)
+            case 1:
+                return self.algebra.blend(first, second, float(self.draw.normal()))
+            case 2:
+                return self.algebra.with_part(first, inside, second)
+        return self.algebra.linear(
+            unit, [Share(float(self.draw.normal()), self.value(unit), self.pick((None, *SUBSPACES))) for _ in range(3)]
+        )
 
     def mix(self, reader: Unit) -> Mix | None:
         senders = [unit for unit in self.units if self.shape.reads(reader, unit)]
@@ -237,8 +265,8 @@ class RandomValues:
         for _ in range(6):
             head = self.pick(heads)
             query, key = (self.pick([roles for entry in ROLES for roles in entry]) for _ in "qk")
-            found.append(AttentionWeight(self.value(head), labels, query=query, key=key))
-            found.append(AttentionMoved(self.value(head), labels, reference=self.value(head), query=query))
+            found.append(AttentionWeight(self.plain(head), labels, query=query, key=key))
+            found.append(AttentionMoved(self.plain(head), labels, reference=self.plain(head), query=query))
             written = self.algebra.base(Run(self.pick(("clean", "abc"))), self.pick([unit for unit in self.units if unit != LOGITS]))
             read = self.algebra.base(Run(labels), self.pick([unit for unit in self.units if unit != EMBED]))
             found += [OutputVector(written, labels, at=query), InputVector(read, labels, at=key)]

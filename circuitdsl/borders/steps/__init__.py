@@ -13,6 +13,7 @@ from circuitdsl.borders.steps.base import (
     Setting,
     pool,
 )
+from circuitdsl.borders.steps.combine import Combine, WeightedPlacement
 from circuitdsl.borders.steps.heads import Attend, PatternReadout, Project, Projected
 from circuitdsl.borders.steps.mlps import MLP_ROWS_AT_ONCE, Transform
 from circuitdsl.borders.steps.readouts import LOGITS_AT_ONCE, ReadLogits, ReadVector
@@ -26,6 +27,7 @@ __all__ = [
     "Attend",
     "Backgrounds",
     "Change",
+    "Combine",
     "Depth",
     "Index",
     "Memory",
@@ -43,6 +45,7 @@ __all__ = [
     "Setting",
     "Sum",
     "Transform",
+    "WeightedPlacement",
     "Write",
     "pool",
 ]

@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from circuitdsl.borders.kinds import Kind
 from circuitdsl.borders.steps.work import Work
-from circuitdsl.borders.units import ModelShape
+from circuitdsl.borders.units import ModelShape, WriteGroup
 from circuitdsl.borders.values import Gather, Run, World
 
 Index = tuple[int, ...] | None
@@ -73,6 +74,15 @@ class Memory(NamedTuple):
 
     each: int
     fixed: int = 0
+
+
+class Taken(NamedTuple):
+    """Contributions of a base world: of some units of one kind in a write group."""
+
+    world: World
+    group: WriteGroup
+    kind: Kind
+    members: tuple[int, ...]
 
 
 class Products(NamedTuple):
@@ -142,6 +152,10 @@ class PlanStep:
 
     def depths(self, shape: ModelShape) -> Iterator[tuple[World, Depth]]:
         """How much of each base world it reads."""
+        yield from ()
+
+    def taken(self) -> Iterator[Taken]:
+        """The contributions that it takes from base worlds."""
         yield from ()
 
     def work(self, setting: Setting) -> Work:

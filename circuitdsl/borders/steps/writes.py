@@ -4,7 +4,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from circuitdsl.borders.kinds import KINDS, Kind
-from circuitdsl.borders.steps.base import Backgrounds, Depth, Index, Memory, Products, RegisterStep, Setting, apart, count, gathered, pool
+from circuitdsl.borders.steps.base import (
+    Addend,
+    Backgrounds,
+    Depth,
+    Index,
+    Memory,
+    Products,
+    RegisterStep,
+    Setting,
+    Taken,
+    added,
+    apart,
+    count,
+    gathered,
+    pool,
+)
 from circuitdsl.borders.steps.streams import layers_written
 from circuitdsl.borders.steps.work import Work, product
 from circuitdsl.borders.units import ModelShape, WriteGroup
@@ -56,23 +71,33 @@ class Write(RegisterStep):
     positions: tuple[int, ...]
     variants: int
     changes: tuple[Change, ...]
+    added: tuple[Addend, ...] = ()
+    """Whole contributions in place of those of parts, such as heads, which are changed to zero."""
+    removed: tuple[Addend, ...] = ()
 
     @property
     def inputs(self) -> tuple[int, ...]:
-        return tuple(one.register for change in self.changes for one in change.every if one.register is not None)
+        placed = tuple(one.register for change in self.changes for one in change.every if one.register is not None)
+        return (*placed, *(part.register for part in (*self.added, *self.removed)))
 
     @property
     def calls(self) -> float:
-        return 4 + 9.5 * sum(len(change.every) for change in self.changes)
+        return 4 + 9.5 * sum(len(change.every) for change in self.changes) + 4 * len((*self.added, *self.removed))
 
     def depths(self, shape: ModelShape) -> Iterator[tuple[World, Depth]]:
         depth = Depth(layers_written(self.group), frozenset(self.positions))
         for worlds in (self.backgrounds, *(one.worlds for change in self.changes for one in change.every)):
             yield from ((world, depth) for world in worlds)
 
+    def taken(self) -> Iterator[Taken]:
+        for change in self.changes:
+            yield from (Taken(world, self.group, change.kind, change.members) for world in self.backgrounds)
+            for one in change.every:
+                yield from (Taken(world, self.group, change.kind, one.members or ()) for world in one.worlds)
+
     def work(self, setting: Setting) -> Work:
         m, at, d = self.variants, len(self.positions), setting.shape.width
-        work = Work(0, 3 * m * at * d * (len(self.changes) - 1))
+        work = Work(0, 3 * m * at * d * (len(self.changes) - 1) + sum(added(some, m, at, d) for some in (self.added, self.removed)))
         for change in self.changes:
             inner = len(change.members) * setting.shape.width_of(change.kind)
             each = at * inner
@@ -96,7 +121,8 @@ class Write(RegisterStep):
         if shape.post_norm:
             most = max(most, 4 * stream + setting.picked(self.backgrounds, len(self.positions) * shape.width))
         weights = sum(setting.weights(change.members, shape.width_of(change.kind)) for change in self.changes if change.projected)
-        return Memory(most + stream * (len(self.changes) > 1), weights)
+        whole = (*self.added, *self.removed)
+        return Memory(most + stream * (len(self.changes) > 1) + (stream + 2 * setting.largest(whole) if whole else 0), weights)
 
     def _changed(self, setting: Setting, change: Change) -> int:
         width = len(change.members) * setting.shape.width_of(change.kind)
@@ -116,7 +142,7 @@ class Write(RegisterStep):
 
 
 def placed(placements: Sequence[Placement], backgrounds: Backgrounds, variants: int, numbers: float) -> float:
-    """Numbers moved for contributions [variants, …] of `numbers` each in which some are put in the place of the background's."""
+    """ValueNumbering moved for contributions [variants, …] of `numbers` each in which some are put in the place of the background's."""
     if not placements:
         return gathered(backgrounds, numbers)
     moved = 2 * variants * numbers + gathered(backgrounds, numbers) if len(placements) > 1 else 0.0
