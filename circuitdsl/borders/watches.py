@@ -63,7 +63,7 @@ class SecondAblation:
 
 
 @dataclass(frozen=True, slots=True)
-class Donors:
+class DonorCounts:
     """W057: how many donors each layout or class has."""
 
     counts: Mapping[str, int]
@@ -106,4 +106,4 @@ class Regrouped:
     spread: SpreadOf
 
 
-Watch = EmptyCircuit | Mechanism | Rivals | Backup | SecondAblation | Donors | Guesses | BankBias | Joined | Regrouped
+Watch = EmptyCircuit | Mechanism | Rivals | Backup | SecondAblation | DonorCounts | Guesses | BankBias | Joined | Regrouped

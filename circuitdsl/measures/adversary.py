@@ -15,7 +15,7 @@ from circuitdsl.borders.hypothesis import Hypothesis, Place
 from circuitdsl.borders.kinds import IN_LAYERS
 from circuitdsl.borders.measure import Lowered, Search
 from circuitdsl.borders.units import EMBED, Unit
-from circuitdsl.measures.redrawn_columns import Columns
+from circuitdsl.measures.redrawn_columns import DrawnColumns
 from circuitdsl.measures.scrub_runs import Apart, DrawGroup, delivered, permutation
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def against(runs: "Scrubs", candidates: float, then: Callable[[Grouping | None, 
             chosen = [every[number] for number in sorted(order[: int(candidates)])]
         if not chosen:
             return end(base, step, tried)
-        columns = Columns(runs.measured, runs.claim.metric_name)
+        columns = DrawnColumns(runs.measured, runs.claim.metric_name)
         columns.add("F(M)", [runs.model])
         columns.add("F(base)", [runs.base(0)])
         for grouping in chosen if best is not None else [base, *chosen]:

@@ -6,7 +6,7 @@ from circuitdsl.borders.hypothesis import Ablation, Hypothesis, Link, Place
 from circuitdsl.borders.prompts import Arithmetic
 from circuitdsl.borders.readouts import AttentionMoved, Readout
 from circuitdsl.borders.values import Algebra, Gather, Mean, Run, World
-from circuitdsl.borders.watches import Donors, EmptyCircuit, Mechanism, Watch
+from circuitdsl.borders.watches import DonorCounts, EmptyCircuit, Mechanism, Watch
 from circuitdsl.measures.worlds import rows_of
 
 
@@ -50,7 +50,7 @@ def donors(hypothesis: Hypothesis, background: World, measured: str) -> tuple[Wa
     pool = hypothesis.distributions[background.distribution].rows_alike(align)
     itself = isinstance(background, Gather) and background.distribution == measured
     return (
-        Donors(
+        DonorCounts(
             {
                 (
                     f"{alike} tokens"

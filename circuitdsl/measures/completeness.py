@@ -30,7 +30,7 @@ from circuitdsl.measures.knockout_sets import (
     NOTHING,
     PATIENCE,
     Family,
-    Knockout,
+    KnockoutSet,
     classes,
     largest,
     random_sets,
@@ -68,13 +68,13 @@ class _Runs(CircuitRuns):
         self.family = claim.options.family
         self.conditions["family"] = self.family
 
-    def circuit_without(self, k: Knockout) -> MetricValue:
+    def circuit_without(self, k: KnockoutSet) -> MetricValue:
         return self.readout(self.of_links(self.links, k.places))
 
-    def model_without(self, k: Knockout) -> MetricValue:
+    def model_without(self, k: KnockoutSet) -> MetricValue:
         return self.readout(self.model_less(k.places))
 
-    def sets(self) -> list[Knockout]:
+    def sets(self) -> list[KnockoutSet]:
         """The family's sets; `greedy` starts from the units."""
         if self.family == "class":
             return classes(self.hypothesis, self.links, self.live)
@@ -86,10 +86,10 @@ class _Runs(CircuitRuns):
 def _lower_completeness(claim: Claim[CompletenessOptions], hypothesis: Hypothesis, algebra: Algebra) -> Lowered | Search:
     runs = _Runs(claim, hypothesis, algebra)
 
-    def pair(k: Knockout) -> dict[str, MetricValue]:
+    def pair(k: KnockoutSet) -> dict[str, MetricValue]:
         return {f"F(C∖K) {k.label}": runs.circuit_without(k), f"F(M∖K) {k.label}": runs.model_without(k)}
 
-    def look(sets: list[Knockout], best: tuple[float, Knockout], rounds: int, idle: int = 0) -> Search:
+    def look(sets: list[KnockoutSet], best: tuple[float, KnockoutSet], rounds: int, idle: int = 0) -> Search:
         def then(columns: "Mapping[str, np.ndarray]") -> Lowered | Search:
             whole = columns["F(C)"]
             without = {k: columns[f"F(C∖K) {k.label}"] for k in sets}
@@ -105,13 +105,13 @@ def _lower_completeness(claim: Claim[CompletenessOptions], hypothesis: Hypothesi
         ends = {"F(C)": runs.circuit_without(NOTHING), "F(M)": runs.model_without(NOTHING)}
         return Search(ends | {name: readout for k in sets for name, readout in pair(k).items()}, then)
 
-    def shows_more(size: float, k: Knockout, columns: "Mapping[str, np.ndarray]") -> bool:
+    def shows_more(size: float, k: KnockoutSet, columns: "Mapping[str, np.ndarray]") -> bool:
         """Whether K shows a larger gap than the empty K, or as large a one while something of the circuit is left."""
         excess = size - abs(float((columns["F(C)"] - columns["F(M)"]).mean()))
         some_left = not all(one.places <= k.places for one in runs.singles)
         return excess >= (-1 if some_left else 1) * rounding(columns["F(C)"])
 
-    def score(k: Knockout) -> Lowered:
+    def score(k: KnockoutSet) -> Lowered:
         """The K that was found under the claim's ablation is knocked out under the second as well."""
 
         def scored(stated: Claim[ComparedOptions]) -> dict[str, Recomputed]:
@@ -134,23 +134,25 @@ def _lower_minimality(claim: Claim[FamilyOptions], hypothesis: Hypothesis, algeb
     each = claim.each or "unit"
     parts = runs.singles if each == "unit" else classes(hypothesis, runs.links, runs.live)
 
-    def name(k: Knockout) -> str:
+    def name(k: KnockoutSet) -> str:
         return f"F(C∖K) {k.label}"
 
-    def candidates(v: Knockout) -> list[Knockout]:
-        found: dict[frozenset[Place], Knockout] = {}
+    def candidates(v: KnockoutSet) -> list[KnockoutSet]:
+        found: dict[frozenset[Place], KnockoutSet] = {}
         for k in (NOTHING, *(k.without(v) for k in runs.sets())):
             found.setdefault(k.places, k)
         return list(found.values())
 
-    def look(sets: dict[str, list[Knockout]], best: dict[str, tuple[float, Knockout]], rounds: int, idle: Mapping[str, int]) -> Search:
+    def look(
+        sets: dict[str, list[KnockoutSet]], best: dict[str, tuple[float, KnockoutSet]], rounds: int, idle: Mapping[str, int]
+    ) -> Search:
         readouts = {name(NOTHING): runs.circuit_without(NOTHING)}
         for v in parts:
             for k in sets.get(v.label, ()):
                 readouts |= {name(k): runs.circuit_without(k), name(k.with_(v)): runs.circuit_without(k.with_(v))}
 
         def then(columns: "Mapping[str, np.ndarray]") -> Lowered | Search:
-            chosen, further, waited = dict(best), dict[str, list[Knockout]](), dict(idle)
+            chosen, further, waited = dict(best), dict[str, list[KnockoutSet]](), dict(idle)
             for v in parts:
                 if not sets.get(v.label):
                     continue
@@ -172,7 +174,7 @@ def _lower_minimality(claim: Claim[FamilyOptions], hypothesis: Hypothesis, algeb
 
         return Search(readouts, then)
 
-    def score(chosen: dict[str, Knockout]) -> Lowered:
+    def score(chosen: dict[str, KnockoutSet]) -> Lowered:
         readouts, members = {name: runs.readout(logits) for name, logits in runs.ends().items()}, []
         watches: list[Watch] = []
         least = claim.comparison.value if claim.comparison and 0 < claim.comparison.value < 1 else NEEDED

@@ -13,7 +13,7 @@ from circuitdsl.borders.readouts import MetricValue, Readout
 from circuitdsl.borders.units import LOGITS
 from circuitdsl.borders.values import Algebra, Mix, Override, Recomputed, World
 from circuitdsl.measures.circuit_runs import OUTPUT
-from circuitdsl.measures.patched_runs import Reads, Routes
+from circuitdsl.measures.patched_runs import PortReader, Routes
 from circuitdsl.measures.scrub_donors import check_source
 from circuitdsl.measures.worlds import rows_of
 
@@ -47,7 +47,7 @@ def path_logits(
     steps = path.steps if path.steps and path.steps[-1].places == (OUTPUT,) else (*path.steps, _TO_LOGITS)
     senders = {place: algebra.base(source, place.unit) for place in path.start}
     pins = [Override(place.unit, place.roles, value) for place, value in senders.items()]
-    own: dict[Place, Reads] = {}
+    own: dict[Place, PortReader] = {}
     for step in steps:
         if step.kind == "direct":
             reads = _direct(algebra, hypothesis, step, [*pins, *_values(algebra, clean, own, frozen)])
@@ -58,21 +58,21 @@ def path_logits(
     return algebra.logits(clean, own[OUTPUT]("in", None), frozen)
 
 
-def _direct(algebra: Algebra, hypothesis: Hypothesis, step: Step, sending: Sequence[Override]) -> dict[Place, Reads]:
+def _direct(algebra: Algebra, hypothesis: Hypothesis, step: Step, sending: Sequence[Override]) -> dict[Place, PortReader]:
     """What each receiver of a direct step reads: the senders that come before it, and the background."""
-    reads: dict[Place, Reads] = {}
+    reads: dict[Place, PortReader] = {}
     for place in step.places:
         before = [sent for sent in sending if hypothesis.shape.reads(place.unit, sent.unit)]
         reads[place] = _pinned(algebra.mix(before), step.port)
     return reads
 
 
-def _pinned(mix: Mix | None, port: Port | None) -> Reads:
+def _pinned(mix: Mix | None, port: Port | None) -> PortReader:
     """Reads `mix` at one port (None: every port) and, at the others, what a live reader reads."""
     return lambda at, live: mix if port is None or at == port else live
 
 
-def _values(algebra: Algebra, clean: World, own: dict[Place, Reads], frozen: World | None) -> list[Override]:
+def _values(algebra: Algebra, clean: World, own: dict[Place, PortReader], frozen: World | None) -> list[Override]:
     """The places that a step reached, recomputed from what it pinned, their other ports at the background."""
     return [
         Override(

@@ -19,41 +19,41 @@ PATIENCE = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Knockout:
+class KnockoutSet:
     """A set of units of the circuit, at their places, under a name that a reader understands."""
 
     label: str
     places: frozenset[Place]
 
-    def without(self, other: "Knockout") -> "Knockout":
+    def without(self, other: "KnockoutSet") -> "KnockoutSet":
         rest = self.places - other.places
-        return Knockout(f"{self.label} less {other.label}" if rest != self.places else self.label, rest)
+        return KnockoutSet(f"{self.label} less {other.label}" if rest != self.places else self.label, rest)
 
-    def with_(self, other: "Knockout") -> "Knockout":
+    def with_(self, other: "KnockoutSet") -> "KnockoutSet":
         label = f"{self.label}, {other.label}" if self.places else other.label
-        return Knockout(label, self.places | other.places)
+        return KnockoutSet(label, self.places | other.places)
 
 
-NOTHING = Knockout("nothing", frozenset())
+NOTHING = KnockoutSet("nothing", frozenset())
 
 
-def units(links: Iterable[Link], live: frozenset[Place] = frozenset()) -> list[Knockout]:
+def units(links: Iterable[Link], live: frozenset[Place] = frozenset()) -> list[KnockoutSet]:
     """Each unit of the circuit that sends anything, at all its places; `embed` and what is kept live are in no K."""
     places: dict[str, set[Place]] = {}
     for place in sorted({link.sender for link in links}, key=lambda p: (p.unit.key, p.node)):
         if place.unit != EMBED and place not in live:
             places.setdefault(str(place.unit), set()).add(place)
-    return [Knockout(name, frozenset(found)) for name, found in places.items()]
+    return [KnockoutSet(name, frozenset(found)) for name, found in places.items()]
 
 
-def classes(hypothesis: Hypothesis, links: Iterable[Link], live: frozenset[Place] = frozenset()) -> list[Knockout]:
+def classes(hypothesis: Hypothesis, links: Iterable[Link], live: frozenset[Place] = frozenset()) -> list[KnockoutSet]:
     """Each named node of the circuit, groups left out."""
     sending = {link.sender for link in links if link.sender.unit != EMBED} - live
     nodes = [node for node in hypothesis.nodes.values() if not node.members]
-    return [Knockout(node.name, frozenset(sending.intersection(node.places))) for node in nodes if sending.intersection(node.places)]
+    return [KnockoutSet(node.name, frozenset(sending.intersection(node.places))) for node in nodes if sending.intersection(node.places)]
 
 
-def random_sets(singles: list[Knockout], seed: int, count: int = RANDOM_SETS) -> list[Knockout]:
+def random_sets(singles: list[KnockoutSet], seed: int, count: int = RANDOM_SETS) -> list[KnockoutSet]:
     """Sets in which each unit is with probability 1/2, by draws keyed by the seed alone."""
     import numpy as np
 
@@ -63,7 +63,7 @@ def random_sets(singles: list[Knockout], seed: int, count: int = RANDOM_SETS) ->
     for number, row in enumerate(chosen):
         members = [single for single, taken in zip(singles, row, strict=True) if taken]
         places = frozenset(place for member in members for place in member.places)
-        sets.append(Knockout(f"random set {number + 1} ({len(members)} units)", places))
+        sets.append(KnockoutSet(f"random set {number + 1} ({len(members)} units)", places))
     return [found for found in sets if found.places]
 
 
@@ -72,7 +72,9 @@ def rounding(whole: "np.ndarray") -> float:
     return 1e-6 * float(abs(whole).max(initial=0.0))
 
 
-def largest(gaps: "Mapping[Knockout, np.ndarray]", without: "Mapping[Knockout, np.ndarray]", whole: "np.ndarray") -> tuple[float, Knockout]:
+def largest(
+    gaps: "Mapping[KnockoutSet, np.ndarray]", without: "Mapping[KnockoutSet, np.ndarray]", whole: "np.ndarray"
+) -> tuple[float, KnockoutSet]:
     """The K whose mean gap is largest in size, and that size.
 
     Of equals, up to rounding, the one `without` which the circuit still does most nearly what the `whole` one does, for what breaks

@@ -11,7 +11,7 @@ from circuitdsl.borders.kinds import Port
 from circuitdsl.borders.units import EMBED, LOGITS, ModelShape, Roles, Unit
 from circuitdsl.borders.values import Algebra, Mix, Override, Recomputed, Value, World
 
-Reads = Callable[[Port, Mix | None], Mix | None]
+PortReader = Callable[[Port, Mix | None], Mix | None]
 """From a port and what a live reader would read there to what this place reads."""
 
 
@@ -28,7 +28,7 @@ class Routes:
         shape: ModelShape,
         world: World,
         pins: Iterable[Override],
-        own: Mapping[Place, Reads] | None = None,
+        own: Mapping[Place, PortReader] | None = None,
         through: Sequence[Place] | None = None,
         frozen: World | None = None,
     ):
@@ -36,7 +36,7 @@ class Routes:
         self._pins: dict[Unit, list[Override]] = {}
         for pin in pins:
             self._pins.setdefault(pin.unit, []).append(pin)
-        self._own: dict[Unit, list[tuple[Place, Reads]]] = {}
+        self._own: dict[Unit, list[tuple[Place, PortReader]]] = {}
         for place, reads in (own or {}).items():
             self._own.setdefault(place.unit, []).append((place, reads))
         self._through: dict[Unit, list[Place]] | None = None
@@ -51,7 +51,7 @@ class Routes:
         """What a live reader reads: the overrides of all that was recomputed or pinned before it. A neuron reads what its MLP does."""
         return self._before[unit.whole or unit]
 
-    def logits(self, own: Reads | None = None) -> Recomputed:
+    def logits(self, own: PortReader | None = None) -> Recomputed:
         """The logits that read everything live, or something of their own."""
         mix = self._before[self._last]
         return self._algebra.logits(self._world, own("in", mix) if own else mix, self._frozen)
@@ -110,7 +110,7 @@ class Routes:
         found = [place.roles for place in self._through.get(unit, [])]
         return [None] if None in found else found
 
-    def _own_overrides(self, place: Place, reads: Reads, mix: Mix | None) -> list[Override]:
+    def _own_overrides(self, place: Place, reads: PortReader, mix: Mix | None) -> list[Override]:
         """A place that reads something of its own; its other ports are live where the unit is recomputed, else at the background."""
         unit, roles = place.unit, place.roles
         live, still = (self._recomputed(unit, {port: reads(port, other) for port in unit.ports}) for other in (mix, None))
@@ -169,7 +169,7 @@ def knocked_out(
         unseen = Override(link.sender.unit, roles, algebra.base(background, link.sender.unit))
         cut.setdefault(link.receiver, {}).setdefault(link.port, []).append(unseen)
 
-    def reads_of(place: Place) -> Reads:
+    def reads_of(place: Place) -> PortReader:
         return lambda port, live: overriding(algebra, live, cut[place][port]) if port in cut[place] else live
 
     own = {place: reads_of(place) for place in cut if place.unit != LOGITS}

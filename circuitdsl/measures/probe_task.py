@@ -29,10 +29,10 @@ from circuitdsl.borders.watches import Guesses, Watch
 from circuitdsl.measures.decodable import DecodableOptions, ProbeOptions
 from circuitdsl.measures.probes import CONTROLS, Probe, available, commonest, control_labels, fit
 
-Columns = Callable[[Sequence[int], Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
+ColumnsOfVectors = Callable[[Sequence[int], Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
 
 
-class Fitted(NamedTuple):
+class FittedProbes(NamedTuple):
     """A member's probe, and one for each labelling of the control task with the types' labels there."""
 
     probe: Probe
@@ -120,7 +120,7 @@ class _Task:
         """[N, d]: the sum of the member's parts."""
         return np.sum([columns[name] for name in self.parts[member]], axis=0)
 
-    def fitted(self, columns: Mapping[str, np.ndarray], rows: Sequence[int]) -> dict[str, Fitted]:
+    def fitted(self, columns: Mapping[str, np.ndarray], rows: Sequence[int]) -> dict[str, FittedProbes]:
         """Each member's probes, from these rows."""
         label = self.label[list(rows)]
         tasks: list[tuple[Mapping[int, int], np.ndarray]] = []
@@ -132,7 +132,7 @@ class _Task:
         found = {}
         for member in self.places:
             x = self.vectors(member, columns)
-            found[member] = Fitted(fit(x, label), [(fit(x, control), drawn) for drawn, control in tasks])
+            found[member] = FittedProbes(fit(x, label), [(fit(x, control), drawn) for drawn, control in tasks])
         return found
 
 
@@ -146,7 +146,7 @@ def decode(claim: Claim[ProbeOptions], hypothesis: Hypothesis, algebra: Algebra)
     return Search(task.readouts(), lambda columns: _scored(task, task.fitted(columns, rows), rows, held_out))
 
 
-def _scored(task: _Task, fitted: Mapping[str, Fitted], seen: Sequence[int], held_out: Sequence[int]) -> Lowered:
+def _scored(task: _Task, fitted: Mapping[str, FittedProbes], seen: Sequence[int], held_out: Sequence[int]) -> Lowered:
     guess, highest = commonest(task.label[list(seen)]), int(task.label.max())
     types = None if task.types is None else task._classes(task.types)
 
@@ -198,7 +198,7 @@ def _conditions(task: _Task, seen: Sequence[int], held_out: Sequence[int]) -> di
     }
 
 
-def _named(task: _Task, seen: Sequence[int], columns: Columns) -> Scored:
+def _named(task: _Task, seen: Sequence[int], columns: ColumnsOfVectors) -> Scored:
     content = [task.slot, task.types or "", task.score, task.measured, str(task.hypothesis.settings.seed), str(seen)]
     content += [readout.digest for readout in task.readouts().values()]
     return Scored(hashlib.sha256("\0".join(content).encode()).hexdigest(), columns)

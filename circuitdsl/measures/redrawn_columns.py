@@ -8,7 +8,7 @@ from circuitdsl.borders.values import Recomputed
 
 
 @dataclass
-class Columns:
+class DrawnColumns:
     """Readouts of logits with the labels of `measured`."""
 
     measured: str

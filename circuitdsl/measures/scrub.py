@@ -29,9 +29,9 @@ from circuitdsl.measures.adversary import Grouping, against
 from circuitdsl.measures.banks import FEWEST_BANKS, LARGEST_TREE, counted, sampling_of, size_of, sizes
 from circuitdsl.measures.circuit_options import Ablated
 from circuitdsl.measures.circuit_runs import circuit_logits, within
-from circuitdsl.measures.redrawn_columns import Columns
+from circuitdsl.measures.redrawn_columns import DrawnColumns
 from circuitdsl.measures.scrub_checks import adversary_found, bounded, mechanism_kept, together_or_apart
-from circuitdsl.measures.scrub_donors import Donors
+from circuitdsl.measures.scrub_donors import ScrubDonors
 from circuitdsl.measures.scrub_runs import Apart, Sampling, Scrubbing, tree_size
 from circuitdsl.measures.worlds import ablation, background
 
@@ -86,7 +86,7 @@ class Scrubs:
         self.sampling = replace(self.sampling, **how)
         self.banks = self.sampling.kind == "banks"
         self.replicates = int(options.replicates or (FEWEST_BANKS if self.banks else 1))
-        self.donors = Donors(claim, hypothesis, self.sampling)
+        self.donors = ScrubDonors(claim, hypothesis, self.sampling)
         if hypothesis.settings.align == "absolute":
             self._check_places()
 
@@ -166,7 +166,7 @@ class Scrubs:
         incoming = self.scrubbing().incoming
         self.donors.check(incoming)
         if self.baseline == "unconditional":
-            Donors(self.claim, self.hypothesis, replace(self.sampling, free=True)).check_free(incoming)
+            ScrubDonors(self.claim, self.hypothesis, replace(self.sampling, free=True)).check_free(incoming)
 
 
 def _lower_scrub(claim: Claim[ScrubOptions], hypothesis: Hypothesis, algebra: Algebra) -> Lowered | Search:
@@ -177,7 +177,7 @@ def _lower_scrub(claim: Claim[ScrubOptions], hypothesis: Hypothesis, algebra: Al
 
 def _scored(runs: Scrubs, grouping: Grouping | None = None, tried: str = "") -> Lowered:
     """The score with what stands beside it; with a grouping that an adversary found, the score under it too."""
-    columns = Columns(runs.measured, runs.claim.metric_name)
+    columns = DrawnColumns(runs.measured, runs.claim.metric_name)
     columns.add("F(M)", [runs.model])
     columns.add("F(scrub)", runs.draws())
     columns.add("F(base)", [runs.base(number) for number in range(1 if runs.baseline == "pair" else runs.replicates)])

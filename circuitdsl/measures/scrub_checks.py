@@ -12,7 +12,7 @@ from circuitdsl.borders.values import Draw, Gather
 from circuitdsl.borders.watches import BankBias, Joined, Regrouped, Watch
 from circuitdsl.measures.adversary import Grouping
 from circuitdsl.measures.circuit_watches import attention_moved
-from circuitdsl.measures.redrawn_columns import Columns
+from circuitdsl.measures.redrawn_columns import DrawnColumns
 from circuitdsl.measures.scrub_runs import DrawGroup
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Beside = tuple[Mapping[str, Estimand], tuple[Watch, ...]]
 
 
-def bounded(runs: "Scrubs", columns: Columns) -> tuple[RatioOf | BoundedOf, Beside]:
+def bounded(runs: "Scrubs", columns: DrawnColumns) -> tuple[RatioOf | BoundedOf, Beside]:
     """The claim's score; from banks, with what they are off by bounded by banks of half the size (measures/banks.py).
 
     Half the size goes for the baseline as well, where that is made of banks.
@@ -50,7 +50,7 @@ def bounded(runs: "Scrubs", columns: Columns) -> tuple[RatioOf | BoundedOf, Besi
     return BoundedOf(score, other, beyond, slots), ({f"bias of banks of {slots}": bias}, (BankBias(slots, bias),))
 
 
-def together_or_apart(runs: "Scrubs", columns: Columns) -> Beside:
+def together_or_apart(runs: "Scrubs", columns: DrawnColumns) -> Beside:
     """The score with what carries one feature for one reader drawn once, and with every unit drawn for itself, where that differs.
 
     Errors that go together cancel if they are drawn apart. The prompts for what is left out are the same as in the claim's own.
@@ -88,7 +88,7 @@ def _partition(groups: tuple[DrawGroup, ...]) -> set[tuple[str, frozenset[Link]]
     return {(feature, frozenset(links)) for (feature, _), links in drawn.items()}
 
 
-def adversary_found(runs: "Scrubs", columns: Columns, grouping: Grouping | None) -> Beside:
+def adversary_found(runs: "Scrubs", columns: DrawnColumns, grouping: Grouping | None) -> Beside:
     """The score with what is left out drawn in the groups that lowered it most on other prompts."""
     if grouping is None:
         return {}, ()
@@ -99,7 +99,7 @@ def adversary_found(runs: "Scrubs", columns: Columns, grouping: Grouping | None)
     return {f"score, left out in groups: {grouping}": other, "lowered by": spread}, (Regrouped(str(grouping), spread),)
 
 
-def mechanism_kept(runs: "Scrubs", columns: Columns) -> tuple[Watch, ...]:
+def mechanism_kept(runs: "Scrubs", columns: DrawnColumns) -> tuple[Watch, ...]:
     """How far heads attend elsewhere on prompts of the kind that stands in for what is left out.
 
     Heads that carry something are asked; where none does, all of the hypothesis.

@@ -21,7 +21,7 @@ _CLASSES = {"layout": "cut by layout (template, length, spans of the slots)", "a
 
 
 @dataclass
-class Donors:
+class ScrubDonors:
     """Donors of one way of sampling: who may stand in for whom, and where a node stands on them."""
 
     claim: Claim
@@ -195,7 +195,7 @@ def check_source(claim: Claim, hypothesis: Hypothesis, world: World, measured: s
     """
     if hypothesis.settings.align == "layout" or not isinstance(world, Gather):
         return
-    donors = Donors(claim, hypothesis, Sampling(measured, world.distribution))
+    donors = ScrubDonors(claim, hypothesis, Sampling(measured, world.distribution))
     for place in places:
         if place.roles is not None and any(len(found) > 1 for found in donors._reachable(None, place.roles).values()):
             message = f"`{_named(place.roles)}` stands elsewhere in some donors from `{world.distribution}`"

@@ -19,27 +19,27 @@ MOST_CALLS = 16
 
 
 @dataclass
-class Made:
+class MadeCall:
     """A call that was made, and the calls that it made."""
 
     place: Place
     given: Draw | None
     path: str
     value: Value | None = None
-    inputs: "list[Made]" = field(default_factory=list)
+    inputs: "list[MadeCall]" = field(default_factory=list)
 
 
 @dataclass
 class Watched(Scrubbing):
     """A scrubbing that remembers who called whom."""
 
-    first: dict[int, Made] = field(default_factory=dict)
+    first: dict[int, MadeCall] = field(default_factory=dict)
     """The call that a value was first made by: one that shares the value has the same inputs."""
-    _calling: list[Made] = field(default_factory=list)
+    _calling: list[MadeCall] = field(default_factory=list)
     _groups: dict[Place, dict[Place, list[DrawGroup]]] = field(default_factory=dict)
 
     def _call(self, place: Place, given: Draw | None, path: str, *more: Any) -> Value:
-        made = Made(place, given, path)
+        made = MadeCall(place, given, path)
         if self._calling:
             self._calling[-1].inputs.append(made)
         self._calling.append(made)
@@ -48,7 +48,7 @@ class Watched(Scrubbing):
         self.first.setdefault(id(made.value), made)
         return made.value
 
-    def group(self, reader: Place, made: Made) -> DrawGroup:
+    def group(self, reader: Place, made: MadeCall) -> DrawGroup:
         """What the reader drew the call for."""
         if reader not in self._groups:
             by_sender = self._groups[reader] = {}
@@ -93,9 +93,9 @@ def tree(claim: Claim, hypothesis: Hypothesis, most: int = MOST_CALLS) -> CallTr
     return CallTree(tuple(calls), len(every & seen), len(every), again)
 
 
-def _inputs(watched: Watched, reader: int, mades: Sequence[Made]) -> Iterator[tuple[Call, list[Made]]]:
+def _inputs(watched: Watched, reader: int, mades: Sequence[MadeCall]) -> Iterator[tuple[Call, list[MadeCall]]]:
     """What is delivered to some calls: units of one node with one donor, into the same ports, together; embeddings at the end."""
-    found: dict[tuple, dict[int, Made]] = {}
+    found: dict[tuple, dict[int, MadeCall]] = {}
     ports: dict[Draw | None, dict[Port, None]] = {}
     for made in mades:
         for one in made.inputs:
@@ -114,9 +114,9 @@ def _inputs(watched: Watched, reader: int, mades: Sequence[Made]) -> Iterator[tu
         yield Call("embed", reader, (EMBEDDING,), tuple(all_into), draw), []
 
 
-def _left_out(watched: Watched, reader: int, mades: Sequence[Made]) -> Iterator[Call]:
+def _left_out(watched: Watched, reader: int, mades: Sequence[MadeCall]) -> Iterator[Call]:
     """What calls take from donors that agree on nothing: their background, unless nothing of it is read, and `others`."""
-    found: dict[str, list[tuple[Made, World]]] = {}
+    found: dict[str, list[tuple[MadeCall, World]]] = {}
     for made in mades:
         value = made.value
         if not isinstance(value, Recomputed):

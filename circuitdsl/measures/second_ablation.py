@@ -16,7 +16,7 @@ from circuitdsl.measures.worlds import ablation, background
 SomeOptions = TypeVar("SomeOptions", bound=ComparedOptions)
 
 
-class Again(NamedTuple):
+class UnderSecondAblation(NamedTuple):
     """What a second ablation adds to a claim; nothing where there is none."""
 
     readouts: dict[str, MetricValue]
@@ -30,14 +30,14 @@ def second_ablation(
     algebra: Algebra,
     ratio: RatioOf,
     runs: Callable[[Claim[SomeOptions]], Mapping[str, Recomputed]],
-) -> Again:
+) -> UnderSecondAblation:
     """The claim's ratio under another ablation, its distance from the first, and a watch on verdicts that flip.
 
     `runs` gives the runs that the ratio is of, by the names of its columns, for the claim under whichever ablation it states.
     """
     other = _other(claim, hypothesis)
     if other is None:
-        return Again({}, {})
+        return UnderSecondAblation({}, {})
     measured = claim.measured
     here, there = runs(claim), runs(replace(claim, options=replace(claim.options, ablate=other)))
     names = {name: name if logits is here[name] else f"{name} under {other}" for name, logits in there.items()}
@@ -49,7 +49,7 @@ def second_ablation(
     again = RatioOf(renamed(ratio.numerator), renamed(ratio.denominator), ratio.absolute)
     watch = SecondAblation(str(ablation(claim, hypothesis)), str(other), again)
     pool = donors(hypothesis, background(other, measured, hypothesis), measured)
-    return Again(readouts, {f"under {other}": again, "spread": SpreadOf(ratio, again)}, (watch, *pool))
+    return UnderSecondAblation(readouts, {f"under {other}": again, "spread": SpreadOf(ratio, again)}, (watch, *pool))
 
 
 def _other(claim: Claim[ComparedOptions], hypothesis: Hypothesis) -> Ablation | None:

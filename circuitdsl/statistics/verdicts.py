@@ -20,7 +20,7 @@ from circuitdsl.statistics.proportions import analyse_proportion
 from circuitdsl.statistics.ranks import count_as_good, rank_analysis, what_would_decide_rank
 from circuitdsl.statistics.samples import Sample, bootstrap_weights, sample
 from circuitdsl.statistics.tails import exact_p_values, p_values
-from circuitdsl.statistics.watches import Again, few_draws, of_member, watched
+from circuitdsl.statistics.watches import PValuesOf, few_draws, of_member, watched
 
 RESAMPLES = 999
 MOST_WEIGHTS = 20_000_000
@@ -251,7 +251,7 @@ def _warnings(examined: Sequence[_Examined], confidence: float, seed: int) -> It
         yield tuple(dict.fromkeys(said))
 
 
-def _again(one: _Examined, confidence: float) -> Again:
+def _again(one: _Examined, confidence: float) -> PValuesOf:
     """What the claim's bound would say of another ratio of its columns, by its p-values alone."""
 
     def p_values_of(ratio: RatioOf) -> tuple[float, float]:

@@ -14,7 +14,7 @@ from circuitdsl.borders.verdict import Estimate, Outcome, Question
 from circuitdsl.borders.watches import (
     Backup,
     BankBias,
-    Donors,
+    DonorCounts,
     EmptyCircuit,
     Guesses,
     Joined,
@@ -36,7 +36,7 @@ SELECTIVE = 0.1
 """Selectivity (Hewitt & Liang 2019, who name no bound) below which a probe is warned of, however sure it is."""
 
 PValues = tuple[float, float]
-Again = Callable[[RatioOf], PValues]
+PValuesOf = Callable[[RatioOf], PValues]
 """`(p_support, p_refute)` of the claim's comparison for another ratio."""
 
 
@@ -205,7 +205,7 @@ def _per_prompt(of: Combination, columns: Mapping[str, np.ndarray]) -> np.ndarra
 
 
 def watched(
-    question: Question, sample: Sample, judged: Sequence[tuple[Estimand, PValues]], again: Again, confidence: float
+    question: Question, sample: Sample, judged: Sequence[tuple[Estimand, PValues]], again: PValuesOf, confidence: float
 ) -> Iterator[CodedWarning]:
     """`judged` are the claim's estimands with their p-values. Columns [N], or [R, N] where donors were redrawn."""
     columns = question.columns
@@ -225,7 +225,7 @@ def watched(
             case SecondAblation(first, second, ratio) if question.comparison is not None and len(judged) == 1:
                 outcomes = {first: _outcome(judged[0][1], confidence), second: _outcome(again(ratio), confidence)}
                 found = verdict_flips(outcomes)
-            case Donors(counts):
+            case DonorCounts(counts):
                 found = few_donors(counts)
             case Guesses(probe, permuted, selectivity):
                 yield from guesses(probe, permuted, selectivity, columns, sample, confidence)

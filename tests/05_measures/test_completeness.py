@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 
 from circuitdsl.borders.hypothesis import Ablation, Place
-from circuitdsl.measures.knockout_sets import Knockout, random_sets, units
+from circuitdsl.measures.knockout_sets import KnockoutSet, random_sets, units
 from circuitdsl.models import toys
 
 ZERO = Ablation("zero")
@@ -297,7 +297,7 @@ def test_families_of_sets(links):
 
 
 def test_sets_with_and_without_others():
-    a, b = (Knockout(name, frozenset({Place(unit(name), name)})) for name in ("0.0", "0.1"))
+    a, b = (KnockoutSet(name, frozenset({Place(unit(name), name)})) for name in ("0.0", "0.1"))
     both = a.with_(b)
     assert both.label == "0.0, 0.1" and both.without(a).places == b.places
     assert a.without(b) == a
