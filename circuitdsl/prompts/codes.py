@@ -161,8 +161,10 @@ CODES: dict[str, Code] = {
         "A fold looks up one token for each prompt and value, at most 20 million.",
     ),
     "C239": Code(
-        "mean or max of nothing",
-        "The condition of this fold leaves no item for some prompt. Only an empty `sum` has a value, 0.",
+        "fold of nothing",
+        "The condition of a `mean` or `max` leaves no item for some prompt; only an empty `sum` has a value, 0. Or nothing is left of a "
+        "fold in any prompt, or none of the values that its condition leaves for a prompt has a token of its own: the number would "
+        "say nothing about the model.",
     ),
     "C240": Code(
         "value without a token of its own",
@@ -236,6 +238,11 @@ CODES: dict[str, Code] = {
         "values left out of a fold",
         "With these values the slot would share its token with the text beside it, or the value cannot follow the prompt. They "
         "have no token of their own and are left out for those prompts.",
+    ),
+    "W040": Code(
+        "answers joined to the prompt's last word",
+        "Answers in data files are exact: nothing is put between the prompt and them. After a prompt that ends in a word, the answer "
+        '`Mary` goes on with that word and is another token than ` Mary`. Write the space into the file if a new word is meant.',
     ),
     "W037": Code(
         "two spaces before a value",

@@ -11,7 +11,10 @@ from circuitdsl.prompts.findings import Findings, listed
 from circuitdsl.prompts.sample import PromptSample, SampledRow
 from circuitdsl.prompts.targets import Target, Trouble
 from circuitdsl.prompts.template import Hole
-from circuitdsl.prompts.tokens import Tokens
+from circuitdsl.prompts.tokens import Tokens, joint
+
+MOST_VALUES = 100
+"""Most values that a warning names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ def label(sample: PromptSample, tokens: Tokens, findings: Findings) -> Labelling
         )
         rows.append(Labelled(row, prompt, texts[0] if texts else None, tuple(texts[1:])))
     _same_texts(sample, tokens, findings)
+    _joined_words(sample, tokens, findings)
     _double_spaces(sample, findings)
     _same_fillers(declaration, [labelled.prompt for labelled in rows], findings)
     where = declaration.answers.span if declaration.answers and declaration.own_answers else declaration.span
@@ -103,6 +107,24 @@ def _same_texts(sample: PromptSample, tokens: Tokens, findings: Findings) -> Non
         findings.warn("W018", declaration.span, message, "leave it out of the text, or set `bos = false`")
 
 
+def _joined_words(sample: PromptSample, tokens: Tokens, findings: Findings) -> None:
+    """Answers of a data file that go on with the prompt's last word, where a word of their own is meant, most likely."""
+    if not sample.declaration.root.file or not tokens.checked:
+        return
+    joined = {
+        text: row
+        for row in sample.rows
+        for text in filter(None, (row.answer, *row.wrong))
+        if row.placed.text[-1:].isalpha() and text[0].isalpha() and joint(row.placed.text, text)
+        and tokens.run(" " + text).ids != tokens.run(text).ids
+    }
+    if joined:
+        first, row = next(iter(joined.items()))
+        message = f"answers of `{sample.declaration.name}` follow the last word of their prompt without a space: {listed(joined)}"
+        hint = f'answers in data files are exact: "…{row.placed.text[-12:]}{first}" is read; write " {first}" for a word of its own'
+        findings.warn("W040", sample.declaration.span, message, hint)
+
+
 def _double_spaces(sample: PromptSample, findings: Findings) -> None:
     """Values that bring a space where the template has one: tokens of their own, and no error."""
     declaration, doubled = sample.declaration, dict[str, None]()
@@ -142,7 +164,7 @@ def _texts(tokens: Tokens, declaration: Declaration, row: SampledRow) -> list[tu
         return [targets.answer(tokens, declaration, row, value) for value in every]
     if row.answer is None:
         return []
-    return [(text, targets.after(tokens, tokens.ending(row.placed), text)) for text in (row.answer, *row.wrong)]
+    return [(text, targets.after(tokens, tokens.ending(row.placed), text, exact=True)) for text in (row.answer, *row.wrong)]
 
 
 def _report(
@@ -158,9 +180,13 @@ def _report(
         row, text = joins[0]
         end = row.placed.text[-30:]
         message = f'in {len(joins)} cases "{text}" cannot follow the prompt in `{name}`: after "…{end}" it changes the prompt\'s own tokens'
-        findings.error("C223", span, message, "a prompt must not end with a space, or in the middle of a word")
+        hint = "a prompt must not end with a space, or in the middle of a word"
+        if row.answer is not None and not text[:1].isspace():
+            hint = f'answers in data files are exact: write " {text}" if a space stands before it; a prompt must not end with a space'
+        findings.error("C223", span, message, hint)
     if several:
-        message = f'answers of `{name}` have several tokens in {len(several)} cases, such as "{several[0]}": the first token is the target'
+        values = listed(dict.fromkeys(several), MOST_VALUES)
+        message = f"answers of `{name}` have several tokens in {len(several)} cases: the first token is the target; they are {values}"
         findings.warn("W022", span, message)
     if equal and not joins:
         labelled = rows[equal[0]]

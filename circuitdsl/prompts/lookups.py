@@ -155,10 +155,17 @@ class Lookup:
         self._known(ref)
         label, occurrence, part = self._reference(ref)
         around = [targets.contexts(self.tokens, row.row, label, occurrence) for row in self.rows]
-        keys = [one if isinstance(one, str) else tuple(one) for one in around]
+        if not self.tokens.checked:  # where words stand in for tokens, a token's number gives no place in the text
+            around = [
+                [("", "")] if one == "absent" and targets.places(row.row, label, occurrence) else one
+                for one, row in zip(around, self.rows, strict=True)
+            ]
+        if trouble := next((one for one in around if isinstance(one, str)), None):
+            raise _trouble(trouble, label, node, around.count(trouble), len(around), self.name)
+        keys = [tuple(one) for one in around]
 
-        def find(key: str | tuple[tuple[str, str], ...], text: str) -> Target | Trouble:
-            return targets.instead(self.tokens, cast("Trouble", key) if isinstance(key, str) else list(key), text, part)
+        def find(key: tuple[tuple[str, str], ...], text: str) -> Target | Trouble:
+            return targets.instead(self.tokens, list(key), text, part)
 
         if isinstance(value, doc.SlotExpr) and self.items and value.slot.name.text == self.items.variable and not self.items.wrong:
             return self._table(keys, [self._field(entry, value.slot) for entry in self.items.entries], find, node)
@@ -185,7 +192,7 @@ class Lookup:
             if key not in lines:
                 found = [find(key, value) for value in values]
                 troubled = ["joins" if one == "shared" else one for one in found]
-                lines[key] = np.array(self._gather(troubled, node, _slot_of(node), absent=True, joins=True), dtype=np.int64)
+                lines[key] = np.array(self._gather(troubled, node, _slot_of(node), joins=True), dtype=np.int64)
             left_out += int((lines[key] < 0).sum())
         if left_out and self.tokens.checked:
             message = f"in {left_out} of {len(keys) * len(values)} cases a value would share its token with the text beside it: left out"

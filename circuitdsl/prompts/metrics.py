@@ -253,6 +253,7 @@ class _Binder:
             if (size := len(self.rows) * self.lookup.width) > LARGEST:
                 raise Mistake("C238", node.span, f"this fold looks up {size:,} tokens: too many", "fewer prompts or values")
             body, mask = self.expression(node.body)(), self._mask(node, self.lookup.items)
+            asked = mask.any(axis=1)
             mask &= _present(body, mask.shape)
         finally:
             self.lookup.items = None
@@ -261,6 +262,11 @@ class _Binder:
         if how != "sum" and empty.any() and not self.mistakes:
             message = f"`{how}` has nothing to go over in {int(empty.sum())} of {len(self.rows)} prompts of `{self.name}`"
             raise Lacking("C239", node.span, message, "only `sum` of nothing is a number: 0")
+        lost = empty if empty.all() else asked & empty
+        if lost.any() and not self.mistakes and self.metrics.tokens.checked:
+            message = f"nothing is left of this fold in {int(lost.sum())} of {len(self.rows)} prompts of `{self.name}`"
+            hint = "none of its values has a token of its own there" if asked.any() else "its condition holds for no value"
+            raise Lacking("C239", node.span, message, hint)
         fold = FoldOver(how, body, mask)
         return lambda: fold
 

@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from circuitdsl.borders.prompts import Encoding
 from circuitdsl.borders.units import Layout
 from circuitdsl.prompts.declare import Declaration, Filler, Slot
 from circuitdsl.prompts.draws import permutation
@@ -17,6 +18,8 @@ from circuitdsl.prompts.tokens import Placed, Range, SlotPlace, Tokens, shares, 
 from circuitdsl.prompts.vocabulary import project_file
 
 MOST_SHOWN = 20
+OTHER = "counterfactual_"
+"""Begins the key of a slot's value in the counterfactual."""
 LONGEST_LINE = 2**20
 OWN_KEYS = (
     "clean",
@@ -44,6 +47,8 @@ class Record:
     cluster: str | None = None
     template: str | None = None
     slots: tuple[tuple[str, str], ...] = ()
+    counterfactual_slots: tuple[tuple[str, str], ...] = ()
+    """Values that the counterfactual has instead of the prompt's own."""
 
 
 @dataclass(slots=True)
@@ -106,6 +111,10 @@ def _record(line: int, found: Any) -> Record:
     for key in wrong:
         if wrong[key] and texts[key.replace("wrong", "answer")] is None:
             raise ValueError(f'"{key}" without "{key.replace("wrong", "answer")}"')
+    plain = {key: str(value) for key, value in found.items() if key not in OWN_KEYS and isinstance(value, str | int | float)}
+    others = {key: key.removeprefix(OTHER) for key in plain if key.startswith(OTHER) and key.removeprefix(OTHER) in plain}
+    if others and texts["counterfactual"] is None:
+        raise ValueError(f'"{next(iter(others))}" without "counterfactual"')
     return Record(
         line,
         texts["clean"],
@@ -117,7 +126,8 @@ def _record(line: int, found: Any) -> Record:
         _positions(found.get("positions"), texts["clean"]),
         _plain("cluster", found.get("cluster")),
         _plain("template", found.get("template")),
-        tuple((key, str(value)) for key, value in found.items() if key not in OWN_KEYS and isinstance(value, str | int | float)),
+        tuple((key, value) for key, value in plain.items() if key not in others),
+        tuple((slot, plain[key]) for key, slot in others.items()),
     )
 
 
@@ -207,7 +217,8 @@ def sample_file(
             unequal.append((record.line, placed, other))
             continue
         answers = record.counterfactual_answer, record.counterfactual_wrong
-        others.append(SampledRow(templates[record.template], {}, {}, other, cluster, *answers))
+        theirs: dict[str, Filler] = values | {name: (text,) for name, text in record.counterfactual_slots}
+        others.append(SampledRow(templates[record.template], theirs, theirs, other, cluster, *answers))
     for message in bad.found:
         findings.error("C224", span, message)
     if bad.more:
@@ -226,7 +237,7 @@ def sample_file(
         message = f'"{bad.name}" has only {len(records)} prompts; {count} were asked for, all are used'
         findings.warn("W025", declaration.span, message)
     known = Declaration(declaration.name, declaration.span, (), dict.fromkeys(names, Slot()), file=declaration.file)
-    second_part = Declaration("counterfactual", declaration.span, (), {}, file=declaration.file, base=known)
+    second_part = Declaration("counterfactual", declaration.span, (), dict(known.slots), file=declaration.file, base=known)
     return PromptSample(known, tuple(rows), every), PromptSample(second_part, tuple(others), every) if others else None
 
 
@@ -236,6 +247,13 @@ def _whole(text: str, layout: Layout, tokens: Tokens) -> Placed:
     special = len(encoding.ids) - len(tokens.run(text).ids)
     layout = Layout(layout.template, len(encoding.ids) if tokens.checked else layout.length, layout.spans)
     return Placed(text, encoding.ids, layout, {}, frozenset(), max(special, 0), text, len(encoding.ids) - max(special, 0))
+
+
+def _word(encoding: Encoding, text: str, index: int) -> Range:
+    """The characters of a token without the space before them; (0, 0) for one that has none."""
+    start, end = encoding.offsets[index]
+    start += len(text[start:end]) - len(text[start:end].lstrip())
+    return (start, end) if start < end else (0, 0)
 
 
 def _place(record: Record, template: int, tokens: Tokens, bad: BadLines) -> Placed | None:
@@ -258,6 +276,8 @@ def _place(record: Record, template: int, tokens: Tokens, bad: BadLines) -> Plac
         elif -own <= where < own:
             index = special + where % own
             found = (index, index + 1)
+            if (own_chars := _word(encoding, record.clean, index))[0] > 0:
+                chars[name, 1] = own_chars
         elif tokens.checked:
             bad.add(record.line, f'position "{name}" is {where}, but the text has {own} tokens')
             return None

@@ -60,9 +60,14 @@ def instead(tokens: Tokens, around: "list[tuple[str, str]] | Trouble", value: st
 
 
 def after(tokens: Tokens, ending: str, value: str, part: str = "first", exact: bool = False) -> Target | Trouble:
-    """The token that would follow a prompt with this ending, after the space that the model's own text would have unless `exact`."""
+    """The token that would follow a prompt with this ending, after the space that the model's own text would have unless `exact`.
+
+    Where tokens are whole words without their spaces, a space changes no token and is put in, exact or not.
+    """
     text = value if exact else joint(ending, value) + value
     ids = tokens.appended(ending, text) if ending else tokens.run(text).ids
+    if ids is None and exact and tokens.run(" " + value).ids == tokens.run(value).ids:
+        ids = tokens.appended(ending, " " + value)
     if not ids and not tokens.checked:
         ids = tokens.run(text).ids
     return _target(ids, part) if ids else "joins"

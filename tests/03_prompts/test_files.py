@@ -19,8 +19,8 @@ FILE = 'prompts clean from "pairs.jsonl"\n'
 ROW = {
     "clean": "the key to the cabinets",
     "counterfactual": "the keys to the cabinets",
-    "answer": "is",
-    "wrong": ["are", "to"],
+    "answer": " is",
+    "wrong": [" are", " to"],
     "noun": "key",
 }
 
@@ -54,7 +54,7 @@ def test_positions_do_not_count_bos(make, tmp_path) -> None:
 
 
 def test_answers_of_counterfactuals(make, tmp_path, tokenizer) -> None:
-    row = ROW | {"counterfactual_answer": "are", "counterfactual_wrong": "is"}
+    row = ROW | {"counterfactual_answer": " are", "counterfactual_wrong": " is"}
     prompt = make(FILE, folder=write(tmp_path, row)).distributions["counterfactual"].prompts[0]
     assert [tokenizer.decode([token]) for token in (prompt.answer, *prompt.wrong)] == [" are", " is"]
 
@@ -65,6 +65,68 @@ def test_some_rows_of_a_large_file(make, tmp_path) -> None:
     assert [p.text for p in more.prompts[:40]] == [p.text for p in few.prompts]
     assert len({p.text for p in more.prompts}) == 60 and few.available is None
     assert [p.text for p in few.prompts] != [f"the key {number}" for number in range(40)]
+
+
+def test_answers_in_data_are_exact(make, tmp_path, tokenizer, codes_of) -> None:
+    """What is written follows the prompt, with no space that is not in the file; a word that is glued to another is warned of."""
+    rows = [{"clean": "the key =", "answer": "is", "wrong": [" is"]}]
+    prompt = make(FILE, folder=write(tmp_path, *rows)).distributions["clean"].prompts[0]
+    assert tokenizer.decode([prompt.answer]) != tokenizer.decode([prompt.wrong[0]]) == " is"
+    assert "is".startswith(tokenizer.decode([prompt.answer]))
+    glued = [{"clean": f"the {word}", "answer": "zz"} for word in ("qqq", "qqz")]
+    space = make(FILE, folder=write(tmp_path, *glued), clean=False)
+    assert {"W040", "C223"} & set(codes_of(space))
+
+
+def test_a_joined_answer_is_warned_of(make, tmp_path) -> None:
+    space = make(FILE, folder=write(tmp_path, {"clean": "a", "answer": "zzz"}), clean=False)
+    assert [found.code for found in space.diagnostics if found.code == "W040"] == ["W040"]
+    spaced = make(FILE, folder=write(tmp_path, {"clean": "a", "answer": " zzz"}), clean=False)
+    assert "W040" not in [found.code for found in spaced.diagnostics]
+
+
+def test_counterfactuals_have_slots(make, tmp_path) -> None:
+    """Their own where a key says so, else those of their prompt."""
+    row = ROW | {"number": "sg", "counterfactual_number": "pl"}
+    space = make(FILE, folder=write(tmp_path, row))
+    clean, other = (space.distributions[name].prompts[0] for name in ("clean", "counterfactual"))
+    assert dict(clean.values) == {"noun": "key", "number": "sg"}
+    assert dict(other.values) == {"noun": "key", "number": "pl"}
+
+
+def test_a_value_of_the_counterfactual_needs_one(make, tmp_path) -> None:
+    row = {"clean": "the key", "number": "sg", "counterfactual_number": "pl"}
+    (error,) = make(FILE, folder=write(tmp_path, row), clean=False).errors
+    assert error.code == "C224" and '"counterfactual_number" without "counterfactual"' in error.message
+
+
+def test_a_token_that_is_named_by_its_number_can_have_another_value(make, tmp_path) -> None:
+    """`prob(T = d)` at a token's number is what it is at the same token's characters."""
+    text = 'vocab v = "key", "keys"\n' + FILE + "metric m = sum(prob(T = d) for d in v) @ END\n"
+    found = []
+    for where in (1, [4, 7]):
+        row = {"clean": "the key to the cabinets", "T": "key", "positions": {"T": where}}
+        found.append(make(text, folder=write(tmp_path, row)).metrics["m"].bound["clean"])
+    assert found[0].mask.any() and found[0].body.ids.tolist() == found[1].body.ids.tolist()
+
+
+def test_a_value_without_a_place_has_no_token(make, tmp_path) -> None:
+    text = 'vocab v = "key", "keys"\n' + FILE + "metric m = sum(prob(noun = d) for d in v) @ END\n"
+    (error,) = make(text, folder=write(tmp_path, ROW), clean=False).errors
+    assert error.code == "C240" and "`noun` does not stand in the text" in error.message
+
+
+def test_a_fold_of_nothing_is_refused(make, tmp_path) -> None:
+    text = 'vocab v = "key", "keys"\n' + FILE + 'metric m = sum(prob(d) for d in v if d == "x") @ END\n'
+    (error,) = make(text, folder=write(tmp_path, ROW), clean=False).errors
+    assert error.code == "C239" and "nothing is left" in error.message
+
+
+def test_every_value_of_several_tokens_is_named(make, tmp_path) -> None:
+    rows = [{"clean": "the key to", "answer": f" {word}"} for word in ("qzx", "xzq", "zqx")]
+    space = make(FILE, folder=write(tmp_path, *rows), clean=False)
+    (warning,) = [found for found in space.diagnostics if found.code == "W022"]
+    assert all(word in warning.message for word in ("qzx", "xzq", "zqx"))
 
 
 BAD = [

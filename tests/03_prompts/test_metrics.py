@@ -103,11 +103,11 @@ def test_texts_are_ordered_as_texts(make) -> None:
 
 
 def test_folds_over_wrong_answers(make, tmp_path) -> None:
-    rows = ['{"clean": "the key", "answer": "is", "wrong": ["are", "to"]}', '{"clean": "a key", "answer": "to", "wrong": "is"}']
+    rows = ['{"clean": "the key", "answer": " is", "wrong": [" are", " to"]}', '{"clean": "a key", "answer": " to", "wrong": " is"}']
     (tmp_path / "f.jsonl").write_text("\n".join(rows))
     text = 'prompts clean from "f.jsonl"\nmetric m = logit(answer) - max(logit(w) for w in wrong)\n'
     space = make(
-        text + 'metric part = sum(prob(w) for w in wrong if w != "is")\nmetric spelled = mean(prob(" {w}") for w in wrong)', folder=tmp_path
+        text + 'metric part = sum(prob(w) for w in wrong if w != " is")\nmetric spelled = mean(prob("{w}") for w in wrong)', folder=tmp_path
     )
     fold, prompts = bound(space).right, space.distributions["clean"].prompts
     assert fold.how == "max"

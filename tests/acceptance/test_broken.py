@@ -41,7 +41,7 @@ def test_damaged_bytes_of_the_shipped_files(circuitdsl, toy, name, command):
 def test_damaged_bytes_of_the_files_that_a_file_names(circuitdsl, toy, name):
     """Prompts, a vocabulary, a used file, the evidence of an earlier run: the file that names it is judged or refused in words."""
     draw = random.Random(name)
-    line = {"clean": "red blue red", "counterfactual": "red blue tan", "answer": "blue", "wrong": ["red"], "positions": {"cue": 2}}
+    line = {"clean": "red blue red", "counterfactual": "red blue tan", "answer": " blue", "wrong": [" red"], "positions": {"cue": 2}}
     files = {
         "lines.jsonl": json.dumps(line) + "\n" + json.dumps(line | {"clean": "tan blue tan"}) + "\n",
         "words.txt": "red\nblue\ngreen\nwhite\n",

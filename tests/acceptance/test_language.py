@@ -79,8 +79,8 @@ GENERATED.loader.exec_module(roundtrip)
 LINE = {
     "clean": "red blue red",
     "counterfactual": "red blue green",
-    "answer": "blue",
-    "wrong": ["red"],
+    "answer": " blue",
+    "wrong": [" red"],
     "positions": {"cue": 2},
     "kind": "short",
 }
@@ -91,7 +91,7 @@ def whole(toy):
     path = toy.with_name("whole.circ")
     path.write_text(MAIN, encoding="utf-8")
     path.with_name("shared.circ").write_text(SHARED, encoding="utf-8")
-    lines = [LINE, LINE | {"clean": "tan gold tan", "counterfactual": "tan gold plum", "answer": "gold", "wrong": ["tan"]}] * 8
+    lines = [LINE, LINE | {"clean": "tan gold tan", "counterfactual": "tan gold plum", "answer": " gold", "wrong": [" tan"]}] * 8
     path.with_name("lines.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     return path
 
