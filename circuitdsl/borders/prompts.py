@@ -1,7 +1,7 @@
 """Prompts with their tokens and layouts, and what a metric needs to know about each: token ids at positions."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
@@ -54,6 +54,8 @@ class Prompt:
     answer: int | None = None
     wrong: tuple[int, ...] = ()
     cluster: str = ""
+    unit: int | None = None
+    """The same in prompts that the model cannot tell apart: the same tokens, here and in every counterfactual. None: none is alike."""
 
     @property
     def digest(self) -> str:
@@ -70,9 +72,15 @@ class Distribution:
     paired: str | None = None
     available: int | None = None
     """How many different prompts the declaration could give, where that is countable and was reached."""
+    clusters_named: bool = False
+    """Whether the data name clusters, which are then the independent units at any number; else `cluster` is the template."""
 
     def __len__(self) -> int:
         return len(self.prompts)
+
+    def units(self, rows: Sequence[int]) -> list[int]:
+        """A number for each of these rows, the same for prompts that the model cannot tell apart."""
+        return [row if (unit := self.prompts[row].unit) is None else unit for row in rows]
 
     def rows_by_layout(self) -> dict[Layout, tuple[int, ...]]:
         """Row numbers of each layout, in order of first appearance."""

@@ -36,6 +36,10 @@ class Question(NamedTuple):
     classes: Mapping[str, np.ndarray] = {}
     """Feature, then the class of each row [N] in words: members are estimated by class as well."""
     watches: "tuple[Watch, ...]" = ()
+    named: bool = False
+    """Whether `clusters` are clusters that the data name, and not templates."""
+    units: np.ndarray | None = None
+    """[N]: the same number in prompts that the model cannot tell apart, which are one unit. None: each prompt is its own."""
 
 
 class Frozen(BaseModel):

@@ -65,16 +65,18 @@ def judge_early(
 ) -> "tuple[tuple[MeasuredClaim, ...], tuple[MeasuredClaim, ...], tuple[ClaimVerdict, ...], Numbers]":
     """Claims with known bounds block by block, the others at the end, on all prompts; each kind has its share of α.
 
-    Claims about prompts of so many templates that these are a sample come at the end as well: bets are on templates that are fixed.
+    Claims about prompts of so many templates that these are a sample come at the end as well, like those about clusters that the data
+    name and about texts that stand there more than once: bets are on prompts of fixed templates.
 
     The figure too is of all prompts then, else of those that the first claim about them came to. Claims, figure, verdicts, numbers.
     """
-    from circuitdsl.statistics import sample
+    from circuitdsl.statistics import grouped
 
     def clustered(one: "MeasuredClaim") -> bool:
-        prompts = hypothesis.distributions[one.measured].prompts
-        groups = sample(np.array([prompts[row].cluster for row in one.rows])) if len(one.rows) > 1 else None
-        return groups is not None and groups.kind == "clusters" and groups.units < groups.n
+        found = hypothesis.distributions[one.measured]
+        labels = np.array([found.prompts[row].cluster for row in one.rows])
+        groups = grouped(labels, found.clusters_named, np.array(found.units(one.rows)))
+        return len(one.rows) > 1 and (groups is None or (groups.kind == "clusters" and groups.units < groups.n))
 
     soon = [number for number, one in enumerate(asked) if bounded(one) and not clustered(one)]
     late = [number for number in range(len(asked)) if number not in soon]

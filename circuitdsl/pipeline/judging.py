@@ -21,12 +21,22 @@ def judge(
 
     questions = []
     for one in asked:
-        prompts = hypothesis.distributions[one.measured].prompts
-        clusters = np.array([prompts[row].cluster for row in one.rows])
+        distribution = hypothesis.distributions[one.measured]
+        clusters = np.array([distribution.prompts[row].cluster for row in one.rows])
         classes = {name: np.array([named[row] for row in one.rows]) for name, named in one.lowered.classes.items()}
         columns = one.columns(numbers)
         questions.append(
-            Question(one.claim.label, one.claim.comparison, one.lowered.members, columns, clusters, classes, one.lowered.watches)
+            Question(
+                one.claim.label,
+                one.claim.comparison,
+                one.lowered.members,
+                columns,
+                clusters,
+                classes,
+                one.lowered.watches,
+                distribution.clusters_named,
+                np.array(distribution.units(one.rows)),
+            )
         )
     verdicts = judge_questions(questions, confidence=hypothesis.settings.confidence, seed=hypothesis.settings.seed, share=share)
     return tuple(

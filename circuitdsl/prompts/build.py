@@ -2,11 +2,11 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from circuitdsl.borders import document as doc
-from circuitdsl.borders.prompts import Tokenizer
+from circuitdsl.borders.prompts import Distribution, Tokenizer
 from circuitdsl.borders.source import Source, Span
 from circuitdsl.prompts.counterfactual import derive
 from circuitdsl.prompts.declare import RESERVED, Declaration, Declarer
@@ -55,7 +55,7 @@ def build(
     binder = Metrics(metrics, features, vocabularies, tokens, taken, source, findings)
     occurrences = {name: _occurrences(found) for name, found in made.labellings.items()}
     return PromptSpace(
-        distributions={name: found.distribution for name, found in made.labellings.items()},
+        distributions=_with_units({name: found.distribution for name, found in made.labellings.items()}),
         default=made.default if made.default in made.labellings else "",
         metrics=binder.bind(made.labellings) if made.labellings else {},
         features=bind_features(list(features.values()), made.labellings, taken, findings) if made.labellings else {},
@@ -153,6 +153,25 @@ def _names(statements: Sequence[PromptStatement], made: _Distributions, findings
         else:
             first[name] = span, kind
     return frozenset([*first, *made.labellings])
+
+
+def _with_units(distributions: Mapping[str, Distribution]) -> dict[str, Distribution]:
+    """Prompts that the model cannot tell apart get a common number: the same tokens, in the prompt and in all its counterfactuals."""
+    found = dict(distributions)
+    for root in distributions.values():
+        if root.paired is not None:
+            continue
+        family = [root, *(one for one in distributions.values() if one.paired == root.name)]
+        seen = [tuple(one.prompts[row].tokens for one in family) for row in range(len(root))]
+        times, first = Counter(seen), {key: row for row, key in reversed(list(enumerate(seen)))}
+        if len(times) == len(seen):
+            continue
+        for one in family:
+            prompts = (
+                replace(prompt, unit=first[key]) if times[key] > 1 else prompt for prompt, key in zip(one.prompts, seen, strict=True)
+            )
+            found[one.name] = replace(one, prompts=tuple(prompts))
+    return found
 
 
 def _occurrences(labelling: Labelling) -> dict[str, int]:

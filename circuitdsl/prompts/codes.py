@@ -242,7 +242,7 @@ CODES: dict[str, Code] = {
     "W040": Code(
         "answers joined to the prompt's last word",
         "Answers in data files are exact: nothing is put between the prompt and them. After a prompt that ends in a word, the answer "
-        '`Mary` goes on with that word and is another token than ` Mary`. Write the space into the file if a new word is meant.',
+        "`Mary` goes on with that word and is another token than ` Mary`. Write the space into the file if a new word is meant.",
     ),
     "W037": Code(
         "two spaces before a value",

@@ -54,7 +54,7 @@ def derive(declaration: Declaration, base: PromptSample, tokens: Tokens, seed: i
     if same and not declaration.root.file:
         message = f"{same} of {len(rows)} prompts of `{declaration.name}` are the same as in `{base.declaration.name}`"
         findings.warn("W027", declaration.span, message, "`redraw … distinct` takes other values")
-    return PromptSample(declaration, tuple(rows))
+    return PromptSample(declaration, tuple(rows), clusters_named=base.clusters_named)
 
 
 def _stands(row: SampledRow, key: str) -> str:

@@ -74,7 +74,8 @@ def label(sample: PromptSample, tokens: Tokens, findings: Findings) -> Labelling
     if joins:
         return None
     paired = declaration.root.name if declaration.base else None
-    return Labelling(declaration, tuple(rows), Distribution(declaration.name, tuple(row.prompt for row in rows), paired, sample.available))
+    prompts = tuple(row.prompt for row in rows)
+    return Labelling(declaration, tuple(rows), Distribution(declaration.name, prompts, paired, sample.available, sample.clusters_named))
 
 
 def _same_fillers(declaration: Declaration, prompts: list[Prompt], findings: Findings) -> None:
@@ -115,7 +116,9 @@ def _joined_words(sample: PromptSample, tokens: Tokens, findings: Findings) -> N
         text: row
         for row in sample.rows
         for text in filter(None, (row.answer, *row.wrong))
-        if row.placed.text[-1:].isalpha() and text[0].isalpha() and joint(row.placed.text, text)
+        if row.placed.text[-1:].isalpha()
+        and text[0].isalpha()
+        and joint(row.placed.text, text)
         and tokens.run(" " + text).ids != tokens.run(text).ids
     }
     if joined:

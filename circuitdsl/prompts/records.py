@@ -236,9 +236,11 @@ def sample_file(
     if len(records) < count:
         message = f'"{bad.name}" has only {len(records)} prompts; {count} were asked for, all are used'
         findings.warn("W025", declaration.span, message)
+    named = any(record.cluster is not None for record in records)
     known = Declaration(declaration.name, declaration.span, (), dict.fromkeys(names, Slot()), file=declaration.file)
     second_part = Declaration("counterfactual", declaration.span, (), dict(known.slots), file=declaration.file, base=known)
-    return PromptSample(known, tuple(rows), every), PromptSample(second_part, tuple(others), every) if others else None
+    second = PromptSample(second_part, tuple(others), every, named) if others else None
+    return PromptSample(known, tuple(rows), every, named), second
 
 
 def _whole(text: str, layout: Layout, tokens: Tokens) -> Placed:

@@ -33,6 +33,7 @@ class PromptSample:
     declaration: Declaration
     rows: tuple[SampledRow, ...]
     available: int | None = None
+    clusters_named: bool = False
 
 
 def sample(declaration: Declaration, tokens: Tokens, count: int, seed: int, findings: Findings) -> PromptSample | None:

@@ -60,5 +60,5 @@ def why_undecided(estimate: Estimate, comparison: Comparison, prompts: int | Non
         shown = "the estimate" if estimate.value is None else f"{estimate.value:.3g}"
         return f"{hint}; {shown} is so near that no reasonable number of prompts would decide: state a bound further away"
     if sample.kind == "clusters" and sample.templates < sample.n:
-        return f"{hint}; new templates are needed in the same proportion as new prompts"
+        return f"{hint}; new {sample.of} are needed in the same proportion as new prompts"
     return hint

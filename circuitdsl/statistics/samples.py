@@ -1,7 +1,8 @@
-"""How prompts hang together: fixed strata below ten templates, clusters from ten up.
+"""How prompts hang together: fixed strata below ten templates, clusters from ten up, or clusters that the data name.
 
 Prompts of one template are not independent. With few templates nothing can be said about templates in general, so they are
 strata and the answer speaks of these only; with ten or more they are a sample of templates, and the variance between them counts.
+Clusters that the data name are a sample at any number. Prompts that the model cannot tell apart are one cluster.
 """
 
 from dataclasses import dataclass
@@ -11,11 +12,13 @@ from typing import Literal
 import numpy as np
 
 FEWEST_CLUSTERS = 10
+_ONE = {"templates": "template", "named clusters": "cluster", "different texts": "text"}
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """N prompts in groups. `codes` [N] numbers the strata or clusters from 0; `templates` counts the labels as they came.
+    """N prompts in groups. `codes` [N] numbers the strata or clusters from 0; `templates` counts the labels as they came, `of` says what
+    they are.
 
     As strata, templates with a single prompt share one stratum (collapsed strata: the variance is then too large, never too
     small); a lone one joins the smallest other stratum.
@@ -24,6 +27,7 @@ class Sample:
     kind: Literal["strata", "clusters"]
     codes: np.ndarray
     templates: int
+    of: Literal["templates", "named clusters", "different texts"] = "templates"
 
     @property
     def n(self) -> int:
@@ -44,7 +48,11 @@ class Sample:
         if self.templates == self.n:
             return f"{self.n} independent prompts"
         if self.kind == "clusters":
-            return f"{self.templates} templates as clusters"
+            return (
+                f"{self.templates} clusters that the data name"
+                if self.of == "named clusters"
+                else f"{self.templates} {self.of} as clusters"
+            )
         return "1 template" if self.templates == 1 else f"{self.templates} templates as fixed strata"
 
     def variance(self, values: np.ndarray) -> np.ndarray:
@@ -69,7 +77,7 @@ class Sample:
         """In words, where all are alike."""
         if np.ptp(values) <= tolerance:
             return f"the same {what} on every prompt"
-        return f"the same {what} in every template" if self.kind == "clusters" else f"the same {what} on every prompt of a template"
+        return f"the same {what} in every {_ONE[self.of]}" if self.kind == "clusters" else f"the same {what} on every prompt of a template"
 
     def between(self, values: np.ndarray) -> np.ndarray:
         """Each cluster's part of the variance of the mean, [..., G]."""
@@ -117,15 +125,30 @@ class Sample:
         return np.maximum(1.0, np.divide(total, spread, out=np.full(shape, plain), where=spread > 0))
 
 
-def sample(labels: np.ndarray) -> Sample:
-    """Groups prompts [N] by their template labels. Raises ValueError below two prompts."""
+def grouped(labels: np.ndarray, named: bool = False, units: np.ndarray | None = None) -> Sample | None:
+    """`sample`, or None where there are fewer than two independent units: nothing can be said about others then."""
+    if len(labels) < 2 or (named and len(np.unique(labels)) < 2) or (units is not None and len(np.unique(units)) < 2):
+        return None
+    return sample(labels, named, units)
+
+
+def sample(labels: np.ndarray, named: bool = False, units: np.ndarray | None = None) -> Sample:
+    """Groups prompts [N] by their template labels, or by clusters that the data name.
+
+    Prompts of one number in `units` [N] are one unit: below ten templates, where some are alike, these units are the clusters.
+    Raises ValueError below two prompts.
+    """
     if len(labels) < 2:
         raise ValueError("a sample has at least two prompts")
     _, codes = np.unique(labels, return_inverse=True)
     codes = codes.reshape(-1)
     templates = int(codes.max()) + 1
+    if named:
+        return Sample("clusters", codes, templates, "named clusters")
     if templates >= FEWEST_CLUSTERS:
         return Sample("clusters", codes, templates)
+    if units is not None and (texts := len(np.unique(units))) < len(units):
+        return Sample("clusters", np.unique(units, return_inverse=True)[1].reshape(-1), texts, "different texts")
     sizes = np.bincount(codes)
     alone = sizes == 1
     if alone.sum() == 1 and templates > 1:

@@ -18,7 +18,7 @@ from circuitdsl.statistics.fieller import analyse_ratio, analyse_spread
 from circuitdsl.statistics.intervals import analyse_mean
 from circuitdsl.statistics.proportions import analyse_proportion
 from circuitdsl.statistics.ranks import count_as_good, rank_analysis, what_would_decide_rank
-from circuitdsl.statistics.samples import Sample, bootstrap_weights, sample
+from circuitdsl.statistics.samples import Sample, bootstrap_weights, grouped
 from circuitdsl.statistics.tails import exact_p_values, p_values
 from circuitdsl.statistics.watches import PValuesOf, few_draws, of_member, watched
 
@@ -72,7 +72,8 @@ def analyse(estimand: Estimand, columns: Mapping[str, np.ndarray], these: Sample
     broken = [name for name in names if not np.isfinite(columns[name]).all()]
     if these is None or broken:
         n = these.n if these else int(np.shape(columns[names[0]])[-1])
-        reason = f"{broken[0]} is not a finite number on every prompt" if broken else f"{n} prompt{'s' * (n != 1)}: at least two are needed"
+        few = f"{n} prompts of one text or one named cluster" if n > 1 else f"{n} prompt{'s' * (n != 1)}"
+        reason = f"{broken[0]} is not a finite number on every prompt" if broken else f"{few}: at least two are needed"
         value = float(np.mean(columns[names[0]])) if n and not broken and not isinstance(estimand, RatioOf) and len(names) == 1 else None
         return untestable(Estimate(value=value, n=n), reason)
     match estimand:
@@ -118,7 +119,7 @@ def _columns_of(estimand: Estimand) -> list[str]:
 
 
 def _examine(question: Question, confidence: float) -> _Examined:
-    these = sample(np.asarray(question.clusters)) if len(question.clusters) >= 2 else None
+    these = grouped(np.asarray(question.clusters), question.named, question.units)
     found = tuple(analyse(member.estimand, question.columns, these, confidence) for member in question.members)
     beside = tuple(
         {name: analyse(estimand, question.columns, these, confidence).estimate for name, estimand in member.beside.items()}
@@ -135,7 +136,8 @@ def lowest_classes(estimand: Estimand, question: Question, confidence: float) ->
         for value in np.unique(classes).tolist():
             kept = classes == value
             columns = {name: column[..., kept] for name, column in question.columns.items()}
-            these = sample(np.asarray(question.clusters)[kept]) if kept.sum() >= 2 else None
+            units = None if question.units is None else question.units[kept]
+            these = grouped(np.asarray(question.clusters)[kept], question.named, units)
             estimate = analyse(estimand, columns, these, confidence).estimate
             if estimate.value is not None:
                 found[value] = estimate

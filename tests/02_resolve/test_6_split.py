@@ -36,3 +36,24 @@ def test_a_row_s_rank_does_not_depend_on_the_share():
     rows = distribution([0] * 40)
     few, many = split(rows, 0.25, 7)[0], split(rows, 0.5, 7)[0]
     assert set(few) < set(many)
+
+
+def test_a_text_is_on_one_side(check):
+    """Prompts that differ only in a slot outside the text."""
+    text = """model "smollm2-135m"
+vocab names = "Mary", "John", "Alice", "Kevin", "Laura", "Peter"
+prompts clean {
+  "When {IO} went to the store, Bill gave a drink to"
+  IO, S1 in names distinct
+  answer IO wrong S1
+}
+metric diff = logit(answer) - logit(wrong) @ END
+settings { prompts = 30; explore = 0.5 }
+claims { works: accuracy(diff) >= 0.9 }
+"""
+    found = check(text)
+    prompts = found.distributions["clean"].prompts
+    looked, judged = ({prompts[row].text for row in rows} for rows in (found.exploring, found.verifying))
+    assert looked and judged and not looked & judged
+    units = found.distributions["clean"].units(range(len(prompts)))
+    assert len({prompt.text for prompt in prompts}) == len(set(units)) < len(prompts)

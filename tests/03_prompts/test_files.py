@@ -46,6 +46,13 @@ def test_rows_pairs_answers_slots_and_positions(make, tokenizer, tmp_path) -> No
     assert set(space.features) == {"template", "noun"}
 
 
+def test_clusters_that_are_named_are_said_to_be(make, tmp_path) -> None:
+    rows = [{"clean": f"the key {number}", "cluster": str(number % 2)} for number in range(4)]
+    assert make(FILE, count=4, folder=write(tmp_path, *rows)).distributions["clean"].clusters_named
+    rows = [{"clean": f"the key {number}", "template": str(number % 2)} for number in range(4)]
+    assert not make(FILE, count=4, folder=write(tmp_path, *rows)).distributions["clean"].clusters_named
+
+
 def test_positions_do_not_count_bos(make, tmp_path) -> None:
     folder = write(tmp_path, ROW | {"positions": {"subject": 1, "end": -1, "first": [0, 3]}})
     plain, bos = (make(FILE, folder=folder, use=use).distributions["clean"].prompts[0] for use in ("bpe", "bos"))

@@ -103,3 +103,12 @@ def test_without_and_with_any_tokenizer_the_rows_are_the_same(make, ioi, use) ->
     assert [p.values for p in make(ioi, use=use).distributions["clean"].prompts] == [
         p.values for p in make(ioi).distributions["clean"].prompts
     ]
+
+
+def test_what_differs_in_a_counterfactual_is_not_alike(make) -> None:
+    """Two prompts of one text are one unit only if their counterfactuals are of one text as well."""
+    text = 'vocab v = "key", "to", "is"\nprompts clean { "the {A}"; A, B in v; answer B }\n'
+    alone = make(text, count=9, clean=False).distributions["clean"]
+    assert len(set(alone.units(range(9)))) == 3
+    other = make(text + "prompts other from clean { A = B; answer A }\n", count=9, clean=False).distributions["clean"]
+    assert len(set(other.units(range(9)))) == 9

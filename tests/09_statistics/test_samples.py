@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from circuitdsl.statistics.intervals import mean_interval
-from circuitdsl.statistics.samples import bootstrap_weights, sample
+from circuitdsl.statistics.samples import bootstrap_weights, grouped, sample
 
 BETWEEN = 0.6
 SIMULATIONS = 3000
@@ -132,3 +132,25 @@ def test_the_interval_agrees_with_the_bca_bootstrap():
     mean, _, half = mean_interval(values, sample(np.arange(200)), 0.95)
     wanted = bootstrap((values,), np.mean, n_resamples=4000, rng=np.random.default_rng(0), vectorized=True).confidence_interval
     assert [mean - half, mean + half] == pytest.approx([wanted.low, wanted.high], abs=0.15 * half)
+
+
+def test_clusters_that_the_data_name_are_clusters_at_any_number():
+    labels = np.repeat([f"c{number}" for number in range(9)], 8)
+    named, templates = sample(labels, named=True), sample(labels)
+    assert (named.kind, named.units, templates.kind) == ("clusters", 9, "strata")
+    assert "9 clusters that the data name" in named.method
+    alike = np.repeat(np.arange(9.0), 8)
+    assert named.variance(alike) == pytest.approx(np.arange(9.0).var(ddof=1) / 9) and templates.variance(alike) == 0
+    assert grouped(labels[:8], named=True) is None and grouped(labels[:8]) is not None
+
+
+def test_the_same_text_eleven_times_is_one_unit():
+    """Twelve texts say the same, however often each stands in the sample."""
+    once = np.random.default_rng(0).normal(size=12)
+    units = np.tile(np.arange(12), 11)
+    many = sample(np.full(132, "1"), units=units)
+    alone = sample(np.full(12, "1"))
+    assert many.units == 12 and many.variance(once[units]) == pytest.approx(alone.variance(once))
+    assert many.degrees(once[units]) == pytest.approx(alone.degrees(once))
+    assert sample(np.full(12, "1"), units=np.arange(12)).method == alone.method
+    assert grouped(np.full(5, "1"), units=np.zeros(5)) is None
