@@ -236,7 +236,8 @@ class TransformerAdapter:
             return centred * scale * self.family.gain(norm) + bias
         epsilon = norm.variance_epsilon if hasattr(norm, "variance_epsilon") else norm.eps
         scale = (scale_from.pow(2).mean(-1, keepdim=True) + epsilon).rsqrt()
-        return stream * scale * self.family.gain(norm)
+        scaled: Tensor = stream * scale * self.family.gain(norm)
+        return scaled
 
     def _gather_port(self, layer: int, port: str, heads: tuple[int, ...]) -> tuple[Tensor, Tensor | None]:
         """Weight [n·h, d] and bias [n·h] of a port; for k and v `heads` are key-value heads."""

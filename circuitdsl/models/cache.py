@@ -50,7 +50,7 @@ def digest(path: Path) -> str:
     try:
         known = json.loads(_note(path).read_text())
         if {**known, **state} == known:
-            return known["sha256"]
+            return str(known["sha256"])
     except (OSError, ValueError, KeyError, TypeError):
         pass  # not there, or damaged: computed anew
     sha256 = _sha256(path)

@@ -87,11 +87,11 @@ def _stands(key: str, value: Any, header: GgufHeader, config: Mapping[str, Any],
     width = config.get("head_dim") or (config.get("hidden_size") or config.get("n_embd") or 0) // heads
     match key:
         case "attention.key_length" | "attention.value_length":
-            return value == width
+            return bool(value == width)
         case "rope.dimension_count":
             return value in (width * rope.get("partial_rotary_factor", 1.0), 0)
         case "rope.freq_base":
-            return value == rope.get("rope_theta")
+            return bool(value == rope.get("rope_theta"))
         case "attention.sliding_window":
             kinds = config.get("layer_types")
             windowed = value == config.get("sliding_window") and (kinds is None or "sliding_attention" in kinds)

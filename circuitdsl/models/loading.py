@@ -279,7 +279,8 @@ def _read(folder: Path, dtype: torch.dtype, unsafe: bool, overrides: Mapping[str
     except Exception as error:  # whatever the modules raise for numbers that do not go together
         raise model_error("C406", f"the weights in {folder} do not fit config.json: {_flat(error)}") from None
     _check_report(report, "config.json says", "are both from the same model?")
-    return model
+    read: nn.Module = model
+    return read
 
 
 def _check_report(report: Mapping[str, Any], says: str, hint: str) -> None:

@@ -149,11 +149,13 @@ class FileTokenizer:
         return Encoding(tuple(ids), tuple((start, end) for start, end in offsets))
 
     def decode(self, ids: tuple[int, ...] | list[int]) -> str:
-        return self._encodings.recall(f"text {list(ids)}", lambda: self._backend.decode(list(ids), skip_special_tokens=False))
+        text: str = self._encodings.recall(f"text {list(ids)}", lambda: self._backend.decode(list(ids), skip_special_tokens=False))
+        return text
 
     def piece(self, token: int) -> str:
         """A token as it stands in a text, with the space before it, which decoders leave out at the beginning."""
-        return self._encodings.recall(f"piece {token}", lambda: self._piece(token))
+        piece: str = self._encodings.recall(f"piece {token}", lambda: self._piece(token))
+        return piece
 
     def _piece(self, token: int) -> str:
         from tokenizers import decoders
@@ -217,7 +219,7 @@ def _changed_by_settings(folder: Path) -> bool:
         if space is None:
             return False
         content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
-        return (content.get("pre_tokenizer") or {}).get("add_prefix_space", space) != space
+        return bool((content.get("pre_tokenizer") or {}).get("add_prefix_space", space) != space)
     except (OSError, ValueError, RecursionError, AttributeError):
         return False  # not there; or damaged, which is said when transformers reads them
 

@@ -4,7 +4,7 @@ A toy is a folder with `config.json` (`"model_type": "circuitdsl_toy"`), `model.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from circuitdsl.models.errors import model_error
 
-ACTIVATIONS = {"relu": torch.relu, "identity": lambda x: x, "step": lambda x: (x > 0).to(x.dtype)}
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": torch.relu, "identity": lambda x: x, "step": lambda x: (x > 0).to(x.dtype)}
 
 
 def hard(scores: Tensor) -> Tensor:
