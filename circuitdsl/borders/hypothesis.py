@@ -19,7 +19,7 @@ PromptPart = Literal["exploring", "verifying"]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A unit at its positions within a named node: what semantics.md calls a node. Two places of one unit never overlap."""
+    """A unit at its positions within a named node: a node of docs/semantics.md, section 2. Two places of one unit never overlap."""
 
     unit: Unit
     node: str

@@ -35,7 +35,7 @@ class Unit:
 
     @property
     def group(self) -> "WriteGroup":
-        """The write group it belongs to (semantics.md: the heads of a layer, or its MLP with its neurons)."""
+        """The write group it belongs to (docs/semantics.md, section 1)."""
         return WriteGroup(self.layer, KINDS[self.kind].group)
 
     @property

@@ -1,4 +1,4 @@
-"""The steps of a plan on one chunk of prompts. Each method is a line of semantics.md."""
+"""The steps of a plan on one chunk of prompts. Each method is a line of docs/semantics.md, sections 1 and 2."""
 
 from dataclasses import dataclass, field
 

@@ -1,4 +1,4 @@
-"""The circuit's run, and runs with parts knocked out, as values (semantics.md, "The circuit's run, complements, knockouts")."""
+"""The circuit's run, and runs with parts knocked out, as values (docs/semantics.md, section 4)."""
 
 from collections.abc import Iterable
 

@@ -258,7 +258,7 @@ COMPLEMENT = Measure(
     formula="abs(F(M∖C) - F(∅)) / abs(F(M) - F(∅))",
     unit="share of the model's effect",
     range=Range(0, says="0: nothing is left"),
-    source="semantics: measures of a circuit; not the independence test of Shi et al. 2024 (arXiv 2410.13032)",
+    source="docs/semantics.md, section 6; not the independence test of Shi et al. 2024 (arXiv 2410.13032)",
     baseline="the empty circuit: every unit at the ablation",
     signature=Signature(subject="metric", options=ComparedOptions),
     lower=_lower_complement,

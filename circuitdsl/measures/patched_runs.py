@@ -1,4 +1,4 @@
-"""Runs in which everything after some units is recomputed, along every route or through a group (semantics.md, "Path effects").
+"""Runs in which everything after some units is recomputed, along every route or through a group (docs/semantics.md, section 5).
 
 A `Routes` starts from values pinned over a background and walks the layers upward. Its chain of mixes is shared between readers,
 so a run of a model with U units holds O(U) overrides, not O(U²).

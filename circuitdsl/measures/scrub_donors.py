@@ -1,4 +1,4 @@
-"""Which prompts may exchange values, and where a donor's values are delivered (semantics.md, "Layout").
+"""Which prompts may exchange values, and where a donor's values are delivered (docs/semantics.md, section 3).
 
 Under `align = layout` a donor has its row's layout, so every position of a node is the row's own. Under `align = absolute` it has the
 row's length alone: the node's positions are the donor's, and its value is delivered there.

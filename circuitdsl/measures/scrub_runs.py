@@ -1,4 +1,4 @@
-"""`scrub`: causal scrubbing (semantics.md), a value of the algebra like every other experiment.
+"""`scrub`: causal scrubbing (docs/semantics.md, section 7), a value of the algebra like every other experiment.
 
 A call replaces a node's value by the one it has on another prompt that agrees on what the node carries: it is recomputed over
 the plain run of one more prompt, `rest`, with each input that the hypothesis names scrubbed in its turn.

@@ -228,7 +228,7 @@ class TransformerAdapter:
         return parts.attention_norm if reader.kind == "attention" else parts.mlp_norm
 
     def _frozen(self, norm: Any, stream: Tensor, scale_from: Tensor) -> Tensor:
-        """Layer norm or RMS norm of `stream` with the scale of `scale_from` (semantics.md, `norm = frozen`)."""
+        """Layer norm or RMS norm of `stream` with the scale of `scale_from` (docs/semantics.md, section 5)."""
         if isinstance(norm, nn.LayerNorm):
             scale = (scale_from.var(-1, unbiased=False, keepdim=True) + norm.eps).rsqrt()
             centred = stream - stream.mean(-1, keepdim=True)

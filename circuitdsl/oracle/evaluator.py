@@ -1,4 +1,4 @@
-"""Values of the algebra on one measured prompt, by the definitions of semantics.md and nothing else."""
+"""Values of the algebra on one measured prompt, by the definitions of docs/semantics.md and nothing else."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from circuitdsl.borders.plan import Plan
     from circuitdsl.engine.disk import RunsOnDisk
     from circuitdsl.models.loading import Loaded
+    from circuitdsl.models.outline import ModelOutline
+    from circuitdsl.models.parity import Parity
 
 
 CACHE = 2 * 10**9
@@ -40,9 +42,6 @@ def base_runs(loaded: "Loaded", flags: Flags) -> "RunsOnDisk | None":
 def verify(path: Path, flags: Flags, progress: Progress = quiet) -> "Evidence":
     """A file to its evidence and verdicts. Raises CircError for what is wrong with the file, GuardError for what is with the model."""
     from circuitdsl.engine.captures import Captures
-    from circuitdsl.models.loading import load
-    from circuitdsl.models.parity import check_parity
-    from circuitdsl.models.tokenizers import assert_same_tokenizer
     from circuitdsl.reports.record import input_records, printable, record
 
     started = time.perf_counter()
@@ -56,23 +55,7 @@ def verify(path: Path, flags: Flags, progress: Progress = quiet) -> "Evidence":
     algebra = Algebra()
     lowered = lower(hypothesis, algebra)
     figure = lower_figure(hypothesis, algebra, flags.edges) if flags.figure else ()
-    loaded = load(
-        hypothesis.model,
-        folder=hypothesis.source.folder,
-        dtype=flags.dtype,
-        device=flags.device,
-        unsafe=flags.unsafe,
-        progress=lambda what: progress(what, 0.0),
-        outline=model,
-    )
-    progress("checking the model", 0.0)
-    tokenizer = model.tokenizer
-    prompts = hypothesis.distributions[hypothesis.default].prompts
-    if tokenizer is not None:
-        every = (prompt.text for distribution in hypothesis.distributions.values() for prompt in distribution.prompts)
-        assert_same_tokenizer(tokenizer, loaded.location, every)
-    parity = check_parity(loaded.adapter, *_longest(hypothesis))
-    progress(parity.line(), 0.0)
+    loaded, parity = load_checked(hypothesis, model, flags, progress)
     disk = base_runs(loaded, flags)
     captures = Captures(keep=True, disk=disk)
 
@@ -90,22 +73,19 @@ def verify(path: Path, flags: Flags, progress: Progress = quiet) -> "Evidence":
     else:
         numbers = run(plan(hypothesis, [*asked, *figure], flags.memory), "measuring")
         verdicts = judge(hypothesis, asked, numbers)
+    of_figure = judge(hypothesis, figure, numbers)
     progress("judging", 1.0)
-    shown = prompts[(hypothesis.verifying or hypothesis.exploring)[0]].tokens
-    tokens = [tokenizer.piece(token) for token in shown] if tokenizer else [str(token) for token in shown]
-    if tokenizer:
-        tokenizer.keep()
     return record(
         hypothesis,
         asked,
         verdicts,
         next(iter(figure), None),
-        next(iter(judge(hypothesis, figure, numbers)), None),
+        next(iter(of_figure), None),
         numbers,
         sequential=flags.sequential,
         inputs=inputs,
-        model=loaded.record(tokenizer, parity),
-        tokens=tokens,
+        model=loaded.record(model.tokenizer, parity),
+        tokens=_shown_tokens(hypothesis, model),
         circuitdsl=__version__,
         command=printable(flags.command),
         created=_now(),
@@ -114,6 +94,41 @@ def verify(path: Path, flags: Flags, progress: Progress = quiet) -> "Evidence":
         base_runs=disk.record() if disk else None,
         warnings=tuple(CodedWarning(warning.code, printable(warning.message)) for warning in hypothesis.warnings),
     )
+
+
+def load_checked(hypothesis: Hypothesis, model: "ModelOutline", flags: Flags, progress: Progress = quiet) -> "tuple[Loaded, Parity]":
+    """The weights, and how well the guards found that they are taken apart. Raises CircError, and GuardError if a guard fails."""
+    from circuitdsl.models.loading import load
+    from circuitdsl.models.parity import check_parity
+    from circuitdsl.models.tokenizers import assert_same_tokenizer
+
+    loaded = load(
+        hypothesis.model,
+        folder=hypothesis.source.folder,
+        dtype=flags.dtype,
+        device=flags.device,
+        unsafe=flags.unsafe,
+        progress=lambda what: progress(what, 0.0),
+        outline=model,
+    )
+    progress("checking the model", 0.0)
+    if model.tokenizer is not None:
+        every = (prompt.text for distribution in hypothesis.distributions.values() for prompt in distribution.prompts)
+        assert_same_tokenizer(model.tokenizer, loaded.location, every)
+    parity = check_parity(loaded.adapter, *_longest(hypothesis))
+    progress(parity.line(), 0.0)
+    return loaded, parity
+
+
+def _shown_tokens(hypothesis: Hypothesis, model: "ModelOutline") -> list[str]:
+    """Token by token, the prompt under the figure: the first that verdicts rest on."""
+    row = (hypothesis.verifying or hypothesis.exploring)[0]
+    tokens = hypothesis.distributions[hypothesis.default].prompts[row].tokens
+    if model.tokenizer is None:
+        return [str(token) for token in tokens]
+    pieces = [model.tokenizer.piece(token) for token in tokens]
+    model.tokenizer.keep()
+    return pieces
 
 
 def _longest(hypothesis: Hypothesis) -> list[list[tuple[int, ...]]]:

@@ -143,3 +143,19 @@ def test_the_page_of_families_names_all_that_a_family_may_say():
     members = {name for name in [*vars(Family), *Family.__annotations__] if not name.startswith("_")}
     table = "".join(line.split("|")[1] for line in TEXTS["docs/families.md"].splitlines() if line.startswith("| `"))
     assert set(re.findall(r"`(\w+)", table)) == members
+
+
+def test_every_section_that_is_cited_is_there():
+    """Code, explanations and pages cite the sections of the page of semantics by number."""
+    page = TEXTS["docs/semantics.md"]
+    there = {int(number) for number in re.findall(r"^## (\d+)\. ", page, re.M)}
+    cited = set()
+    for path in [*(ROOT / "circuitdsl").rglob("*.py"), *(ROOT / "docs").glob("*.md")]:
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"(?<!docs/)\bsemantics(\.md)?:|(?<![/(\[])\bsemantics\.md", text), f"{path} cites the page without its folder"
+        cited.update(
+            int(number)
+            for several in re.findall(r"semantics\.md, sections? ([\d and,]*\d)", text)
+            for number in re.findall(r"\d+", several)
+        )
+    assert len(cited) > 4 and cited <= there

@@ -75,7 +75,7 @@ class Model:
 
 
 class Reference:
-    """scrub(v, ref) of semantics.md, line by line. `nodes`: name → (units, role or None, feature, together).
+    """scrub(v, ref) of docs/semantics.md, section 7, line by line. `nodes`: name → (units, role or None, feature, together).
 
     A value is delivered where its donor has the role. Draws come from the tape: of a tree by path; shared ones by feature and the class
     of the reference, those of banks by node, slot and class. `slots` says which slot of the senders a slot takes.
