@@ -73,7 +73,7 @@ def against(runs: "Scrubs", candidates: float, then: Callable[[Grouping | None, 
 
             def numbers(grouping: Grouping) -> "np.ndarray":
                 names = columns.replicates.get(str(grouping), (str(grouping),))
-                return np.mean([found[name] for name in names], axis=0)
+                return np.asarray(np.mean([found[name] for name in names], axis=0))
 
             side = 1 if found["F(M)"].mean() >= found["F(base)"].mean() else -1
             before = numbers(base) if best is None else best

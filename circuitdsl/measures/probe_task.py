@@ -118,7 +118,7 @@ class _Task:
 
     def vectors(self, member: str, columns: Mapping[str, np.ndarray]) -> np.ndarray:
         """[N, d]: the sum of the member's parts."""
-        return np.sum([columns[name] for name in self.parts[member]], axis=0)
+        return np.asarray(np.sum([columns[name] for name in self.parts[member]], axis=0))
 
     def fitted(self, columns: Mapping[str, np.ndarray], rows: Sequence[int]) -> dict[str, FittedProbes]:
         """Each member's probes, from these rows."""

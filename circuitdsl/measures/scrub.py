@@ -77,7 +77,7 @@ class Scrubs:
         self.baseline = options.baseline
         apart = tuple(Apart(name, hypothesis.nodes[name].places) for name in options.others or ())
         self.sampling = Sampling(self.measured, options.from_ or self.measured, apart=apart)
-        self._scrubbed: dict[tuple, Recomputed] = {}
+        self._scrubbed: dict[tuple[object, ...], Recomputed] = {}
         self.model = algebra.logits(Run(self.measured))
         self._guard()
         whole = self.scrubbing(free=self.baseline == "unconditional")

@@ -95,7 +95,7 @@ def tree(claim: Claim, hypothesis: Hypothesis, most: int = MOST_CALLS) -> CallTr
 
 def _inputs(watched: Watched, reader: int, mades: Sequence[MadeCall]) -> Iterator[tuple[Call, list[MadeCall]]]:
     """What is delivered to some calls: units of one node with one donor, into the same ports, together; embeddings at the end."""
-    found: dict[tuple, dict[int, MadeCall]] = {}
+    found: dict[tuple[Any, ...], dict[int, MadeCall]] = {}
     ports: dict[Draw | None, dict[Port, None]] = {}
     for made in mades:
         for one in made.inputs:

@@ -249,7 +249,7 @@ def _plain(column: np.ndarray) -> np.ndarray:
     return np.atleast_2d(column).mean(axis=0)
 
 
-def _ratio(of: RatioOf, columns) -> float:
+def _ratio(of: RatioOf, columns: Mapping[str, np.ndarray]) -> float:
     """Of means; infinitely far from anything where the mean below the line is 0."""
     above, below = (float(combine(part, columns).mean()) for part in (of.numerator, of.denominator))
     return above / below if below else float("inf")
