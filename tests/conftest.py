@@ -197,6 +197,14 @@ def program() -> Callable[..., Ran]:
 
 
 @pytest.fixture
+def whole_population(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The prompts of a toy count as all that there are, so that its exact numbers, the same on each of them, have verdicts."""
+    from circuitdsl.pipeline import judging
+
+    monkeypatch.setattr(judging, "all_there_are", lambda distribution, rows: True)
+
+
+@pytest.fixture
 def toy(tmp_path: Path) -> Path:
     """A copy of the induction toy: the hypothesis, with its model beside it."""
     shutil.copytree(ROOT / "hypotheses" / "toys" / "induction", tmp_path / "toys" / "induction")

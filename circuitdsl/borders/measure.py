@@ -94,22 +94,32 @@ class RatioOf:
     banks: bool = False
 
 
+def without_itself(ratio: RatioOf, share: float) -> RatioOf:
+    """(ratio − share)/(1 − share): what is left of a ratio if such a share of the draws had counted as 1."""
+    rest = tuple((name, -share * weight) for name, weight in ratio.denominator.terms)
+    below = Combination(tuple((name, (1 - share) * weight) for name, weight in ratio.denominator.terms))
+    return RatioOf(Combination(ratio.numerator.terms + rest), below, ratio.absolute, ratio.banks)
+
+
 @dataclass(frozen=True, slots=True)
 class BoundedOf:
-    """A ratio `of` that is estimated from banks of so many `slots`, and lies between the two others, as far as can be told.
+    """A ratio `of` whose bias is bounded: the truth lies between it and others, as far as can be told (statistics/bounded.py).
 
-    `half` is the same from banks of half the size, `extrapolated` twice the columns of `of` less those of `half`: where twice the
-    slots are off by half as much or less, the truth is between them (measures/banks.py).
+    Of banks of so many `slots`, `half` is the same from banks of half the size, and `extrapolated` twice the columns of `of` less those
+    of `half`: where twice the slots are off by half as much or less, the truth is between them (measures/banks.py). `itself` is the
+    share of draws that give the reference itself, which leave everything as it is.
     """
 
     of: RatioOf
-    half: RatioOf
-    extrapolated: RatioOf
-    slots: int
+    half: RatioOf | None = None
+    extrapolated: RatioOf | None = None
+    slots: int = 0
+    itself: float = 0.0
 
     @property
-    def ratios(self) -> tuple[RatioOf, RatioOf, RatioOf]:
-        return (self.of, self.half, self.extrapolated)
+    def ratios(self) -> tuple[RatioOf, ...]:
+        found = tuple(ratio for ratio in (self.of, self.half, self.extrapolated) if ratio is not None)
+        return found + tuple(without_itself(ratio, self.itself) for ratio in found) if self.itself else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +163,14 @@ class PermutedOf:
 def draws_needed(theta: float, confidence: float, claims: int = 1) -> int:
     """The fewest random circuits with which `rank <= theta` can be supported: when none of them is as good as the circuit.
 
-    Clopper and Pearson's upper bound after 0 of B is 1 − (α/2)^(1/B), so B = ⌈ln(α/2) / ln(1 − θ)⌉: 72 for 0.05 and 368 for 0.01
-    at 95 %. `claims` allows for the most that Holm's correction over a file of so many claims can ask. Raises ValueError unless
-    0 < theta < 1.
+    Clopper and Pearson's upper bound after 0 of B at the one-sided level α is 1 − α^(1/B), so B = ⌈ln α / ln(1 − θ)⌉: 59 for 0.05 and
+    299 for 0.01 at 95 %. `claims` allows for the most that the correction over a file of so many claims can ask, 2(claims − 1) times.
+    Raises ValueError unless 0 < theta < 1.
     """
     if not 0 < theta < 1:
         raise ValueError("a share that random circuits could decide lies strictly between 0 and 1")
-    return math.ceil(math.log((1 - confidence) / 2 / claims) / math.log1p(-theta))
+    strictest = 2 * (claims - 1) if claims > 1 else 1
+    return math.ceil(math.log((1 - confidence) / strictest) / math.log1p(-theta))
 
 
 Estimand = MeanOf | ProportionOf | RatioOf | BoundedOf | RankOf | SpreadOf | AucOf | PermutedOf

@@ -1,6 +1,7 @@
 """Prompts with their tokens and layouts, and what a metric needs to know about each: token ids at positions."""
 
 import hashlib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
@@ -160,6 +161,40 @@ def leaves(expression: Expression) -> Iterator[Constant | Pick | SpanLoss | Dive
             yield from leaves(body)
         case _:
             yield expression
+
+
+def expression_range(expression: Expression) -> tuple[float, float]:
+    """The least and the greatest number that it can be whatever the logits; infinite where there is no bound. It may be too wide."""
+    match expression:
+        case Constant(value):
+            return value, value
+        case Pick("prob", _, _):
+            return 0.0, 1.0
+        case Pick("logprob", _, _):
+            return -math.inf, 0.0
+        case SpanLoss() | Divergence():
+            return 0.0, math.inf
+        case FoldOver(how, body, mask):
+            low, high = expression_range(body)
+            most = int(mask.sum(axis=-1).max(initial=0)) if how == "sum" else 1
+            return min(low, 0.0 if how == "sum" else low) * max(most, 1), max(high, 0.0 if how == "sum" else high) * max(most, 1)
+        case Arithmetic(operator, left, right):
+            return _arithmetic_range(operator, expression_range(left), expression_range(right))
+    return -math.inf, math.inf
+
+
+def _arithmetic_range(operator: str, left: tuple[float, float], right: tuple[float, float]) -> tuple[float, float]:
+    if operator == "+":
+        return left[0] + right[0], left[1] + right[1]
+    if operator == "-":
+        return left[0] - right[1], left[1] - right[0]
+    if operator == "*" and all(map(math.isfinite, (*left, *right))):
+        ends = [one * other for one in left for other in right]
+        return min(ends), max(ends)
+    if operator == "/" and right[0] == right[1] != 0 and all(map(math.isfinite, left)):
+        ends = [one / right[0] for one in left]
+        return min(ends), max(ends)
+    return -math.inf, math.inf
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -40,6 +40,10 @@ class Question(NamedTuple):
     """Whether `clusters` are clusters that the data name, and not templates."""
     units: np.ndarray | None = None
     """[N]: the same number in prompts that the model cannot tell apart, which are one unit. None: each prompt is its own."""
+    ranges: Mapping[str, tuple[float, float]] = {}
+    """The least and the greatest number that a column can have, whatever the model; columns without bounds are left out."""
+    everything: bool = False
+    """Whether these rows are all prompts that there are."""
 
 
 class Frozen(BaseModel):
@@ -69,7 +73,7 @@ class MemberVerdict(Frozen):
     p_support: float | None = None
     p_refute: float | None = None
     p_adjusted: float | None = None
-    """Holm-adjusted p-value of the outcome within the claim's members and over the file, doubled: to be read against 1 − confidence."""
+    """P-value of the outcome, corrected within the claim's members and over the file: to be read against 1 − confidence."""
     reason: str = ""
     prompts_to_decide: int | None = None
     """How many prompts would probably decide an inconclusive answer."""
@@ -82,6 +86,6 @@ class ClaimVerdict(Frozen):
     outcome: Outcome
     members: tuple[MemberVerdict, ...]
     p_adjusted: float | None = None
-    """Holm-adjusted over the claims of the file, doubled for the two directions: to be read against 1 − confidence."""
+    """Corrected over the claims of the file and their two directions: to be read against 1 − confidence. Of one claim, its p-value."""
     reason: str = ""
     warnings: tuple[WarningAsText, ...] = ()

@@ -121,7 +121,9 @@ CODES = {
     "W063": Code(
         "Many donors are the reference itself",
         "Causal scrubbing may draw the reference as its own donor, which changes nothing. With small classes (many values, few prompts, "
-        "many layouts) that happens often, and the score is better than the hypothesis.\n\n"
+        "many layouts) that happens often, and the score is better than the hypothesis. Above a fifth of the draws the interval and the "
+        "verdict allow for it: with a share s of such draws the score of other donors may be as low as (score − s)/(1 − s), so a claim "
+        "`>= θ` is supported only if the score is surely above θ + s(1 − θ).\n\n"
         "Ask for more prompts, or let the slot take fewer values.",
     ),
     "W069": Code(

@@ -29,7 +29,7 @@ from circuitdsl.measures.nulls import NoSuchCircuit, Null, heads_of, random_circ
 
 RIVALS = 5
 """Smaller, and disjoint, random circuits that are run beside those of the null, for a warning."""
-FEWEST = 73
+FEWEST = 59
 """Random circuits where the claim has no bound to tell how many are needed: enough for 0.05 at 95 %."""
 MOST = 10_000
 """Random circuits that a claim may ask for: each is a run of its own."""

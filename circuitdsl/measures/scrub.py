@@ -37,7 +37,9 @@ from circuitdsl.measures.worlds import ablation, background
 
 FEWEST_DONORS = 20
 MOST_ITSELF = 0.2
-"""Share of draws that may give the reference itself before that is worth a warning."""
+"""Share of draws that may give the reference itself before verdicts allow for what that hides, with a warning."""
+ALMOST_ALL = 0.999
+"""Where all draws give the reference itself, they say nothing: the bound then reaches from far below 0."""
 MOST_REPLICATES = 1000
 
 
@@ -147,6 +149,14 @@ class Scrubs:
         groups = (group for groups in self.scrubbing().incoming.values() for group in groups)
         return tuple(dict.fromkeys(group.carries for group in groups if group.carries))
 
+    def itself(self) -> float:
+        """The largest share of draws that give the reference itself, of all features that are carried; 0 where it is small."""
+        if self.sampling.pool != self.sampling.on:
+            return 0.0
+        cells = [self.donors.cells(feature) for feature in self.features()]
+        share = max((len(one) / sum(one.values()) for one in cells), default=0.0)
+        return min(share, ALMOST_ALL) if share > MOST_ITSELF else 0.0
+
     def _error(self, code: str, message: str, hint: str) -> CircError:
         return refusal(code, message, self.claim.span, hint, source=self.hypothesis.source)
 
@@ -245,7 +255,7 @@ def _conditions(runs: Scrubs) -> tuple[dict[str, str], tuple[CodedWarning, ...]]
             conditions[f"donor is the reference ({feature})"] = f"{itself:.1%} of draws"
         if sampling.pool == sampling.on and itself > MOST_ITSELF:
             said = f"{itself:.0%} of the donors that agree on `{feature}` are the reference itself: this hides losses"
-            warnings.append(CodedWarning("W063", said))
+            warnings.append(CodedWarning("W063", f"{said}; the verdict allows for them"))
         few = [count for count in cells.values() if count < FEWEST_DONORS]
         if few:
             said = f"{len(few)} of {len(cells)} classes of `{feature}`, cut by {runs.donors.cut}, have fewer than {FEWEST_DONORS} donors"

@@ -24,11 +24,12 @@ Beside = tuple[Mapping[str, Estimand], tuple[Watch, ...]]
 def bounded(runs: "Scrubs", columns: DrawnColumns) -> tuple[RatioOf | BoundedOf, Beside]:
     """The claim's score; from banks, with what they are off by bounded by banks of half the size (measures/banks.py).
 
-    Half the size goes for the baseline as well, where that is made of banks.
+    Half the size goes for the baseline as well, where that is made of banks. Where many draws give the reference itself, with what they
+    hide bounded too.
     """
-    score = runs.score("F(scrub)")
+    score, itself = runs.score("F(scrub)"), runs.itself()
     if not runs.banks:
-        return score, ({}, ())
+        return BoundedOf(score, itself=itself) if itself else score, ({}, ())
     slots, half = runs.sampling.banks, runs.sampling.banks // 2
     numbers = range(runs.replicates, 2 * runs.replicates)
     halved = {"F(scrub)": f"F(scrub), banks of {half}"}
@@ -47,7 +48,7 @@ def bounded(runs: "Scrubs", columns: DrawnColumns) -> tuple[RatioOf | BoundedOf,
 
     other, beyond = (RatioOf(change(score.numerator), change(score.denominator), banks=True) for change in (at_half, extrapolated))
     bias = SpreadOf(other, score)
-    return BoundedOf(score, other, beyond, slots), ({f"bias of banks of {slots}": bias}, (BankBias(slots, bias),))
+    return BoundedOf(score, other, beyond, slots, itself), ({f"bias of banks of {slots}": bias}, (BankBias(slots, bias),))
 
 
 def together_or_apart(runs: "Scrubs", columns: DrawnColumns) -> Beside:

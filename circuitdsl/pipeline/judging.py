@@ -1,11 +1,15 @@
 """Numbers → verdicts."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from circuitdsl.borders.hypothesis import Hypothesis
+from circuitdsl.borders.prompts import Distribution, expression_range
+from circuitdsl.borders.readouts import KLDivergence, MetricValue, Readout
 
 if TYPE_CHECKING:
+    from circuitdsl.borders.measure import Lowered
     from circuitdsl.borders.measured import MeasuredClaim
     from circuitdsl.borders.verdict import ClaimVerdict
 
@@ -25,6 +29,8 @@ def judge(
         clusters = np.array([distribution.prompts[row].cluster for row in one.rows])
         classes = {name: np.array([named[row] for row in one.rows]) for name, named in one.lowered.classes.items()}
         columns = one.columns(numbers)
+        everything = all_there_are(distribution, one.rows)
+        ranges = ranges_of(hypothesis, one.lowered)
         questions.append(
             Question(
                 one.claim.label,
@@ -36,6 +42,8 @@ def judge(
                 one.lowered.watches,
                 distribution.clusters_named,
                 np.array(distribution.units(one.rows)),
+                ranges,
+                everything,
             )
         )
     verdicts = judge_questions(questions, confidence=hypothesis.settings.confidence, seed=hypothesis.settings.seed, share=share)
@@ -43,3 +51,22 @@ def judge(
         verdict.model_copy(update={"warnings": (*one.lowered.warnings, *verdict.warnings)})
         for one, verdict in zip(asked, verdicts, strict=True)
     )
+
+
+def all_there_are(distribution: Distribution, rows: Sequence[int]) -> bool:
+    """Whether these rows are all prompts that the distribution's declaration could give."""
+    return distribution.available == len(set(rows)) == len(distribution)
+
+
+def ranges_of(hypothesis: Hypothesis, lowered: "Lowered") -> dict[str, tuple[float, float]]:
+    """The least and the greatest number of each column that has such, whatever the model; one of the two may be infinite."""
+
+    def of(readout: Readout) -> tuple[float, float]:
+        if isinstance(readout, MetricValue):
+            return expression_range(hypothesis.metrics[readout.metric].bound[readout.labels])
+        return (0.0, math.inf) if isinstance(readout, KLDivergence) else readout.bounds or (-math.inf, math.inf)
+
+    found = {name: of(readout) for name, readout in lowered.readouts.items() if not readout.vector}
+    for name, redrawn in lowered.replicates.items():
+        found[name] = found[redrawn[0]]
+    return {name: ends for name, ends in found.items() if any(map(math.isfinite, ends))}

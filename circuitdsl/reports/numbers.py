@@ -27,6 +27,8 @@ def estimate(value: Estimate) -> str:
 
 def interval(value: Estimate) -> str:
     """`[low, high]`; a side without bound is ∞; empty if there is no interval at all."""
+    if value.low is None and value.high is None and value.standard_error == 0:
+        return f"({value.note.partition(';')[0].partition(':')[0]})"
     if value.low is None and value.high is None:
         return "(no bounded interval)" if value.note and value.value is not None else ""
     low = number(value.low) if value.low is not None else "−∞"

@@ -129,7 +129,9 @@ def describe(estimand: Estimand) -> str:
     if isinstance(estimand, SpreadOf):
         return f"{describe(estimand.first)} − {describe(estimand.second)}"
     if isinstance(estimand, BoundedOf):
-        return f"{describe(estimand.of)}, its bias bounded by {describe(estimand.half)}"
+        bounds = [describe(estimand.half)] if estimand.half else []
+        bounds += [f"{estimand.itself:.0%} of draws of the reference itself"] if estimand.itself else []
+        return f"{describe(estimand.of)}, its bias bounded by {' and '.join(bounds)}"
     if isinstance(estimand, RankOf):
         return f"rank of |{estimand.target:g} − {describe(estimand.of)}| among {len(estimand.among)} random circuits"
     if isinstance(estimand, AucOf):

@@ -123,7 +123,7 @@ def _claim(console: "Console", claim: ClaimRecord, shared: dict[str, str], longe
     _field(console, f"line {claim.line}", f"{claim.text}  (in {claim.file})" if claim.file else claim.text)
     if claim.question:
         _field(console, "asks", claim.question)
-    adjusted = [f"Holm-adjusted {_p(verdict.p_adjusted)}"] if verdict.p_adjusted is not None else []
+    adjusted = [f"corrected for all claims {_p(verdict.p_adjusted)}"] if verdict.p_adjusted is not None else []
     if len(members) == 1:
         _member_details(console, members[0], adjusted)
     elif members:
@@ -222,7 +222,10 @@ def _footer(console: "Console", evidence: Evidence, files: Sequence[Path], unwri
     _line(console, f"{', '.join(parts) or 'no claims'} in {evidence.seconds:.1f} s; exit status {code}: {meaning}", "bold")
     if any(counts.values()):
         confidence = next((c.value for c in evidence.conditions if c.name == "confidence"), "0.95")
-        _line(console, f"Verdicts follow Holm-adjusted p-values over the claims; intervals are unadjusted, at confidence {confidence}.")
+        many = sum(claim.comparison is not None for claim in evidence.claims) > 1
+        correction = ", corrected for all claims and both directions," if many else ""
+        said = f"Verdicts follow p-values{correction} of at most {1 - float(confidence):.3g}; intervals are uncorrected and two-sided"
+        _line(console, f"{said}, at confidence {confidence}.")
         methods = {member.estimate.method for claim in evidence.claims for member in claim.verdict.members}
         if any(method.startswith("betting") for method in methods):
             _line(console, "Claims that may be decided early follow e-BH instead; they and the others share what all verdicts may err.")

@@ -31,6 +31,7 @@ CODES: Mapping[str, Code] = {
         "Changes cancel in the mean",
         "Prompt by prompt the numbers differ a lot, some up and some down, and the mean hides it. A ratio of means near 1, or a "
         "difference near 0, then does not say that the circuit behaves like the model.\n\n"
+        "Large is 0.3 of the mean below the line, or half of the margin in a claim `= a +- margin` if that is less.\n\n"
         "Read the numbers beside the measure (KL, agreement), and measure the groups of prompts apart that go up and down.",
     ),
     "W054": Code(
@@ -60,7 +61,7 @@ CODES: Mapping[str, Code] = {
     "W058": Code(
         "Too few random circuits to decide",
         "Even if no random circuit were as good as this one, so few of them could not bound their share below what is claimed: after "
-        "0 of B the upper bound is 1 − (α/2)^(1/B), with α = 1 − confidence.\n\n"
+        "0 of B the upper bound is 1 − α^(1/B), with α = 1 − confidence.\n\n"
         "Leave the number of random circuits to the default, the smallest that can decide.",
     ),
     "W060": Code(
@@ -79,8 +80,9 @@ CODES: Mapping[str, Code] = {
     ),
     "W059": Code(
         "The bootstrap disagrees with the interval",
-        "The interval is Student's or Fieller's, which lean on the mean being nearly normal. Resampling the prompts gives a clearly "
-        "different one, so a few prompts, or a few templates, weigh heavily.\n\n"
+        "Student's and Fieller's intervals lean on the mean being nearly normal. Resampling the prompts gives a clearly different one, so "
+        "a few prompts, or a few templates, weigh heavily. The printed interval and the verdict allow for skewness as far as the prompts "
+        "show it; a tail that none of them shows is beyond every interval.\n\n"
         "Look at the per-prompt numbers in the evidence for outliers, and measure more prompts.",
     ),
     "W066": Code(

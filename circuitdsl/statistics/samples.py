@@ -63,6 +63,18 @@ class Sample:
         """
         return (self.between(values) if self.kind == "clusters" else self._within(values)).sum(axis=-1)
 
+    def third_cumulant(self, values: np.ndarray) -> float:
+        """Of the mean of [N], by k-statistics within strata or of clusters' residual totals; 0 for fewer than three."""
+        if self.kind == "clusters":
+            totals = np.bincount(self.codes, values - values.mean())
+            groups = len(totals)
+            return float((totals**3).sum()) / self.n**3 * groups**2 / ((groups - 1) * (groups - 2)) if groups > 2 else 0.0
+        within = values - (np.bincount(self.codes, values) / self.sizes)[self.codes]
+        cubes, sizes = np.bincount(self.codes, within**3), self.sizes
+        few = sizes < 3
+        parts = sizes**2 * cubes / np.where(few, 1, (sizes - 1) * (sizes - 2))
+        return float(parts[~few].sum()) / self.n**3
+
     def spread(self, values: np.ndarray) -> float:
         """The largest difference of two of the [N] within a stratum, or of two clusters' means: what the variance is made of."""
         if self.kind == "clusters":

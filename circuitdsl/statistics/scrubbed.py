@@ -1,7 +1,10 @@
 """Warnings beside a scrub score: other ways to draw the same hypothesis that give another number, beyond chance."""
 
+import math
+
 from circuitdsl.borders.source import CodedWarning
 from circuitdsl.borders.verdict import Estimate
+from circuitdsl.statistics.analyses import apparent
 
 LEAST = 0.01
 """A difference of scores below this is of no account, however sure it is."""
@@ -35,12 +38,11 @@ def regrouped_lower(grouping: str, spread: Estimate) -> CodedWarning | None:
 
 def _surely_apart(of: Estimate) -> bool:
     """Whether the whole interval is on one side of 0, and the number large enough to speak of."""
-    if of.value is None or of.low is None or of.high is None:
-        return False
-    return abs(of.value) >= LEAST and (of.low > 0 or of.high < 0)
+    low, high = apparent(of)
+    return of.value is not None and abs(of.value) >= LEAST and ((low is not None and low > 0) or (high is not None and high < 0))
 
 
 def shown(of: Estimate) -> str:
     """The size of a number that is surely on one side of 0, with its interval."""
-    low, high = sorted((abs(of.low or 0), abs(of.high or 0)))
-    return f"{abs(of.value or 0):.3g} [{low:.3g}, {high:.3g}]"
+    ends = sorted(math.inf if end is None else abs(end) for end in apparent(of))
+    return f"{abs(of.value or 0):.3g} [{ends[0]:.3g}, {ends[1]:.3g}]"

@@ -26,19 +26,20 @@ def judge_sequentially(
     """Verdicts from the blocks measured so far. Columns [N]; only rows of the blocks are read.
 
     Columns are clipped to their bounds, and the answer is about the clipped numbers, on these templates in their shares. Evidence
-    of support is an e-value against "the claim is false"; e-BH over the claims at level α/2 says which are supported, and likewise
-    which are refuted. Whenever one stops, and however claims depend on each other, the expected share of wrong ones among the
-    supported is at most α/2, and among the refuted too. For a claim of several members the e-value of support is the smallest, the
-    e-value of refutation the mean. A claim with a column without bounds is not testable this way.
+    of support is an e-value against "the claim is false"; e-BH over the claims at level α says which are supported, and likewise
+    which are refuted. Whenever one stops, and however claims depend on each other, the expected shares of wrong ones among the
+    supported and among the refuted add up to at most α: of m claims s are false, and e-BH keeps the first at α s/m (Wang & Ramdas
+    2022), the second at α (m − s)/m, as each claim can be wrong in one direction only. For a claim of several members the e-value of
+    support is the smallest, the e-value of refutation the mean. A claim with a column without bounds is not testable this way.
 
     Where other claims of the file are judged apart, these have a `share` of α. **Families whose shares add up to 1 keep the guarantee
     together**, whether e-BH judges them or Holm, and whenever each stops: with V wrong ones of R supported in a family, the wrong
-    share of all is ΣV / ΣR ≤ Σ V/R, e-BH keeps the expectation of V/R at its share of α/2, and so does Holm, which keeps the chance
-    of V > 0 there.
+    share of all is ΣV / ΣR ≤ Σ V/R, e-BH keeps the expectations of V/R, both directions together, at its share of α, and so does
+    Holm, which keeps the chance of V > 0 in either direction there (families.py).
     """
     judged = [question for question in questions if question.comparison is not None]
     evidence = [[_evidence(member.estimand, question, blocks, bounds) for member in question.members] for question in judged]
-    level = share * (1 - confidence) / 2
+    level = share * (1 - confidence)
     support = e_bh([min((e.support for e in members), default=0.0) for members in evidence], level)
     refute = e_bh([float(np.mean([e.refute for e in members])) if members else 0.0 for members in evidence], level)
     decisions = iter(zip(evidence, support.tolist(), refute.tolist(), strict=True))

@@ -4,6 +4,7 @@ Everything that is judged offers two tails: `above(θ)`, the p-value of "the val
 and `below(θ)` likewise. A claim's `p_support` is a p-value of "the claim is false", its `p_refute` of "the claim is true".
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,6 +12,8 @@ from typing import Protocol
 import numpy as np
 
 from circuitdsl.borders.hypothesis import Comparison
+from circuitdsl.statistics import gaffke
+from circuitdsl.statistics.skewness import FEW, bent, straightened, unbounded
 
 
 class Tails(Protocol):
@@ -26,17 +29,81 @@ class Tails(Protocol):
 
 @dataclass(frozen=True)
 class StudentTails:
-    """`statistic(θ)` is positive when the estimate is above θ, and Student t with `degrees` when θ is the truth."""
+    """`statistic(θ)` is positive when the estimate is above θ, and Student t with `degrees` when θ is the truth.
+
+    `skewness` is that of the estimate, from so many independent `units`: on the side of the tail the statistic is straightened, and of
+    few units there is no test on that side (skewness.py).
+    """
 
     statistic: Callable[[float], float]
     degrees: float
+    skewness: float = 0.0
+    units: int = FEW
     shift: bool = True
 
     def above(self, theta: float) -> float:
-        return student_tail(self.statistic(theta), self.degrees)
+        return self._tail(self.statistic(theta), -self.skewness)
 
     def below(self, theta: float) -> float:
-        return student_tail(-self.statistic(theta), self.degrees)
+        return self._tail(-self.statistic(theta), self.skewness)
+
+    def _tail(self, statistic: float, skewness: float) -> float:
+        """`skewness` is positive where a large `statistic` is what a sample without its tail would give."""
+        if unbounded(skewness, self.units):
+            return 1.0
+        if skewness > 0 and math.isfinite(statistic):
+            statistic = -float(straightened(-statistic, skewness))
+        return student_tail(statistic, self.degrees)
+
+    @property
+    def obstacle(self) -> str:
+        """In words, where one side is unbounded; else empty."""
+        if not unbounded(abs(self.skewness), self.units):
+            return ""
+        side = "upper" if self.skewness > 0 else "lower"
+        return f"{self.units} prompts that are so skewed give no {side} bound (skewness of the mean {self.skewness:.2g})"
+
+    def ends(self, level: float) -> tuple[float | None, float | None]:
+        """The statistics at the least and the greatest θ that is not rejected at the one-sided `level`; None where all are."""
+        critical = student_quantile(1 - level, self.degrees)
+        low, high = (None if unbounded(side, self.units) else bent(critical, side) for side in (-self.skewness, self.skewness))
+        return low, None if high is None else -high
+
+
+@dataclass(frozen=True)
+class RangeTails:
+    """Gaffke's tails of a mean of independent numbers in a known range (gaffke.py)."""
+
+    values: np.ndarray
+    low: float
+    high: float
+    shift: bool = False
+
+    def above(self, theta: float) -> float:
+        return gaffke.above(self.values, self.low, theta)
+
+    def below(self, theta: float) -> float:
+        return gaffke.below(self.values, self.high, theta)
+
+    def ends(self, level: float) -> tuple[float | None, float | None]:
+        """The least and the greatest mean that is not rejected at the one-sided `level`; None on a side without a bound."""
+        return gaffke.ends(self.values, self.low, self.high, level)
+
+
+@dataclass(frozen=True)
+class PointTails:
+    """Tails of a number that is known but for draws of donors, from so many `units` that agree."""
+
+    value: float
+    tolerance: float
+    units: int
+    shift: bool = False
+
+    def above(self, theta: float) -> float:
+        return sign_floor(self.units) if self.value > theta + self.tolerance else 1.0
+
+    def below(self, theta: float) -> float:
+        return sign_floor(self.units) if self.value < theta - self.tolerance else 1.0
 
 
 @dataclass(frozen=True)
@@ -114,10 +181,10 @@ def p_values(tails: Tails, comparison: Comparison) -> tuple[float, float]:
 
 
 def exact_p_values(value: float, comparison: Comparison, tolerance: float, units: int) -> tuple[float, float]:
-    """For a value that does not vary at all from prompt to prompt: the claim holds or it does not.
+    """For a value that is the same on all prompts that there are: the claim holds or it does not.
 
-    Its p-value is the sign test's, 2^−units, since a handful of equal prompts is no certainty either. That test is about the median:
-    of numbers that are hardly ever different, but then far off, the mean may be another. Shares are therefore never judged so.
+    Donors may still be drawn, so its p-value is no less than 2^−units. Of prompts that are a sample nothing is judged so: numbers
+    that are hardly ever different, but then far off, have another mean.
     """
     distance = value - comparison.value
     match comparison.operator:

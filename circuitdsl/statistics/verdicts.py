@@ -9,11 +9,11 @@ from circuitdsl.borders.hypothesis import Comparison
 from circuitdsl.borders.measure import AucOf, BoundedOf, Estimand, MeanOf, PermutedOf, ProportionOf, RankOf, RatioOf, SpreadOf
 from circuitdsl.borders.source import CodedWarning
 from circuitdsl.borders.verdict import ClaimVerdict, Estimate, MemberVerdict, Outcome, Question
-from circuitdsl.statistics.analyses import Analysis, untestable
+from circuitdsl.statistics.analyses import NOTHING, Analysis, Known, joined, untestable
 from circuitdsl.statistics.bounded import analyse_bounded, what_would_decide_bounded
 from circuitdsl.statistics.classification import analyse_auc, analyse_permuted
 from circuitdsl.statistics.deciding import prompts_to_decide, why_undecided
-from circuitdsl.statistics.families import all_hold, holm, multipliers, some_fails
+from circuitdsl.statistics.families import all_hold, both_ways, holm, some_fails
 from circuitdsl.statistics.fieller import analyse_ratio, analyse_spread
 from circuitdsl.statistics.intervals import analyse_mean
 from circuitdsl.statistics.proportions import analyse_proportion
@@ -29,19 +29,17 @@ MOST_WEIGHTS = 20_000_000
 def judge(questions: Sequence[Question], *, confidence: float, seed: int, share: float = 1.0) -> tuple[ClaimVerdict, ...]:
     """Verdicts of the claims of a file, in the order of the questions. Pure: the same columns and seed give the same answer.
 
-    With confidence 1 − α, a claim is *supported* (*refuted*) when its Holm-adjusted p-value in that direction is at most α/2, so
-    that a file with one claim agrees with its two-sided interval. Then, however the claims depend on each other, **all verdicts of
-    the file are right with probability at least 1 − α**: of each claim exactly one of "true" and "false" is the case. The p-values
-    of support of the claims that are false are valid, and Holm's procedure over all p-values of support rejects one of them with
-    probability at most α/2; likewise the p-values of refutation of the claims that are true; the two add up to α. (Holm over the
-    smaller p-value of each claim would not do: with dependent claims it can err more often than α.)
+    With confidence 1 − α, a claim is *supported* (*refuted*) when its p-value in that direction, corrected over the claims, is at most α.
+    Then, however the claims depend on each other, **all verdicts of the file are right with probability at least 1 − α**: what p-values
+    are multiplied by, and why, says `families.both_ways`. A claim that is alone in its file has each direction at α, so its verdict
+    agrees with the interval at confidence 1 − 2α; printed intervals are two-sided at 1 − α.
 
     A claim of several members is true if all are: its p-value of support is the largest, its p-value of refutation the smallest
     after Holm among the members. A member is supported or refuted when its own p-value (of refutation: after Holm among the
-    members) times what Holm multiplied the claim's by is at most α/2; so a claim is supported exactly when all members are, and
-    refuted exactly when some are. The `p_adjusted` shown are doubled, to be read against α.
+    members) times what the claim's was multiplied by is at most α; so a claim is supported exactly when all members are, and
+    refuted exactly when some are.
 
-    Where other claims of the file are judged apart, these have a `share` of α: every multiplier of Holm's is divided by it.
+    Where other claims of the file are judged apart, these have a `share` of α: every multiplier is divided by it.
 
     Claims that turn out not testable stay in the family with p = 1; measurements are in no family. Intervals are unadjusted.
     """
@@ -49,8 +47,8 @@ def judge(questions: Sequence[Question], *, confidence: float, seed: int, share:
     claims = [one for one in examined if one.question.comparison is not None]
     support = [all_hold([p for p, _ in one.p_values]) for one in claims]
     refute = [some_fails([p for _, p in one.p_values]) for one in claims]
-    factors = iter(zip((multipliers(support) / share).tolist(), (multipliers(refute) / share).tolist(), strict=True))
-    level = (1 - confidence) / 2
+    factors = iter(zip((both_ways(support) / share).tolist(), (both_ways(refute) / share).tolist(), strict=True))
+    level = 1 - confidence
     verdicts = (_conclude(one, (1.0, 1.0) if one.question.comparison is None else next(factors), level) for one in examined)
     warned = _warnings(examined, confidence, seed)
     return tuple(verdict.model_copy(update={"warnings": said}) for verdict, said in zip(verdicts, warned, strict=True))
@@ -66,7 +64,9 @@ class _Examined(NamedTuple):
     p_values: tuple[tuple[float, float], ...]
 
 
-def analyse(estimand: Estimand, columns: Mapping[str, np.ndarray], these: Sample | None, confidence: float) -> Analysis:
+def analyse(
+    estimand: Estimand, columns: Mapping[str, np.ndarray], these: Sample | None, confidence: float, known: Known = NOTHING
+) -> Analysis:
     """Estimate, interval and tails of one number; not testable below two prompts, or where a column is not finite."""
     names = _columns_of(estimand)
     broken = [name for name in names if not np.isfinite(columns[name]).all()]
@@ -78,15 +78,15 @@ def analyse(estimand: Estimand, columns: Mapping[str, np.ndarray], these: Sample
         return untestable(Estimate(value=value, n=n), reason)
     match estimand:
         case MeanOf():
-            return analyse_mean(estimand, columns, these, confidence)
+            return analyse_mean(estimand, columns, these, confidence, known)
         case ProportionOf():
             return analyse_proportion(estimand, columns, these, confidence)
         case RatioOf():
-            return analyse_ratio(estimand, columns, these, confidence)
+            return analyse_ratio(estimand, columns, these, confidence, known)
         case BoundedOf():
-            return analyse_bounded(estimand, columns, these, confidence)
+            return analyse_bounded(estimand, columns, these, confidence, known)
         case SpreadOf():
-            return analyse_spread(estimand, columns, these, confidence)
+            return analyse_spread(estimand, columns, these, confidence, known)
         case AucOf():
             return analyse_auc(estimand, columns, these, confidence)
         case PermutedOf():
@@ -120,13 +120,18 @@ def _columns_of(estimand: Estimand) -> list[str]:
 
 def _examine(question: Question, confidence: float) -> _Examined:
     these = grouped(np.asarray(question.clusters), question.named, question.units)
-    found = tuple(analyse(member.estimand, question.columns, these, confidence) for member in question.members)
+    known = known_of(question)
+    found = tuple(analyse(member.estimand, question.columns, these, confidence, known) for member in question.members)
     beside = tuple(
-        {name: analyse(estimand, question.columns, these, confidence).estimate for name, estimand in member.beside.items()}
+        {name: analyse(estimand, question.columns, these, confidence, known).estimate for name, estimand in member.beside.items()}
         | dict(lowest_classes(member.estimand, question, confidence))
         for member in question.members
     )
     return _Examined(question, these, found, beside, tuple(_p_values(one, question.comparison) for one in found))
+
+
+def known_of(question: Question) -> Known:
+    return Known(question.ranges, question.everything)
 
 
 def lowest_classes(estimand: Estimand, question: Question, confidence: float) -> Iterator[tuple[str, Estimate]]:
@@ -138,7 +143,7 @@ def lowest_classes(estimand: Estimand, question: Question, confidence: float) ->
             columns = {name: column[..., kept] for name, column in question.columns.items()}
             units = None if question.units is None else question.units[kept]
             these = grouped(np.asarray(question.clusters)[kept], question.named, units)
-            estimate = analyse(estimand, columns, these, confidence).estimate
+            estimate = analyse(estimand, columns, these, confidence, known_of(question)).estimate
             if estimate.value is not None:
                 found[value] = estimate
         if found:
@@ -149,13 +154,15 @@ def lowest_classes(estimand: Estimand, question: Question, confidence: float) ->
 def _p_values(analysis: Analysis, comparison: Comparison | None) -> tuple[float, float]:
     if analysis.tails is None or comparison is None or analysis.estimate.value is None:
         return 1.0, 1.0
+    if analysis.exact and analysis.obstacle:
+        return 1.0, 1.0
     if analysis.exact:
         return exact_p_values(analysis.estimate.value, comparison, analysis.tolerance, analysis.units)
     return p_values(analysis.tails, comparison)
 
 
 def _conclude(one: _Examined, factors: tuple[float, float], level: float) -> ClaimVerdict:
-    """`factors` are what Holm multiplied the claim's p-values of support and of refutation by; `level` is one-sided."""
+    """`factors` are what the claim's p-values of support and of refutation are multiplied by, to be read against `level`."""
     comparison = one.question.comparison
     within = holm([p_refute for _, p_refute in one.p_values])
     members = tuple(
@@ -169,7 +176,7 @@ def _conclude(one: _Examined, factors: tuple[float, float], level: float) -> Cla
         all_hold([p for p, _ in one.p_values]) * factors[0],
         some_fails([p for _, p in one.p_values]) * factors[1],
     )
-    return ClaimVerdict(label=one.question.label, outcome=outcome, members=members, p_adjusted=min(1.0, 2 * adjusted), reason=reason)
+    return ClaimVerdict(label=one.question.label, outcome=outcome, members=members, p_adjusted=min(1.0, adjusted), reason=reason)
 
 
 def _member(one: _Examined, number: int, adjusted: tuple[float, float], factors: tuple[float, float], level: float) -> MemberVerdict:
@@ -195,16 +202,20 @@ def _member(one: _Examined, number: int, adjusted: tuple[float, float], factors:
             as_good = count_as_good(member.estimand, one.question.columns)
             reason = what_would_decide_rank(as_good, len(member.estimand.among), comparison, level / factor)
         elif isinstance(member.estimand, BoundedOf):
-            plain_ratio = analyse_ratio(member.estimand.of, one.question.columns, one.sample, 1 - 2 * level)
-            reason = what_would_decide_bounded(analysis.estimate, plain_ratio.estimate, comparison, member.estimand.slots)
+            plain_ratio = analyse_ratio(member.estimand.of, one.question.columns, one.sample, 1 - level)
+            reason = what_would_decide_bounded(analysis.estimate, plain_ratio.estimate, comparison, member.estimand)
+        elif analysis.exact and analysis.obstacle:
+            reason = analysis.obstacle
         else:
-            prompts = prompts_to_decide(member.estimand, analysis.estimate, comparison, level / factor, analysis.units)
-            reason = why_undecided(analysis.estimate, comparison, prompts, one.sample)
+            wanted = prompts_to_decide(analysis.estimate, comparison, level / factor, analysis.tails)
+            prompts = None if one.question.everything else wanted
+            said = why_undecided(analysis.estimate, comparison, wanted, one.sample, one.question.everything)
+            reason = joined(analysis.obstacle, said)
     judged = {
         "outcome": outcome,
         "p_support": p_support,
         "p_refute": p_refute,
-        "p_adjusted": min(1.0, 2 * min(adjusted)),
+        "p_adjusted": min(1.0, *adjusted),
         "reason": reason,
         "prompts_to_decide": prompts,
     }
@@ -241,7 +252,8 @@ def _warnings(examined: Sequence[_Examined], confidence: float, seed: int) -> It
             for member, analysis in zip(one.question.members, one.analyses, strict=True):
                 if analysis.tails is None:
                     continue
-                found = list(of_member(member.estimand, one.question.columns, one.sample, resamples[key], confidence))
+                columns, comparison = one.question.columns, one.question.comparison
+                found = list(of_member(member.estimand, columns, one.sample, resamples[key], confidence, comparison))
                 if isinstance(member.estimand, RankOf):
                     found += filter(None, [few_draws(len(member.estimand.among), one.question.comparison.value, confidence)])
                 named = f"{member.label}: " if len(one.analyses) > 1 else ""
@@ -257,7 +269,8 @@ def _again(one: _Examined, confidence: float) -> PValuesOf:
     """What the claim's bound would say of another ratio of its columns, by its p-values alone."""
 
     def p_values_of(ratio: RatioOf) -> tuple[float, float]:
-        return _p_values(analyse(ratio, one.question.columns, one.sample, confidence), one.question.comparison)
+        analysis = analyse(ratio, one.question.columns, one.sample, confidence, known_of(one.question))
+        return _p_values(analysis, one.question.comparison)
 
     return p_values_of
 

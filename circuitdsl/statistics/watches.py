@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from circuitdsl.borders.hypothesis import Comparison
 from circuitdsl.borders.measure import BoundedOf, Combination, Estimand, MeanOf, PermutedOf, RatioOf, draws_needed
 from circuitdsl.borders.source import CodedWarning
 from circuitdsl.borders.verdict import Estimate, Outcome, Question
@@ -23,10 +24,10 @@ from circuitdsl.borders.watches import (
     Rivals,
     SecondAblation,
 )
-from circuitdsl.statistics.analyses import combine
+from circuitdsl.statistics.analyses import apparent, combine
 from circuitdsl.statistics.bounded import analyse_bounded
 from circuitdsl.statistics.classification import analyse_permuted
-from circuitdsl.statistics.fieller import analyse_ratio, analyse_spread
+from circuitdsl.statistics.fieller import analyse_ratio, analyse_spread, fieller, paired
 from circuitdsl.statistics.intervals import analyse_mean, mean_interval
 from circuitdsl.statistics.samples import Sample
 from circuitdsl.statistics.scrubbed import biased_banks, joined_differs, regrouped_lower
@@ -34,6 +35,8 @@ from circuitdsl.statistics.scrubbed import biased_banks, joined_differs, regroup
 FEWEST_DONORS = 20
 SELECTIVE = 0.1
 """Selectivity (Hewitt & Liang 2019, who name no bound) below which a probe is warned of, however sure it is."""
+LARGE, SMALL = 0.3, 0.02
+"""Changes a prompt that are always, and never, worth a word: shares of the mean below the line."""
 
 PValues = tuple[float, float]
 PValuesOf = Callable[[RatioOf], PValues]
@@ -65,15 +68,23 @@ def shared_mechanism(changes: Mapping[str, np.ndarray], least: float = 0.05) -> 
 
 def above_one(estimate: Estimate) -> CodedWarning | None:
     """A faithfulness, or another share of the model's own behaviour, whose whole interval lies above 1."""
-    if estimate.low is None or estimate.value is None or estimate.low <= 1 + 1e-6:
+    low, _ = apparent(estimate)
+    if low is None or estimate.value is None or low <= 1 + 1e-6:
         return None
     return CodedWarning(
         "W052", f"{estimate.value:.3g} is above 1: the circuit does more than the model, so something that holds it back is left out"
     )
 
 
-def changes_cancel(changes: np.ndarray, scale: float, large: float = 0.3, share: float = 0.25) -> CodedWarning | None:
-    """Changes a prompt [N] that are large against `scale` (the mean below the line), but whose mean is not large against them."""
+def large_changes(comparison: Comparison | None) -> float:
+    """From what size changes a prompt are worth a word, as a share of the mean below the line: half of the claim's own margin."""
+    if comparison is None or comparison.margin is None:
+        return LARGE
+    return min(LARGE, max(SMALL, comparison.margin / 2))
+
+
+def changes_cancel(changes: np.ndarray, scale: float, large: float = LARGE, share: float = 0.25) -> CodedWarning | None:
+    """Changes a prompt [N] that are `large` against `scale` (the mean below the line), but whose mean is not large against them."""
     size, net = float(np.abs(changes).mean()), abs(float(changes.mean()))
     if size < large * abs(scale) or net > share * size:
         return None
@@ -101,7 +112,8 @@ def backed_up(
 ) -> CodedWarning | None:
     """Leaving out `node` matters less than `least` by itself, but more once its backup is gone, both beyond their intervals."""
     first, second = (analyse_ratio(of, columns, sample, confidence).estimate for of in (alone, without_backup))
-    if first.high is None or second.low is None or first.high >= least or second.low <= least:
+    (_, high), (low, _) = apparent(first), apparent(second)
+    if high is None or low is None or high >= least or low <= least:
         return None
     return CodedWarning("W055", f"{node} is not needed alone ({first.value:.3g}) but is once its backup is gone ({second.value:.3g})")
 
@@ -151,41 +163,52 @@ def few_draws(draws: int, theta: float, confidence: float) -> CodedWarning | Non
 
 
 def bootstrap_disagrees(
-    estimate: Estimate, weights: np.ndarray, numerator: np.ndarray, denominator: np.ndarray | None, confidence: float, share: float = 0.15
+    plain: tuple[float, float],
+    weights: np.ndarray,
+    numerator: np.ndarray,
+    denominator: np.ndarray | None,
+    confidence: float,
+    share: float = 0.15,
 ) -> CodedWarning | None:
-    """The interval's middle lies further from the percentile bootstrap's than `share` of the half-width.
+    """The middle of the `plain` interval, without skewness, lies further from the percentile bootstrap's than `share` of the half-width.
 
     The middle, since the bootstrap over few templates is wider or narrower for reasons of its own, but off centre only if the
     mean is far from normal.
 
     `weights` [draws, N] say how often each prompt occurs in each resample; columns are [N], `denominator` None for a mean.
     """
-    if estimate.low is None or estimate.high is None or estimate.high <= estimate.low:
+    if plain[1] <= plain[0]:
         return None
     below = weights @ denominator if denominator is not None else weights.sum(axis=1)
     low, high = np.quantile((weights @ numerator) / below, [(1 - confidence) / 2, (1 + confidence) / 2])
-    apart = abs(low + high - estimate.low - estimate.high) / (estimate.high - estimate.low)
+    apart = abs(low + high - plain[0] - plain[1]) / (plain[1] - plain[0])
     if apart <= share:
         return None
-    shown = f"[{estimate.low:.3g}, {estimate.high:.3g}]"
+    shown = f"Student's [{plain[0]:.3g}, {plain[1]:.3g}]"
     return CodedWarning("W059", f"the bootstrap's interval [{low:.3g}, {high:.3g}] is not {shown}: a few prompts weigh heavily")
 
 
 def of_member(
-    estimand: Estimand, columns: Mapping[str, np.ndarray], sample: Sample, weights: np.ndarray, confidence: float
+    estimand: Estimand,
+    columns: Mapping[str, np.ndarray],
+    sample: Sample,
+    weights: np.ndarray,
+    confidence: float,
+    comparison: Comparison | None = None,
 ) -> tuple[CodedWarning, ...]:
     """What the columns of one judged number alone give reason to say; `weights` as in `bootstrap_disagrees`."""
     below: np.ndarray | None = None
+    large = large_changes(comparison)
     match estimand:
         case BoundedOf(of):
             whole = analyse_bounded(estimand, columns, sample, confidence).estimate
-            said = of_member(of, columns, sample, weights, confidence)
+            said = of_member(of, columns, sample, weights, confidence, comparison)
             return tuple(warning for warning in said if warning.code != "W052" or above_one(whole))
         case RatioOf():
             analysis = analyse_ratio(replace(estimand, absolute=False), columns, sample, confidence)
             above, below = _per_prompt(estimand.numerator, columns), _per_prompt(estimand.denominator, columns)
             changes = above if estimand.absolute else above - below
-            found = [changes_cancel(changes, float(below.mean())), None if estimand.absolute else above_one(analysis.estimate)]
+            found = [changes_cancel(changes, float(below.mean()), large), None if estimand.absolute else above_one(analysis.estimate)]
         case MeanOf():
             analysis = analyse_mean(estimand, columns, sample, confidence)
             above = _per_prompt(estimand.of, columns)
@@ -195,8 +218,18 @@ def of_member(
             return ()
     if analysis.tails is None:
         return ()
-    found.append(bootstrap_disagrees(analysis.estimate, weights, above, below, confidence))
+    if analysis.estimate.standard_error and not estimand.banks:
+        found.append(bootstrap_disagrees(_plain_interval(above, below, sample, confidence), weights, above, below, confidence))
     return tuple(warning for warning in found if warning is not None)
+
+
+def _plain_interval(above: np.ndarray, below: np.ndarray | None, sample: Sample, confidence: float) -> tuple[float, float]:
+    """Student's, or Fieller's, as if nothing were skewed; empty where it is unbounded."""
+    if below is None:
+        mean, _, half = mean_interval(above, sample, confidence)
+        return float(mean - half), float(mean + half)
+    low, high = fieller(paired(above, below, sample)._replace(third=0.0), confidence)
+    return (low, high) if low is not None and high is not None else (0.0, 0.0)
 
 
 def _per_prompt(of: Combination, columns: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -241,7 +274,7 @@ def watched(
 
 
 def _outcome(p: PValues, confidence: float) -> Outcome:
-    level = (1 - confidence) / 2
+    level = 1 - confidence
     return "supported" if p[0] <= level else "refuted" if p[1] <= level else "inconclusive"
 
 

@@ -124,7 +124,7 @@ def settle() -> Callable[..., Settled]:
 
 @pytest.fixture
 def judged() -> Callable[..., ClaimVerdict]:
-    """`judged(claim, space, adapter)`: the verdict on the verifying rows, warnings included."""
+    """`judged(claim, space, adapter)`: the verdict on the verifying rows, warnings included, as if they were all prompts there are."""
     from circuitdsl.engine.executor import execute
     from circuitdsl.measures import measures
     from circuitdsl.planning import plan
@@ -138,7 +138,7 @@ def judged() -> Callable[..., ClaimVerdict]:
         found = execute(plan([Request(one, space.verifying) for one in lowered.readouts.values()], space), adapter, space)
         columns = {name: found[one.digest] for name, one in lowered.readouts.items()}
         clusters = np.arange(len(space.verifying))
-        question = Question(claim.label, claim.comparison, lowered.members, columns, clusters, watches=lowered.watches)
+        question = Question(claim.label, claim.comparison, lowered.members, columns, clusters, watches=lowered.watches, everything=True)
         return judge([question], confidence=0.95, seed=0)[0]
 
     return run

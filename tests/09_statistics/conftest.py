@@ -1,6 +1,7 @@
 """Simulations have fixed seeds; their tolerances are binomial: a right program fails one of them in about ten thousand."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ def plausible() -> Callable[..., bool]:
 
 @pytest.fixture
 def ask() -> Callable[..., ClaimVerdict]:
-    """Judges one claim of one member: `ask(estimand, columns, ">=", 0.5, margin=…, clusters=…)`."""
+    """Judges one claim of one member: `ask(estimand, columns, ">=", 0.5, margin=…, clusters=…, ranges=…, everything=…)`."""
 
     def verdict(
         estimand: Estimand,
@@ -35,11 +36,12 @@ def ask() -> Callable[..., ClaimVerdict]:
         value: float = 0.0,
         margin: float | None = None,
         clusters: np.ndarray | None = None,
+        **known: Any,
     ) -> ClaimVerdict:
         n = np.shape(next(iter(columns.values())))[-1]
         comparison = Comparison(operator, value, margin) if operator else None
         labels = np.arange(n) if clusters is None else clusters
-        question = Question("claim", comparison, (Member("claim", estimand),), columns, labels)
+        question = Question("claim", comparison, (Member("claim", estimand),), columns, labels, **known)
         return judge([question], confidence=0.95, seed=0)[0]
 
     return verdict

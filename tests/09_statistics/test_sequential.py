@@ -218,13 +218,13 @@ def test_each_says_which_member_fails_and_measurements_are_only_measured():
 
 def test_members_are_corrected_for_the_number_of_claims_as_claims_are():
     """The same column is not supported as one of two members while it is open as a claim of its own."""
-    columns = {"one": np.ones(14), "half": np.tile([0.0, 1.0], 7)}
+    columns = {"one": np.ones(12), "half": np.tile([0.0, 1.0], 6)}
     one, half = (Member(name, MeanOf(column(name))) for name in columns)
-    alone = Question("alone", Comparison(">=", 0.5), (one,), columns, np.zeros(14))
-    each = Question("each", Comparison(">=", 0.5), (one, half), columns, np.zeros(14))
-    other = Question("other", Comparison(">=", 0.5), (half,), columns, np.zeros(14))
+    alone = Question("alone", Comparison(">=", 0.5), (one,), columns, np.zeros(12))
+    each = Question("each", Comparison(">=", 0.5), (one, half), columns, np.zeros(12))
+    other = Question("other", Comparison(">=", 0.5), (half,), columns, np.zeros(12))
     verdicts = judge_sequentially(
-        [alone, each, *[other] * 49], balanced_blocks(np.zeros(14), 0), bounds=dict.fromkeys(columns, (0.0, 1.0)), confidence=0.95
+        [alone, each, *[other] * 49], balanced_blocks(np.zeros(12), 0), bounds=dict.fromkeys(columns, (0.0, 1.0)), confidence=0.95
     )
     assert verdicts[0].outcome == "inconclusive" and [member.outcome for member in verdicts[1].members] == ["inconclusive"] * 2
 

@@ -20,7 +20,7 @@ def test_every_claim_with_verdict_number_interval_and_conditions(evidence):
         "✓ supported     faithful  0.934  [0.860, 1.01]",
         "line 51    faithfulness(logit_diff) = 1 +- 0.20",
         "beside     M 3.20 [3.00, 3.40]",
-        "bootstrap, 2 fixed strata, n = 128; p to support 0.0002; Holm-adjusted 0.004",
+        "bootstrap, 2 fixed strata, n = 128; p to support 0.0002; corrected for all claims 0.004",
         "1.70  (no bounded interval)",
         "the denominator's interval contains 0",
         "−0.520  [−0.710, −0.330]  (warn: fails nothing)",

@@ -69,7 +69,7 @@ def test_minimality_single_has_a_member_for_each(circuitdsl, toy):
     assert values == [pytest.approx(1)] * 11
 
 
-def test_a_sweep_is_measured_on_exploring_prompts_without_a_verdict(circuitdsl, toy):
+def test_a_sweep_is_measured_on_exploring_prompts_without_a_verdict(circuitdsl, toy, whole_population):
     status, claims = verified(
         circuitdsl,
         with_claims(toy, {"sweep": "effect(each heads * -> logits, from = broken)", "works": "value(copied, of = model) >= 0.5"}),
@@ -81,7 +81,7 @@ def test_a_sweep_is_measured_on_exploring_prompts_without_a_verdict(circuitdsl, 
     assert status == 0
 
 
-def test_verdicts_have_three_values_and_warn_fails_nothing(circuitdsl, toy):
+def test_verdicts_have_three_values_and_warn_fails_nothing(circuitdsl, toy, whole_population):
     claims = {
         "yes": "value(copied, of = model) >= 0.5",
         "no": "warn effect(previous -> logits, from = recoloured) <= -0.5",
@@ -122,7 +122,7 @@ def test_verdicts_rest_on_fieller_for_ratios_exact_binomials_for_shares_and_temp
         return {label: estimate(claim)["method"] for label, claim in found.items()}
 
     strata = with_claims(toy, claims) and methods()
-    assert strata["ratio"].startswith("ratio of means, Fieller's interval") and strata["share"].startswith(
+    assert strata["ratio"].startswith("ratio of means") and strata["share"].startswith(
         "exact binomial (Clopper-Pearson)"
     )
     assert all("3 templates as fixed strata" in method for method in strata.values())

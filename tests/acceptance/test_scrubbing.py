@@ -61,7 +61,7 @@ def test_a_baseline_has_to_be_stated(changed):
         resolve(read(changed("scrub(copied, baseline = unconditional)", "scrub(copied)")), Flags())
 
 
-def test_banks_say_what_they_are_off_by(changed):
+def test_banks_say_what_they_are_off_by(changed, whole_population):
     path = changed("scrub(copied, baseline = shuffle, replicates = 2) ", "scrub(copied, baseline = shuffle, banks = 8)")
     notes = plan(hypothesis := resolve(read(path), Flags()), lower(hypothesis, Algebra())).notes
     assert any(note.startswith("scrubbed: 2 recomputations in the tree") and "2 in banks of 8, 4 draws" in note for note in notes)
@@ -70,7 +70,7 @@ def test_banks_say_what_they_are_off_by(changed):
     assert found.verdict.members[0].beside["bias of banks of 8"].value == pytest.approx(0, abs=1e-9)
 
 
-def test_an_adversary_looks_on_other_prompts(changed):
+def test_an_adversary_looks_on_other_prompts(changed, whole_population):
     """Head 0.1 is left out everywhere, and nothing of it or of the rest is used: no split lowers the score."""
     path = changed("scrub(copied, baseline = shuffle, replicates = 2) ", "scrub(copied, baseline = shuffle, adversary = 4)")
     hypothesis = resolve(read(path), Flags())

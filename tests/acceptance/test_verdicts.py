@@ -38,7 +38,7 @@ edges {
 
 
 @pytest.fixture
-def verify(tmp_path):
+def verify(tmp_path, whole_population):
     """`verify(claims, model="induction", ablate=…, …)`: verdicts by label of a file about an induction toy."""
     from circuitdsl.pipeline.verifying import verify as run
 
