@@ -106,6 +106,8 @@ class ClaimRecord(Frozen):
     members: tuple[MemberRecord, ...]
     verdict: ClaimVerdict
     turns: str = ""
+    definitions: dict[str, str] = {}
+    """What the claim's words stood for: its metrics as written; of features, nodes and edges a digest."""
 
 
 class EffectRecord(Frozen):

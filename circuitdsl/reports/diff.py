@@ -38,7 +38,7 @@ class Differences:
 
 def diff(a: Evidence, b: Evidence) -> Differences:
     """What changed from `a` to `b`. Numbers are compared only for claims with the same question, conditions, model and prompts."""
-    common, prompts = (*_model(a, b), *_judged(a, b)), tuple(_prompts(a, b))
+    common, prompts, circuit = (*_model(a, b), *_judged(a, b)), tuple(_prompts(a, b)), tuple(_circuit(a.graph, b.graph))
     before, after = ({claim.label: claim for claim in evidence.claims} for evidence in (a, b))
     claims = []
     for label in [*before, *(label for label in after if label not in before)]:
@@ -48,9 +48,9 @@ def diff(a: Evidence, b: Evidence) -> Differences:
             continue
         rows = (_rows(a, old), _rows(b, new))
         sample = ("the prompts differ",) if rows[0] != rows[1] and not prompts else ()
-        because = (*common, *prompts, *sample, *_conditions(old, new))
+        because = (*common, *prompts, *sample, *_conditions(old, new), *_definitions(old, new, bool(circuit)))
         claims.append(ClaimChange(label, _change(old, new, because), old, new, because))
-    return Differences((*_model(a, b), *prompts, *_settings(a, b)), tuple(_circuit(a.graph, b.graph)), tuple(claims))
+    return Differences((*_model(a, b), *prompts, *_settings(a, b)), circuit, tuple(claims))
 
 
 def render(found: Differences, names: tuple[str, str] = ("before", "after")) -> str:
@@ -58,7 +58,7 @@ def render(found: Differences, names: tuple[str, str] = ("before", "after")) -> 
     if found.same:
         return f"{names[0]} and {names[1]} say the same.\n"
     lines = [*_section("Settings", found.setting), *_section("Circuit", found.circuit)]
-    told = [line for claim in found.claims for line in _told(claim, bool(found.circuit), found.setting)]
+    told = [line for claim in found.claims for line in _told(claim, found.setting)]
     kept = sum(claim.change == "same" for claim in found.claims)
     lines += _section("Claims", [*told, *([f"  {kept} unchanged"] if kept else [])], mark="")
     return "\n".join(lines).strip("\n") + "\n"
@@ -68,7 +68,7 @@ def _section(title: str, lines: Sequence[str], mark: str = "  ") -> list[str]:
     return ["", title, *(f"{mark}{line}" for line in lines)] if lines else []
 
 
-def _told(claim: ClaimChange, circuit: bool, shared: tuple[str, ...]) -> Iterator[str]:
+def _told(claim: ClaimChange, shared: tuple[str, ...]) -> Iterator[str]:
     if claim.change == "same":
         return
     if claim.before is None or claim.after is None:
@@ -84,9 +84,7 @@ def _told(claim: ClaimChange, circuit: bool, shared: tuple[str, ...]) -> Iterato
         yield f"  {claim.label}: {verdicts}; numbers not compared, because they hold under different conditions{why}"
         yield from (f"      {reason}" for reason in own)
         return
-    yield f"  {claim.label}: {verdicts}" + (
-        "; under the same conditions, on a changed circuit" if circuit else "; under the same conditions"
-    )
+    yield f"  {claim.label}: {verdicts}; under the same conditions"
     members = {member.label: member for member in claim.before.verdict.members}
     for member in claim.after.verdict.members:
         earlier = members.pop(member.label, None)
@@ -114,6 +112,18 @@ def _conditions(old: ClaimRecord, new: ClaimRecord) -> Iterator[str]:
         before, after = old.conditions.get(name), new.conditions.get(name)
         if before != after:
             yield f"{name}: {before or 'not stated'} → {after or 'not stated'}"
+
+
+def _definitions(old: ClaimRecord, new: ClaimRecord, circuit: bool) -> Iterator[str]:
+    """What the claim's words stand for; where earlier evidence does not say, a circuit that changed may be meant."""
+    if not (old.definitions and new.definitions):
+        if circuit:
+            yield "the circuit, whose parts may be meant"
+        return
+    for name in dict.fromkeys([*old.definitions, *new.definitions]):
+        before, after = old.definitions.get(name), new.definitions.get(name)
+        if before != after:
+            yield f"{name}: {before} → {after}" if name.startswith("metric ") and before and after else f"another {name}"
 
 
 def _rows(evidence: Evidence, claim: ClaimRecord) -> str | None:

@@ -24,6 +24,7 @@ from circuitdsl.borders.measured import MeasuredClaim
 from circuitdsl.borders.prompts import Distribution
 from circuitdsl.borders.source import Source
 from circuitdsl.borders.verdict import ClaimVerdict
+from circuitdsl.reports.definitions import definitions
 from circuitdsl.reports.graph import graph_record
 from circuitdsl.reports.turning_point import turning
 
@@ -102,6 +103,7 @@ def claim_record(asked: MeasuredClaim, verdict: ClaimVerdict, hypothesis: Hypoth
         warn=claim.warn,
         rows=asked.part,
         conditions=dict(lowered.conditions),
+        definitions=definitions(hypothesis, asked),
         readouts=tuple(ReadoutRecord(name=name, column=column) for name, column in columns.items()),
         members=tuple(MemberRecord(label=m.label, about=m.about, estimand=describe(m.estimand)) for m in lowered.members),
         verdict=verdict,
