@@ -162,7 +162,7 @@ class Lookup:
             ]
         if trouble := next((one for one in around if isinstance(one, str)), None):
             raise _trouble(trouble, label, node, around.count(trouble), len(around), self.name)
-        keys = [tuple(one) for one in around]
+        keys = [tuple(one) for one in around if not isinstance(one, str)]
 
         def find(key: tuple[tuple[str, str], ...], text: str) -> Target | Trouble:
             return targets.instead(self.tokens, list(key), text, part)

@@ -224,11 +224,11 @@ def sample_file(
     if bad.more:
         findings.error("C224", span, f'"{bad.name}": and {bad.more} more bad lines')
     if unequal:
-        line, first, second = unequal[0]
+        line, clean, other = unequal[0]
         message = (
             f'{len(unequal)} counterfactuals in "{bad.name}" have another length than their prompt; the first, in line {line}, is shown'
         )
-        note = side_by_side(tokens, first, second, "clean", "counterfactual")
+        note = side_by_side(tokens, clean, other, "clean", "counterfactual")
         findings.error("C221", span, message, "make both equally long in tokens", note=note)
     if bad.found or unequal or not rows:
         return None, None
