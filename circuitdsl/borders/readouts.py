@@ -160,7 +160,7 @@ class AnswerBeats(LogitsReadout):
 
 @dataclass(frozen=True, eq=False)
 class Top1(LogitsReadout):
-    """1 if the answer is the most likely token of the vocabulary, else 0."""
+    """1 if the answer is more likely than every other token of the vocabulary, else 0: as in `AnswerBeats`, a tie is no win."""
 
     word = "top1"
     bounds = (0.0, 1.0)

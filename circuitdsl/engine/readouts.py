@@ -107,7 +107,9 @@ def _(readout: AnswerBeats, reads: Reads, reference: Reads | None, hypothesis: H
 def _(readout: Top1, reads: Reads, reference: Reads | None, hypothesis: Hypothesis) -> Tensor:
     at = readout.position(hypothesis.metrics, reads.rows, reads.end)
     answers, _ = answer_ids(hypothesis.distributions[readout.labels], reads.rows)
-    return (reads.logits(at).argmax(-1) == reads.tensor(answers)).double()
+    logits = reads.logits(at)
+    right = logits.gather(-1, reads.tensor(answers).expand(len(logits), -1).unsqueeze(-1))
+    return ((logits >= right).sum(-1) == 1).double()  # itself alone
 
 
 @of_logits.register

@@ -56,7 +56,7 @@ VALUE = Measure(
 ACCURACY = Measure(
     name="accuracy",
     summary="share of prompts where the answer beats every wrong answer",
-    formula="mean over prompts of [logit(answer) > max over wrong of logit(wrong)], at the metric's position",
+    formula="mean over prompts of [logit(answer) > max over wrong of logit(wrong)], at the metric's position; a tie is no win",
     unit="share of prompts",
     range=Range(0, 1),
     source='Wang et al. 2022 (arXiv 2211.00593), section 2 ("IO above S")',
@@ -68,7 +68,7 @@ ACCURACY = Measure(
 TOP1 = Measure(
     name="top1",
     summary="share of prompts where the answer is the most likely token of all",
-    formula="mean over prompts of [argmax over the vocabulary = answer], at the metric's position",
+    formula="mean over prompts of [logit(answer) > max over all other tokens], at the metric's position; a tie is no win",
     unit="share of prompts",
     range=Range(0, 1),
     source="docs/semantics.md, section 6",

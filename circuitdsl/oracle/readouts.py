@@ -100,7 +100,8 @@ def _(readout: AnswerBeats, at: Measured, evaluator: Evaluator) -> float:
 
 @number.register
 def _(readout: Top1, at: Measured, evaluator: Evaluator) -> float:
-    return float(int(_next_token(readout, readout.value, at, evaluator).argmax()) == at.prompt.answer)
+    logits = _next_token(readout, readout.value, at, evaluator)
+    return float(all(one < logits[at.prompt.answer] for token, one in enumerate(logits) if token != at.prompt.answer))
 
 
 @number.register

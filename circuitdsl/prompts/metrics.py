@@ -218,7 +218,7 @@ class _Binder:
             raise Mistake(
                 "C233", node.span, "`loss` needs the positions whose tokens are to be predicted", "such as `loss(block:2[1..24])`"
             )
-        found = token_indices(self.labelling, position)
+        found = token_indices(self.labelling, position, span=True)
         if any(0 in one for one in found):
             raise Mistake(
                 "C234", position.span, "nothing stands before the first token, so it has no loss", "leave it out, or set `bos = true`"

@@ -10,8 +10,11 @@ from circuitdsl.prompts.findings import Lacking, Mistake, similar
 from circuitdsl.prompts.labels import Labelling
 
 
-def role(position: doc.PositionRef, slots: Mapping[str, Slot]) -> Role:
-    """A position as a role. A block means all its tokens, another slot its last, `.first` its first."""
+def role(position: doc.PositionRef, slots: Mapping[str, Slot], span: bool = False) -> Role:
+    """A position as a role. A block means all its tokens, another slot its last, `.first` its first.
+
+    Where a `span` is wanted, as by `loss`, any slot by itself means all its tokens.
+    """
     ref = position.slot
     fields = slots[ref.name.text].fields if ref.name.text in slots else ()
     label = ref.name.text
@@ -20,7 +23,7 @@ def role(position: doc.PositionRef, slots: Mapping[str, Slot]) -> Role:
         part = cast("Literal['first', 'last']", ref.field.text)
     elif ref.field:
         label = f"{label}.{ref.field.text}"
-    elif label in slots and slots[label].tokens:
+    elif label in slots and (slots[label].tokens or (span and not position.shift)):
         part = "all"
     text = ref.name.text + (f".{ref.field.text}" if ref.field else "") + (f":{ref.occurrence}" if ref.occurrence else "")
     if position.index:
@@ -30,9 +33,9 @@ def role(position: doc.PositionRef, slots: Mapping[str, Slot]) -> Role:
     return Role(label, ref.occurrence or 1, position.index or part, position.shift, text)
 
 
-def token_indices(labelling: Labelling, position: doc.PositionRef) -> list[tuple[int, ...]]:
-    """The sorted token indices of a position on each row. Raises Lacking if some row has no such place."""
-    wanted, name = role(position, labelling.declaration.slots), labelling.distribution.name
+def token_indices(labelling: Labelling, position: doc.PositionRef, span: bool = False) -> list[tuple[int, ...]]:
+    """The sorted token indices of a position on each row, or of a `span`. Raises Lacking if some row has no such place."""
+    wanted, name = role(position, labelling.declaration.slots, span), labelling.distribution.name
     found: dict[Layout, tuple[int, ...]] = {}
     for row in labelling.rows:
         layout = row.prompt.layout

@@ -135,7 +135,12 @@ def test_spans_of_different_length_are_masked(make) -> None:
     space = make(
         'vocab n = "Zyxwvut", "Mary"\nprompts clean { "the {A} to"; A in n }\nmetric m = loss(A.first)\nmetric part = loss(A)', use="bpe"
     )
-    assert bound(space).mask.all() and bound(space, "part").mask.sum(1).tolist() == [1, 1]
+    prompts = space.distributions["clean"].prompts
+    spans = [prompt.layout.span("A") for prompt in prompts]
+    assert bound(space).mask.all() and bound(space, "part").mask.sum(1).tolist() == [end - start for start, end in spans]
+    assert max(end - start for start, end in spans) > 1
+    last = make('vocab n = "Zyxwvut", "Mary"\nprompts clean { "the {A} to"; A in n }\nmetric m = loss(A.last)', use="bpe")
+    assert bound(last).mask.sum(1).tolist() == [1, 1]
 
 
 def test_kl_numbers_and_other_metrics(make, ioi) -> None:

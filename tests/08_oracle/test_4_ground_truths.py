@@ -1,5 +1,6 @@
 """Models written by hand, whose numbers are worked out on paper or by going through every case, on both executors."""
 
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import torch
 
 from circuitdsl.borders.hypothesis import Ablation, Link, Place
 from circuitdsl.borders.plan import Request
-from circuitdsl.borders.readouts import AttentionWeight
+from circuitdsl.borders.readouts import AnswerBeats, AttentionWeight, Top1
 from circuitdsl.borders.units import Role, Unit
 from circuitdsl.borders.values import Algebra, Run, Zero
 from circuitdsl.measures.circuit_runs import circuit_logits
@@ -321,3 +322,24 @@ def test_the_shipped_induction_toy_is_what_its_builder_writes(tmp_path):
     ours, theirs = load_file(tmp_path / "model.safetensors"), load_file(shipped / "model.safetensors")
     assert ours.keys() == theirs.keys()
     assert all((ours[name] == theirs[name]).all() for name in ours)
+
+
+def test_a_tie_is_no_win(tiny, hypothesis, executor):
+    """The answer is the most likely token until another has the same weights: then neither beats the other, whatever their ids."""
+    adapter = tiny("llama", seed=1717)  # nobody else reads its weights
+    space, value = hypothesis(adapter.shape), Algebra().logits(Run("clean"))
+    clean = space.distributions["clean"]
+    best = int(adapter.model(torch.tensor([clean.prompts[0].tokens])).logits[0, -1].argmax())
+    twin = (best + 7) % adapter.shape.vocabulary
+
+    def shares(answer, wrong):
+        prompts = (replace(clean.prompts[0], answer=answer, wrong=(wrong,)), *clean.prompts[1:])
+        labelled = replace(space, distributions={**space.distributions, "clean": replace(clean, prompts=prompts)})
+        found = executor([Request(kind(value, "clean", "logit_diff"), (0,)) for kind in (AnswerBeats, Top1)], labelled, adapter)
+        return [float(column[0]) for column in found.values()]
+
+    assert shares(best, twin) == [1.0, 1.0] and shares(twin, best) == [0.0, 0.0]
+    with torch.no_grad():
+        weight = adapter.final()[1].weight
+        weight[twin] = weight[best]
+    assert shares(best, twin) == shares(twin, best) == [0.0, 0.0]

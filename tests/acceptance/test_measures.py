@@ -122,9 +122,7 @@ def test_verdicts_rest_on_fieller_for_ratios_exact_binomials_for_shares_and_temp
         return {label: estimate(claim)["method"] for label, claim in found.items()}
 
     strata = with_claims(toy, claims) and methods()
-    assert strata["ratio"].startswith("ratio of means") and strata["share"].startswith(
-        "exact binomial (Clopper-Pearson)"
-    )
+    assert strata["ratio"].startswith("ratio of means") and strata["share"].startswith("exact binomial (Clopper-Pearson)")
     assert all("3 templates as fixed strata" in method for method in strata.values())
     line = '  "{first} {next} {c} {d} {cue}"\n'
     text = toy.read_text()
