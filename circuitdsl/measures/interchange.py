@@ -103,7 +103,8 @@ def _check(claim: Claim[InterchangeOptions], hypothesis: Hypothesis) -> None:
         raise refuse("C379", message, "the score would not say which of them the node carries")
     same = next((slot for slot in claim.slots if not changed[slot]), None)
     if same is not None:
-        raise refuse("C379", f"`{source}` never changes `{same}`", f"write `{{ {same} = … }}` or `{{ redraw {same} distinct }}`")
+        hint = f"write `{{ {same} = … }}` or `{{ redraw {same} distinct }}`; rows of a data file say it in a key `counterfactual_{same}`"
+        raise refuse("C379", f"`{source}` never changes `{same}`", hint)
     if any(prompt.answer is None or not prompt.wrong for prompt in second.prompts):
         raise refuse("C380", f"the prompts of `{source}` do not say what their answer is", "add `answer SLOT wrong SLOT` to them")
 
