@@ -255,7 +255,7 @@ def C418_more_tokens_than_the_model(world):
     body = json.loads(path.read_text())
     body["model"]["vocab"]["mauve"] = 13
     path.write_text(json.dumps(body))
-    world.write("toy.circ", (world.folder / "toy.circ").read_text().replace('"teal", "plum"', '"teal", "plum", "mauve"'))
+    world.write("toy.circ", (world.folder / "toy.circ").read_text().replace('"white", "pink"', '"white", "mauve"'))
     return [*VERIFY[:-2], "60", "toy.circ"]
 
 
@@ -372,7 +372,7 @@ def C435_float16(world):
 
 @recipe
 def C436_unknown_answers(world):
-    world.write("toy.circ", (world.folder / "toy.circ").read_text().replace('"plum"', '"mauve"').replace('"tan"', '"<bos>"'))
+    world.write("toy.circ", (world.folder / "toy.circ").read_text().replace('"pink"', '"mauve"').replace('"white"', '"<bos>"'))
     return ["check", "toy.circ"]
 
 

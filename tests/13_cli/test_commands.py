@@ -10,6 +10,9 @@ import typer
 from circuitdsl.cli import explanations
 from circuitdsl.cli.options import flags_of, size
 
+# Twelve prompts stand for all that there are: what is the same on each of them is then known, and claims about it are decided.
+pytestmark = pytest.mark.usefixtures("whole_population")
+
 
 @pytest.mark.parametrize(
     ("text", "count"), [("2GB", 2 * 10**9), ("512MiB", 512 * 2**20), ("1.5g", 1_500_000_000), ("100B", 100), ("3 kb", 3000), ("1Ti", 2**40)]

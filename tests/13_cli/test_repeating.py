@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+# Twelve prompts stand for all that there are: what is the same on each of them is then known, and claims about it are decided.
+pytestmark = pytest.mark.usefixtures("whole_population")
+
 
 def evidence_of(path: Path) -> dict:
     return json.loads(path.with_suffix(".prompts-12.evidence.json").read_text())

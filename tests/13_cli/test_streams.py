@@ -16,6 +16,9 @@ import pytest
 
 from circuitdsl.cli import streams
 
+# Twelve prompts stand for all that there are: what is the same on each of them is then known, and claims about it are decided.
+pytestmark = pytest.mark.usefixtures("whole_population")
+
 ROOT = Path(__file__).parents[2]
 PROGRAM = Path(sys.executable).with_name("circuitdsl")
 SAID = {"LC_ALL", "PYTHONUTF8", "PYTHONIOENCODING", "NO_COLOR", "COLUMNS", "LINES"}
@@ -131,7 +134,7 @@ def test_a_stream_that_is_closed_or_full(line, status):
 
 def test_a_verdict_with_nobody_to_tell(toy):
     line = f"'{PROGRAM}' verify --prompts 12 --no-edges '{toy}' >&- 2>&-"
-    assert subprocess.run(line, shell=True, check=False).returncode == 0
+    assert subprocess.run(line, shell=True, check=False).returncode == 3  # twelve prompts are a sample
     assert toy.with_suffix(".prompts-12.evidence.json").exists()
 
 

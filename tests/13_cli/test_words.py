@@ -8,6 +8,9 @@ import pytest
 
 from circuitdsl.cli.documents import counted
 
+# Twelve prompts stand for all that there are: what is the same on each of them is then known, and claims about it are decided.
+pytestmark = pytest.mark.usefixtures("whole_population")
+
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
@@ -92,7 +95,7 @@ def test_evidence_in_the_place_of_a_circuit(circuitdsl, tmp_path, command):
 
 def test_one_of_a_thing_is_not_many(circuitdsl, toy):
     toy.write_text(toy.read_text().replace('  "{c} {first} {next} {d} {cue}"\n  "{c} {d} {first} {next} {cue}"\n', ""))
-    assert circuitdsl("check", toy).out.rstrip().endswith("64 prompts in 1 layout")
+    assert circuitdsl("check", toy).out.rstrip().endswith("120 prompts in 1 layout")
     assert [counted(number, "claim") for number in (0, 1, 2)] == ["0 claims", "1 claim", "2 claims"]
 
 
