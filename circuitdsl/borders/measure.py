@@ -192,11 +192,12 @@ class Scored:
     """Columns that are made of vectors by what was fitted on other prompts.
 
     `columns` takes row numbers [N] and the vectors [N, d] by the names of their readouts, and gives columns [N] by name.
-    `digest` tells apart what was fitted.
+    `digest` tells apart what was fitted; `ranges` are the least and the greatest number of columns that have bounds.
     """
 
     digest: str
     columns: "Callable[[Sequence[int], Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]"
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

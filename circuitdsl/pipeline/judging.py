@@ -67,6 +67,8 @@ def ranges_of(hypothesis: Hypothesis, lowered: "Lowered") -> dict[str, tuple[flo
         return (0.0, math.inf) if isinstance(readout, KLDivergence) else readout.bounds or (-math.inf, math.inf)
 
     found = {name: of(readout) for name, readout in lowered.readouts.items() if not readout.vector}
+    if lowered.scored is not None:
+        found |= lowered.scored.ranges
     for name, redrawn in lowered.replicates.items():
         found[name] = found[redrawn[0]]
     return {name: ends for name, ends in found.items() if any(map(math.isfinite, ends))}

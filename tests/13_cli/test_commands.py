@@ -167,7 +167,7 @@ claims { looks: attention(h, query = b, key = a) >= 0 }
 def test_a_run_with_other_settings_has_files_of_its_own(circuitdsl, toy):
     """Evidence of the file's own settings is never replaced by that of others; of the same conditions it is."""
     text = toy.read_text()
-    toy.write_text(text.replace("prompts = 64", "prompts = 12"))
+    toy.write_text(text.replace("prompts = 360", "prompts = 12"))
     flags = ("--no-edges", "--no-figure")
     assert circuitdsl("verify", *flags, toy).status == 0
     for more in (("--seed", 0), ("--prompts", 12), ("--dtype", "float32"), ("--model", "./toys/induction")):
@@ -179,7 +179,7 @@ def test_a_run_with_other_settings_has_files_of_its_own(circuitdsl, toy):
     names = {path.name for path in toy.parent.glob("*.json")}
     assert names == {"induction_toy.evidence.json", "induction_toy.model-other-one.prompts-13.seed-1.evidence.json"}
 
-    toy.write_text(text.replace("prompts = 64; seed = 0", "prompts = 12; seed = 1"))
+    toy.write_text(text.replace("prompts = 360; seed = 0", "prompts = 12; seed = 1"))
     before = toy.with_suffix(".evidence.json").read_bytes()
     ran = circuitdsl("verify", *flags, toy)
     assert ran.status == 2 and "C610" in ran.err and "seed = 0, not 1" in ran.err and ran.out == ""

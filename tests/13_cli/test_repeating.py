@@ -71,7 +71,7 @@ def test_what_a_hypothesis_was_found_on_is_an_input(circuitdsl, divided):
     sweep.write_text(text.replace('use "parts/claims.circ"', "claims { looks: attention(each heads *, query = cue, key = next) }"))
     assert circuitdsl("verify", "--prompts", 24, "--no-edges", sweep).status == 0
     divided.write_text(
-        text.replace("settings { prompts = 64;", 'settings { prompts = 24; explore = 0.5; found_on = "sweep.prompts-24.evidence.json";')
+        text.replace("settings { prompts = 360;", 'settings { prompts = 24; explore = 0.5; found_on = "sweep.prompts-24.evidence.json";')
     )
     ran = circuitdsl("verify", "--prompts", 12, "--no-edges", divided)
     assert "sweep.prompts-24.evidence.json" in [one["name"] for one in evidence_of(divided)["inputs"]], ran.err

@@ -51,7 +51,7 @@ def test_damaged_bytes_of_the_files_that_a_file_names(circuitdsl, toy, name):
     for file, text in files.items():
         toy.with_name(file).write_text(text)
     head = 'use "shared.circ"\nvocab words from "words.txt"\nprompts lines from "lines.jsonl"\n'
-    text = toy.read_text().replace("seed = 0;", 'seed = 0; found_on = "before.evidence.json";').replace("prompts = 64", "prompts = 8")
+    text = toy.read_text().replace("seed = 0;", 'seed = 0; found_on = "before.evidence.json";').replace("prompts = 360", "prompts = 8")
     toy.write_text(text.replace("metric copied", head + "metric copied").replace("of = model)", "of = model, on = lines)", 1))
     assert circuitdsl("check", toy).status == 0
     refused = 0
@@ -323,7 +323,7 @@ def test_one_broken_file_among_several_does_not_stop_the_others(circuitdsl, toy)
 def test_claims_that_have_no_prompts_are_refused_before_anything_runs(circuitdsl, toy):
     """A part that holds none, and one that cannot be divided; measurements alone may look at all of them."""
     head, text = toy.read_text().split("claims {")[0], "claims { it: %s }\n"
-    few = head.replace("prompts = 64", "prompts = 2; explore = 0.5")
+    few = head.replace("prompts = 360", "prompts = 2; explore = 0.5")
     for start, claim in (
         (few, "completeness(copied, ablate = zero)"),
         (head.replace("seed = 0;", "explore = 1;"), "value(copied) >= 0.5"),

@@ -367,4 +367,4 @@ def test_flags_win_over_settings_and_the_evidence_records_both(evidence):
     origins = {one["name"]: (one["value"], one["origin"]) for one in evidence["conditions"]}
     assert origins["prompts"] == ("12", "flag") and origins["seed"] == ("3", "flag")
     assert origins["ablate"] == ("resample(broken)", "file") and origins["align"][1] == "default"
-    assert "prompts = 64; seed = 0" in evidence["file"]["text"]
+    assert "prompts = 360; seed = 0" in evidence["file"]["text"]
