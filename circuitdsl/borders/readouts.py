@@ -145,6 +145,17 @@ class MetricValue(LogitsReadout):
 
 
 @dataclass(frozen=True, eq=False)
+class MetricBeyond(MetricValue):
+    """1 if the named metric is above `threshold`, or with `below` under it, else 0; at the threshold itself it is neither."""
+
+    word = "beyond"
+    bounds = (0.0, 1.0)
+
+    threshold: float
+    below: bool = False
+
+
+@dataclass(frozen=True, eq=False)
 class AnswerBeats(LogitsReadout):
     """1 if the answer's logit exceeds every wrong answer's, else 0."""
 

@@ -21,6 +21,7 @@ from circuitdsl.borders.readouts import (
     AttentionWeight,
     KLDivergence,
     LogitsReadout,
+    MetricBeyond,
     MetricValue,
     SameArgmax,
     Top1,
@@ -92,6 +93,13 @@ def of_logits(readout: LogitsReadout, reads: Reads, reference: Reads | None, hyp
 @of_logits.register
 def _(readout: MetricValue, reads: Reads, reference: Reads | None, hypothesis: Hypothesis) -> Tensor:
     return of_metric(hypothesis.metrics[readout.metric].bound[readout.labels], reads, reference)
+
+
+@of_logits.register
+def _(readout: MetricBeyond, reads: Reads, reference: Reads | None, hypothesis: Hypothesis) -> Tensor:
+    found = of_metric(hypothesis.metrics[readout.metric].bound[readout.labels], reads, reference)
+    beyond = found < readout.threshold if readout.below else found > readout.threshold
+    return beyond.double().masked_fill(found.isnan(), torch.nan)  # what is no number is neither
 
 
 @of_logits.register

@@ -1,13 +1,14 @@
-"""`value`, `accuracy`, `top1`: how the model, or the circuit alone, behaves."""
+"""`value`, `share`, `accuracy`, `top1`: how the model, or the circuit alone, behaves."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from circuitdsl.borders.diagnostics import refusal
 from circuitdsl.borders.hypothesis import Claim, Hypothesis
 from circuitdsl.borders.measure import Lowered, MeanOf, Measure, Member, ProportionOf, Range, Signature, column
 from circuitdsl.borders.options import option
-from circuitdsl.borders.readouts import AnswerBeats, LogitsReadout, MetricValue, Top1
+from circuitdsl.borders.readouts import AnswerBeats, LogitsReadout, MetricBeyond, MetricValue, Top1
 from circuitdsl.borders.values import Algebra, Recomputed, Run
 from circuitdsl.measures.circuit_options import KEEP, Ablated
 from circuitdsl.measures.circuit_runs import circuit_logits, with_live, within
@@ -18,6 +19,12 @@ from circuitdsl.measures.worlds import ablation, background
 class BehaviourOptions(Ablated):
     of: Literal["model", "circuit"] = option("word", "model", help="whose behaviour")
     keep: tuple[str, ...] | None = option("nodes", help=KEEP)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShareOptions(BehaviourOptions):
+    above: float | None = option("number", help="count the prompts where the metric is above this")
+    below: float | None = option("number", help="count the prompts where the metric is below this")
 
 
 def subject_logits(claim: Claim[BehaviourOptions], hypothesis: Hypothesis, algebra: Algebra) -> tuple[Recomputed, dict[str, str]]:
@@ -41,6 +48,26 @@ def _lower(readout: type[LogitsReadout]) -> Callable[[Claim[BehaviourOptions], H
     return lower
 
 
+def _check_share(claim: Claim[ShareOptions], hypothesis: Hypothesis) -> None:
+    """That there is one threshold. Raises CircError C255."""
+    given = [name for name in ("above", "below") if getattr(claim.options, name) is not None]
+    if len(given) != 1:
+        message = "`share` counts the prompts on one side of a threshold" + (", and two are given" if given else ", and none is given")
+        hint = f"write `share({claim.metric}, above = 0)`, or `below = 0`"
+        raise refusal("C255", message, claim.span, hint, source=hypothesis.source)
+
+
+def _lower_share(claim: Claim[ShareOptions], hypothesis: Hypothesis, algebra: Algebra) -> Lowered:
+    assert claim.metric is not None
+    above, below = claim.options.above, claim.options.below
+    threshold = above if below is None else below
+    assert threshold is not None
+    logits, conditions = subject_logits(claim, hypothesis, algebra)
+    readout = MetricBeyond(logits, claim.measured, claim.metric, threshold, below is not None)
+    side = f"{'above' if below is None else 'below'} {threshold:g}"
+    return Lowered({"F": readout}, (Member(claim.label, ProportionOf("F")),), {"counted": f"{claim.metric} {side}", **conditions})
+
+
 VALUE = Measure(
     name="value",
     summary="the metric's own mean",
@@ -51,6 +78,22 @@ VALUE = Measure(
     signature=Signature(subject="metric", options=BehaviourOptions),
     lower=_lower(MetricValue),
     example="value(logit_diff) >= 0",
+)
+
+SHARE = Measure(
+    name="share",
+    summary="share of prompts where the metric is above, or below, a threshold",
+    formula="mean over prompts of [metric > above], or of [metric < below]; at the threshold itself it is neither",
+    unit="share of prompts",
+    range=Range(0, 1),
+    source="docs/semantics.md, section 6",
+    signature=Signature(subject="metric", options=ShareOptions),
+    lower=_lower_share,
+    check=_check_share,
+    example="share(logit_diff, above = 0) >= 0.9",
+    details="One of `above` and `below` is given. For tasks without one right answer, where a metric says which way the model leans, "
+    "as `accuracy` does for those that have one. Unlike the mean of the metric, the share needs no assumption about the metric's "
+    "distribution.",
 )
 
 ACCURACY = Measure(

@@ -3,6 +3,11 @@
 from circuitdsl.borders.codes import Code
 
 CODES = {
+    "C255": Code(
+        "a share of what",
+        "`share(METRIC, above = X)` is the share of prompts where the metric is above X, and `below = X` the share where it is below. "
+        "One of the two is given: the share between two thresholds is the difference of two claims.",
+    ),
     "C370": Code(
         "no ablation is stated",
         "A run of the circuit alone sets the rest of the model to something, and the number depends on what. There is no default: "

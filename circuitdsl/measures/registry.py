@@ -5,7 +5,7 @@ from functools import cached_property
 
 from circuitdsl.borders.measure import Measure
 from circuitdsl.measures.attention import ATTENTION
-from circuitdsl.measures.behaviour import ACCURACY, TOP1, VALUE
+from circuitdsl.measures.behaviour import ACCURACY, SHARE, TOP1, VALUE
 from circuitdsl.measures.completeness import COMPLEMENT, COMPLETENESS, MINIMALITY
 from circuitdsl.measures.decodable import DECODABLE, DECODABLE_SELECTIVITY
 from circuitdsl.measures.effects import EFFECT
@@ -16,6 +16,7 @@ from circuitdsl.measures.scrub import SCRUB
 
 BUILT_IN = (
     VALUE,
+    SHARE,
     ACCURACY,
     TOP1,
     FAITHFULNESS,

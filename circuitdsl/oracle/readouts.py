@@ -1,5 +1,6 @@
 """A readout's number for one row, plainly in numpy. Logits are [T, V] in float64."""
 
+import math
 from functools import singledispatch
 from typing import Any
 
@@ -14,6 +15,7 @@ from circuitdsl.borders.readouts import (
     InputVector,
     KLDivergence,
     LogitsReadout,
+    MetricBeyond,
     MetricValue,
     OutputVector,
     Readout,
@@ -85,6 +87,18 @@ def number(readout: Readout, at: Measured, evaluator: Evaluator) -> float | np.n
 
 @number.register
 def _(readout: MetricValue, at: Measured, evaluator: Evaluator) -> float:
+    return _metric(readout, at, evaluator)
+
+
+@number.register
+def _(readout: MetricBeyond, at: Measured, evaluator: Evaluator) -> float:
+    found = _metric(readout, at, evaluator)
+    if math.isnan(found):
+        return found
+    return float(found < readout.threshold) if readout.below else float(found > readout.threshold)
+
+
+def _metric(readout: MetricValue, at: Measured, evaluator: Evaluator) -> float:
     expression = evaluator.hypothesis.metrics[readout.metric].bound[readout.labels]
     logits = _array(evaluator.value(readout.value, at))
     own = Recomputed(LOGITS, Run(readout.labels), (("in", None),))

@@ -62,7 +62,7 @@ def ranges_of(hypothesis: Hypothesis, lowered: "Lowered") -> dict[str, tuple[flo
     """The least and the greatest number of each column that has such, whatever the model; one of the two may be infinite."""
 
     def of(readout: Readout) -> tuple[float, float]:
-        if isinstance(readout, MetricValue):
+        if isinstance(readout, MetricValue) and readout.bounds is None:
             return expression_range(hypothesis.metrics[readout.metric].bound[readout.labels])
         return (0.0, math.inf) if isinstance(readout, KLDivergence) else readout.bounds or (-math.inf, math.inf)
 

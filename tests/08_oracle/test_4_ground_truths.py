@@ -10,7 +10,7 @@ import torch
 
 from circuitdsl.borders.hypothesis import Ablation, Link, Place
 from circuitdsl.borders.plan import Request
-from circuitdsl.borders.readouts import AnswerBeats, AttentionWeight, Top1
+from circuitdsl.borders.readouts import AnswerBeats, AttentionWeight, MetricBeyond, MetricValue, Top1
 from circuitdsl.borders.units import Role, Unit
 from circuitdsl.borders.values import Algebra, Run, Zero
 from circuitdsl.measures.circuit_runs import circuit_logits
@@ -343,3 +343,19 @@ def test_a_tie_is_no_win(tiny, hypothesis, executor):
         weight = adapter.final()[1].weight
         weight[twin] = weight[best]
     assert shares(best, twin) == shares(twin, best) == [0.0, 0.0]
+
+
+def test_a_share_counts_what_is_strictly_beyond_the_threshold(tiny, hypothesis, executor):
+    """On either side of every prompt's own number, and at one of them: there it counts neither way."""
+    adapter = tiny("llama")
+    space, value = hypothesis(adapter.shape), Algebra().logits(Run("clean"))
+    rows = tuple(range(len(space.distributions["clean"])))
+
+    def columns(*readouts):
+        return list(executor([Request(readout, rows) for readout in readouts], space, adapter).values())
+
+    [numbers] = columns(MetricValue(value, "clean", "logit_diff"))
+    for threshold in (*numbers, -1e9, 1e9):
+        above, below = columns(*(MetricBeyond(value, "clean", "logit_diff", float(threshold), side) for side in (False, True)))
+        assert above.tolist() == (numbers > threshold).tolist() and below.tolist() == (numbers < threshold).tolist()
+    assert len(set(numbers)) == len(rows) and columns(MetricBeyond(value, "clean", "kl", 0.0, True))[0].sum() == 0

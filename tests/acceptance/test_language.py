@@ -102,7 +102,9 @@ def test_a_file_with_every_part_is_checked_and_measured(circuitdsl, whole):
     ran = circuitdsl("verify", "--format", "json", whole)
     outcomes = {claim["label"]: claim["verdict"]["outcome"] for claim in json.loads(ran.out)["claims"]}
     assert {outcomes[label] for label in ("looks", "loss", "surely", "far")} == {"measured"}
-    assert outcomes["faithful"] == "supported" and ran.status in (0, 3)
+    assert outcomes["works"] == outcomes["best"] == "supported"
+    assert outcomes["faithful"] == "inconclusive"  # the same number on every prompt, and a difference of logits has no bounds
+    assert ran.status in (0, 3)
 
 
 def test_check_tokens_shows_every_layout_token_by_token(circuitdsl, whole):
