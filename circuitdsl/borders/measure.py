@@ -124,11 +124,15 @@ class BoundedOf:
 
 @dataclass(frozen=True, slots=True)
 class RankOf:
-    """Share of the random circuits `among` whose ratio is at most as far from `target` as the circuit's own, `of`."""
+    """Share of the random circuits `among` whose ratio is at most as far from `target` as the circuit's own, `of`.
+
+    `everything`: they are all that there are, not a sample.
+    """
 
     of: RatioOf
     among: tuple[RatioOf, ...]
     target: float = 1.0
+    everything: bool = False
 
 
 @dataclass(frozen=True, slots=True)

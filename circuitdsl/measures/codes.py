@@ -21,7 +21,8 @@ CODES = {
     "C372": Code(
         "no random circuit to compare with",
         "The null that `rank_among_random` states allows no circuit in this model: for example `disjoint`, where a layer has too few "
-        "heads outside the circuit. State another with `match =`.",
+        "heads outside the circuit; or `layer`, where the circuit has all the heads of its layers and they stand in for each other, so "
+        "that every draw is the circuit itself. State another with `match =`.",
     ),
     "C374": Code(
         "a donor's value is not where it is read",

@@ -31,6 +31,12 @@ NEEDED = 0.05
 """The share of the model's effect from which a part counts as needed, where a claim does not say."""
 
 
+def links_of(options: CircuitOptions, hypothesis: Hypothesis) -> tuple[Link, ...]:
+    """The circuit of a claim: the links of `circuit`, without the edges of what is knocked out."""
+    gone = [place for name in options.without or () for place in hypothesis.nodes[name].places]
+    return tuple(link for link in without_senders(within(hypothesis, options.circuit), gone) if link.receiver not in gone)
+
+
 class CircuitRuns:
     """The runs that a claim about the circuit compares: the circuit's, the model's, the empty circuit's, and the circuit's less a part."""
 
@@ -45,8 +51,7 @@ class CircuitRuns:
         self.frozen = self.clean if norm == "frozen" else None
         self.gone = [place for name in options.without or () for place in hypothesis.nodes[name].places]
         self.live = frozenset(place for name in self.keep or () for place in hypothesis.nodes[name].places)
-        whole = without_senders(within(hypothesis, options.circuit), self.gone)
-        self.links = tuple(link for link in whole if link.receiver not in self.gone)
+        self.links = links_of(options, hypothesis)
         self.metric = claim.metric_name
         self.conditions = {"ablate": str(chosen), "norm": norm, "on": self.measured}
         if self.gone:

@@ -1,12 +1,14 @@
 """Random circuits to compare a circuit with: the same graph with its heads put elsewhere.
 
 A random circuit is a map from the circuit's heads to heads of the model, one to one; MLPs, `embed`, `logits`, positions and ports
-stay. Every sampler draws uniformly from the maps that its null allows, by draws keyed by (seed, null, number).
+stay. Every sampler draws uniformly from the maps that its null allows, by draws keyed by (seed, null, number). Draws that are the circuit
+itself, or were drawn before, are passed over; each circuit comes from as many maps as any other, so that what is left is uniform too.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
+from itertools import combinations
 from typing import TYPE_CHECKING, Literal
 
 from circuitdsl.borders.hypothesis import Link, Place
@@ -22,6 +24,10 @@ NONE: Fixed = frozenset()
 Null = Literal["layer", "size", "swap", "disjoint", "inflated"]
 STEPS = 40
 """Steps of the chain behind `size`, for each head of the circuit."""
+FEWEST_MISSES, MISSES_EACH = 50, 20
+"""Draws in a row that bring nothing new after which no more are made: so many, and so many more for each circuit that was found."""
+MOST_TRIED = 200_000
+"""Maps that are looked at, to see whether a null is small enough to take all of it."""
 
 
 class NoSuchCircuit(Exception):
@@ -37,22 +43,112 @@ def heads_of(links: Sequence[Link], fixed: Fixed = NONE) -> tuple[Unit, ...]:
 def random_circuits(
     null: str, links: Sequence[Link], shape: ModelShape, count: int, seed: int, fixed: Fixed = NONE
 ) -> list[tuple[Link, ...]]:
-    """`count` independent draws. `fixed` heads stay where they are and are nobody's new place: those kept live, those knocked out.
+    """`count` draws that differ from the circuit and from each other, or fewer where so many cannot be found.
 
-    `smaller` is `layer` with half of the heads left out. Raises NoSuchCircuit if the null allows none.
+    `fixed` heads stay where they are and are nobody's new place: those kept live, those knocked out. `smaller` is `layer` with half of
+    the heads left out. Raises NoSuchCircuit if the null allows none.
     """
     import numpy as np
 
     draw = {"size": same_size, "swap": one_swapped, "disjoint": disjoint, "inflated": disjoint}.get(null, by_layer)
-    circuits = []
-    for number in range(count):
+    seen, circuits = {_wiring(links)}, []
+    number = misses = 0
+    while len(circuits) < count and misses < FEWEST_MISSES + MISSES_EACH * len(circuits):
         key = int.from_bytes(hashlib.sha256(f"null/{null}/{seed}/{number}".encode()).digest()[:16], "little")
         rng = np.random.Generator(np.random.Philox(key=key))
         moved = put(links, draw(links, shape, rng, fixed))
         if null == "smaller":
             moved = halved(moved, fixed, rng)
-        circuits.append(tuple(dict.fromkeys([*links, *moved])) if null == "inflated" else moved)
+        found = _beside(null, links, moved)
+        number, misses = number + 1, misses + 1
+        if (wiring := _wiring(found)) not in seen:
+            seen.add(wiring)
+            circuits.append(found)
+            misses = 0
     return circuits
+
+
+def all_circuits(null: Null, links: Sequence[Link], shape: ModelShape, most: int, fixed: Fixed = NONE) -> list[tuple[Link, ...]] | None:
+    """Every circuit that the null allows but for the circuit itself, each once; None if they are more than `most`.
+
+    Raises NoSuchCircuit if there is none.
+    """
+    seen, circuits = {_wiring(links)}, []
+    for tried, heads in enumerate(_swaps(links, shape, fixed) if null == "swap" else _maps(null, links, shape, fixed)):
+        if heads is not None and (wiring := _wiring(found := _beside(null, links, put(links, heads)))) not in seen:
+            seen.add(wiring)
+            circuits.append(found)
+        if len(circuits) > most or tried >= MOST_TRIED:
+            return None
+    if not circuits:
+        raise NoSuchCircuit(f"the circuit itself is all that `match = {null}` allows")
+    return circuits
+
+
+def _beside(null: str, links: Sequence[Link], moved: tuple[Link, ...]) -> tuple[Link, ...]:
+    return tuple(dict.fromkeys([*links, *moved])) if null == "inflated" else moved
+
+
+def _wiring(links: Sequence[Link]) -> frozenset[tuple[object, ...]]:
+    """What tells circuits apart: units, positions and ports, whatever the nodes are called."""
+    return frozenset(
+        (link.sender.unit, link.sender.roles, link.receiver.unit, link.receiver.roles, link.port, link.roles) for link in links
+    )
+
+
+def _maps(null: Null, links: Sequence[Link], shape: ModelShape, fixed: Fixed) -> Iterator[Heads | None]:
+    """Every map of a null but `swap`, with heads that stand in for each other in one order only; None where places do not fit.
+
+    A depth-first search over groups of such heads: one combination of places for each.
+    """
+    own = heads_of(links, fixed)
+    taken = fixed | set(own) if null in ("disjoint", "inflated") else fixed
+    layered = null != "size"
+    free = {head: places for heads, places in _free_places(own, shape, taken) for head in heads} if layered else {}
+    groups: dict[object, list[Unit]] = {}
+    for head in own:
+        groups.setdefault((head.kind, head.layer if layered else None, _links_of(head, links)), []).append(head)
+    alike = list(groups.values())
+
+    def places(group: Sequence[Unit], used: Set[Unit]) -> Iterator[tuple[Unit, ...]]:
+        first = group[0]
+        every = (
+            free[first]
+            if layered
+            else [unit for layer in range(shape.layers) for unit in shape.units(first.kind, layer) if unit not in taken]
+        )
+        return combinations([unit for unit in every if unit not in used], len(group))
+
+    at: list[dict[Unit, Unit]] = [{}]
+    open_ = [places(alike[0], set())] if alike else []
+    while open_:
+        chosen = next(open_[-1], None)
+        if chosen is None:
+            open_.pop()
+            at.pop()
+            continue
+        heads = at[-1] | dict(zip(alike[len(open_) - 1], chosen, strict=True))
+        if not layered and not _in_order(links, heads, shape, set(own) - heads.keys()):
+            yield None
+        elif len(open_) == len(alike):
+            yield heads
+        else:
+            at.append(heads)
+            open_.append(places(alike[len(open_)], set(heads.values())))
+
+
+def _links_of(head: Unit, links: Sequence[Link]) -> frozenset[tuple[object, ...]]:
+    """The wiring of one head, without its name: heads for which it is the same stand in for each other."""
+    own = [link for link in links if head in (link.sender.unit, link.receiver.unit)]
+    return frozenset(tuple(None if part == head else part for part in wire) for wire in _wiring(own))
+
+
+def _in_order(links: Sequence[Link], heads: Heads, shape: ModelShape, open_: Set[Unit]) -> bool:
+    """Whether every edge stays possible, but for those of heads that have no place yet."""
+    pairs = {(link.sender.unit, link.receiver.unit) for link in links}
+    return all(
+        shape.reads(heads.get(reader, reader), heads.get(sender, sender)) for sender, reader in pairs if not {sender, reader} & open_
+    )
 
 
 def put(links: Sequence[Link], heads: Heads) -> tuple[Link, ...]:
@@ -85,12 +181,16 @@ def disjoint(links: Sequence[Link], shape: ModelShape, rng: "np.random.Generator
 
 def one_swapped(links: Sequence[Link], shape: ModelShape, rng: "np.random.Generator", fixed: Fixed = NONE) -> Heads:
     """One head of the circuit exchanged for one outside it, of the same layer."""
+    swaps = _swaps(links, shape, fixed)
+    return swaps[int(rng.integers(len(swaps)))]
+
+
+def _swaps(links: Sequence[Link], shape: ModelShape, fixed: Fixed) -> list[Heads]:
     own = heads_of(links, fixed)
-    swaps = [(head, other) for head in own for other in shape.units(head.kind, head.layer) if other not in own and other not in fixed]
+    swaps = [{head: other} for head in own for other in shape.units(head.kind, head.layer) if other not in own and other not in fixed]
     if not swaps:
         raise NoSuchCircuit("every head of the circuit's layers is in the circuit")
-    head, other = swaps[int(rng.integers(len(swaps)))]
-    return {head: other}
+    return swaps
 
 
 def same_size(links: Sequence[Link], shape: ModelShape, rng: "np.random.Generator", fixed: Fixed = NONE) -> Heads:
@@ -122,14 +222,22 @@ def same_size(links: Sequence[Link], shape: ModelShape, rng: "np.random.Generato
 
 def _within_layers(moved: Sequence[Unit], shape: ModelShape, rng: "np.random.Generator", taken: Set[Unit]) -> Heads:
     chosen: dict[Unit, Unit] = {}
+    for heads, free in _free_places(moved, shape, taken):
+        picked = rng.permutation(len(free))[: len(heads)]
+        chosen.update({head: free[index] for head, index in zip(heads, picked, strict=True)})
+    return chosen
+
+
+def _free_places(moved: Sequence[Unit], shape: ModelShape, taken: Set[Unit]) -> list[tuple[tuple[Unit, ...], list[Unit]]]:
+    """The heads of each layer and kind, and the places in that layer that are not taken. Raises NoSuchCircuit if these are too few."""
     alike: dict[tuple[int, Kind], list[Unit]] = {}
     for head in moved:
         alike.setdefault((head.layer, head.kind), []).append(head)
+    found = []
     for (layer, kind), heads in alike.items():
         free = [unit for unit in shape.units(kind, layer) if unit not in taken]
         if len(free) < len(heads):
             message = f"layer {layer} has {len(free)} {KINDS[kind].nouns} outside the circuit, {len(heads)} are needed"
             raise NoSuchCircuit(message)
-        picked = rng.permutation(len(free))[: len(heads)]
-        chosen.update({head: free[index] for head, index in zip(heads, picked, strict=True)})
-    return chosen
+        found.append((tuple(heads), free))
+    return found

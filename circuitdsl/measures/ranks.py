@@ -24,8 +24,8 @@ from circuitdsl.borders.units import Unit
 from circuitdsl.borders.values import Algebra
 from circuitdsl.borders.watches import Rival, Rivals
 from circuitdsl.measures.circuit_options import CircuitOptions
-from circuitdsl.measures.faithfulness import CircuitRuns
-from circuitdsl.measures.nulls import NoSuchCircuit, Null, heads_of, random_circuits
+from circuitdsl.measures.faithfulness import CircuitRuns, links_of
+from circuitdsl.measures.nulls import NoSuchCircuit, Null, all_circuits, heads_of, random_circuits
 
 RIVALS = 5
 """Smaller, and disjoint, random circuits that are run beside those of the null, for a warning."""
@@ -67,18 +67,34 @@ def _refused(claim: Claim[RankOptions], hypothesis: Hypothesis, message: str, hi
     return refusal("C375", message, claim.span, hint, source=hypothesis.source)
 
 
-def _lower_rank(claim: Claim[RankOptions], hypothesis: Hypothesis, algebra: Algebra) -> Lowered:
-    runs = CircuitRuns(claim, hypothesis, algebra)
-    null = claim.options.match
-    draws = _draws(claim, hypothesis)
-    fixed = frozenset(place.unit for place in [*runs.live, *runs.gone])
+def _fixed(options: RankOptions, hypothesis: Hypothesis) -> frozenset[Unit]:
+    """Heads that no random circuit moves: those kept live, those knocked out."""
+    return frozenset(place.unit for name in (*(options.keep or ()), *(options.without or ())) for place in hypothesis.nodes[name].places)
+
+
+def _check(claim: Claim[RankOptions], hypothesis: Hypothesis) -> None:
+    """That the number of draws is one, and that there is a random circuit at all."""
+    _draws(claim, hypothesis)
+    _all_circuits(claim, hypothesis, most=1)
+
+
+def _all_circuits(claim: Claim[RankOptions], hypothesis: Hypothesis, most: int) -> list[tuple[Link, ...]] | None:
+    links, fixed = links_of(claim.options, hypothesis), _fixed(claim.options, hypothesis)
     try:
-        if not heads_of(runs.links, fixed):
+        if not heads_of(links, fixed):
             raise NoSuchCircuit("the circuit has no heads that could be elsewhere")
-        circuits = random_circuits(null, runs.links, hypothesis.shape, draws, hypothesis.settings.seed, fixed)
+        return all_circuits(claim.options.match, links, hypothesis.shape, most, fixed)
     except NoSuchCircuit as error:
         message = f"there is no random circuit to compare with: {error}"
         raise refusal("C372", message, claim.span, "state another null with `match =`", source=hypothesis.source) from None
+
+
+def _lower_rank(claim: Claim[RankOptions], hypothesis: Hypothesis, algebra: Algebra) -> Lowered:
+    runs = CircuitRuns(claim, hypothesis, algebra)
+    null, fixed = claim.options.match, _fixed(claim.options, hypothesis)
+    draws = _draws(claim, hypothesis)
+    everything = _all_circuits(claim, hypothesis, most=draws)
+    circuits = everything or random_circuits(null, runs.links, hypothesis.shape, draws, hypothesis.settings.seed, fixed)
     readouts = {"F(C)": runs.readout(runs.circuit), "F(M)": runs.readout(runs.model), "F(∅)": runs.readout(runs.empty)}
     whole = difference("F(M)", "F(∅)")
     among = []
@@ -88,14 +104,17 @@ def _lower_rank(claim: Claim[RankOptions], hypothesis: Hypothesis, algebra: Alge
         among.append(RatioOf(difference(name, "F(∅)"), whole))
     own = RatioOf(difference("F(C)", "F(∅)"), whole)
     beside: dict[str, Estimand] = {"faithfulness": own}
-    conditions = runs.conditions | {"match": null, "draws": str(draws)}
+    drawn = f"all {len(circuits)}" if everything else str(len(circuits))
+    conditions = runs.conditions | {"match": null, "draws": drawn}
     others = []
     for kind, number, links in _rivals(runs.links, hypothesis, fixed):
         name = f"F({kind} {number})"
         readouts[name] = runs.readout(runs.of_links(links))
         others.append(Rival(RatioOf(difference(name, "F(∅)"), whole), len(links), kind == "disjoint"))
     watches = (*runs.watches(), Rivals(own, len(runs.links), tuple(others)))
-    return Lowered(readouts, (Member(claim.label, RankOf(own, tuple(among)), beside),), conditions, watches=watches)
+    return Lowered(
+        readouts, (Member(claim.label, RankOf(own, tuple(among), everything=everything is not None), beside),), conditions, watches=watches
+    )
 
 
 def _rivals(links: tuple[Link, ...], hypothesis: Hypothesis, fixed: frozenset[Unit]) -> Iterator[tuple[str, int, tuple[Link, ...]]]:
@@ -121,7 +140,12 @@ RANK_AMONG_RANDOM = Measure(
         options=RankOptions,
     ),
     lower=_lower_rank,
+    check=_check,
     example="rank_among_random(logit_diff, draws = 20)",
     costly=True,
-    details="A random circuit keeps the graph, the MLPs, the ports and the positions, and puts the heads elsewhere.",
+    details=(
+        "A random circuit keeps the graph, the MLPs, the ports and the positions, and puts the heads elsewhere. Each is "
+        "another than the circuit and than the others. Where a null allows no more than would be drawn, all of them are taken: the share "
+        "is then known, and with B of them the rank is never below 1 / (B + 1)."
+    ),
 )

@@ -135,7 +135,8 @@ def describe(estimand: Estimand) -> str:
         bounds += [f"{estimand.itself:.0%} of draws of the reference itself"] if estimand.itself else []
         return f"{describe(estimand.of)}, its bias bounded by {' and '.join(bounds)}"
     if isinstance(estimand, RankOf):
-        return f"rank of |{estimand.target:g} − {describe(estimand.of)}| among {len(estimand.among)} random circuits"
+        among = f"all {len(estimand.among)}" if estimand.everything else str(len(estimand.among))
+        return f"rank of |{estimand.target:g} − {describe(estimand.of)}| among {among} random circuits"
     if isinstance(estimand, AucOf):
         return f"area under the ROC curve of {estimand.score} for {estimand.positive}"
     if isinstance(estimand, PermutedOf):

@@ -62,7 +62,9 @@ CODES: Mapping[str, Code] = {
         "Too few random circuits to decide",
         "Even if no random circuit were as good as this one, so few of them could not bound their share below what is claimed: after "
         "0 of B the upper bound is 1 − α^(1/B), with α = 1 − confidence.\n\n"
-        "Leave the number of random circuits to the default, the smallest that can decide.",
+        "Leave the number of random circuits to the default, the smallest that can decide. Where the null allows only a few circuits, "
+        "they are all taken and the circuit counts as one of them: the best of B + 1 has rank 1 / (B + 1). State a null with more of "
+        "them (`match = size`), or claim a larger share.",
     ),
     "W060": Code(
         "A probe that could be guessing",

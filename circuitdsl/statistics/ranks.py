@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -28,6 +29,35 @@ def rank_analysis(as_good: int, draws: int, confidence: float) -> Analysis:
         note=f"{as_good} of {draws} random circuits are as good",
     )
     return Analysis(estimate, BetaTails(as_good, draws), units=draws)
+
+
+def whole_rank_analysis(as_good: int, circuits: int) -> Analysis:
+    """The same where these are all the `circuits` that there are: the share is known, without and with the circuit itself."""
+    low, high = as_good / circuits, (1 + as_good) / (circuits + 1)
+    estimate = Estimate(
+        value=high,
+        low=low,
+        high=high,
+        n=circuits,
+        method="p = (1 + as good) / (random circuits + 1), of all random circuits that there are",
+        note=f"{as_good} of all {circuits} random circuits are as good",
+    )
+    return Analysis(estimate, WholeTails(low, high), units=circuits)
+
+
+@dataclass(frozen=True)
+class WholeTails:
+    """Tails of a number that is known to lie from `low` to `high`."""
+
+    low: float
+    high: float
+    shift: bool = False
+
+    def above(self, theta: float) -> float:
+        return 0.0 if self.low > theta else 1.0
+
+    def below(self, theta: float) -> float:
+        return 0.0 if self.high <= theta else 1.0
 
 
 def rank_p_values(as_good: int, draws: int, comparison: Comparison) -> tuple[float, float]:
@@ -61,3 +91,10 @@ def what_would_decide_rank(as_good: int, draws: int, comparison: Comparison, lev
         if min(rank_p_values(round(share * wanted), wanted, comparison)) <= level:
             return f"{as_good} of {draws} random circuits are as good; about {wanted} random circuits would probably decide"
     return f"{as_good} of {draws} random circuits are as good, so near {comparison.value:g} that more would hardly decide"
+
+
+def why_whole_undecided(as_good: int, circuits: int) -> str:
+    """The same where there are no others."""
+    return (
+        f"{as_good} of all {circuits} random circuits are as good: a rank of {(1 + as_good) / (circuits + 1):.2g} with the circuit itself"
+    )

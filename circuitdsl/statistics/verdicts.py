@@ -17,7 +17,7 @@ from circuitdsl.statistics.families import all_hold, both_ways, holm, some_fails
 from circuitdsl.statistics.fieller import analyse_ratio, analyse_spread
 from circuitdsl.statistics.intervals import analyse_mean
 from circuitdsl.statistics.proportions import analyse_proportion
-from circuitdsl.statistics.ranks import count_as_good, rank_analysis, what_would_decide_rank
+from circuitdsl.statistics.ranks import count_as_good, rank_analysis, what_would_decide_rank, whole_rank_analysis, why_whole_undecided
 from circuitdsl.statistics.samples import Sample, bootstrap_weights, grouped
 from circuitdsl.statistics.tails import exact_p_values, p_values
 from circuitdsl.statistics.watches import PValuesOf, few_draws, of_member, watched
@@ -95,7 +95,8 @@ def analyse(
             own = analyse_ratio(estimand.of, columns, these, confidence)
             if own.tails is None or not estimand.among:
                 return untestable(own.estimate, own.reason or "there is no random circuit to compare with", own.prompts)
-            return rank_analysis(count_as_good(estimand, columns), len(estimand.among), confidence)
+            as_good, circuits = count_as_good(estimand, columns), len(estimand.among)
+            return whole_rank_analysis(as_good, circuits) if estimand.everything else rank_analysis(as_good, circuits, confidence)
 
 
 def _columns_of(estimand: Estimand) -> list[str]:
@@ -200,7 +201,9 @@ def _member(one: _Examined, number: int, adjusted: tuple[float, float], factors:
         factor = factors[0] if supported <= refuted else factors[1] * len(one.p_values)
         if isinstance(member.estimand, RankOf):
             as_good = count_as_good(member.estimand, one.question.columns)
-            reason = what_would_decide_rank(as_good, len(member.estimand.among), comparison, level / factor)
+            circuits = len(member.estimand.among)
+            sampled = what_would_decide_rank(as_good, circuits, comparison, level / factor)
+            reason = why_whole_undecided(as_good, circuits) if member.estimand.everything else sampled
         elif isinstance(member.estimand, BoundedOf):
             plain_ratio = analyse_ratio(member.estimand.of, one.question.columns, one.sample, 1 - level)
             reason = what_would_decide_bounded(analysis.estimate, plain_ratio.estimate, comparison, member.estimand)
@@ -255,7 +258,7 @@ def _warnings(examined: Sequence[_Examined], confidence: float, seed: int) -> It
                 columns, comparison = one.question.columns, one.question.comparison
                 found = list(of_member(member.estimand, columns, one.sample, resamples[key], confidence, comparison))
                 if isinstance(member.estimand, RankOf):
-                    found += filter(None, [few_draws(len(member.estimand.among), one.question.comparison.value, confidence)])
+                    found += filter(None, [few_draws(len(member.estimand.among), comparison.value, confidence, member.estimand.everything)])
                 named = f"{member.label}: " if len(one.analyses) > 1 else ""
                 said += [CodedWarning(warning.code, named + warning.message) for warning in found]
         if one.sample is not None:

@@ -155,8 +155,17 @@ def guesses(
             yield CodedWarning("W061", f"{message}: selectivity {value:.2g}, below {SELECTIVE:g}")
 
 
-def few_draws(draws: int, theta: float, confidence: float) -> CodedWarning | None:
-    """So few random circuits that `rank <= theta` could not be supported, were the circuit better than all of them."""
+def few_draws(draws: int, theta: float, confidence: float, everything: bool = False) -> CodedWarning | None:
+    """So few random circuits that `rank <= theta` could not be supported, were the circuit better than all of them.
+
+    `everything`: there are no others.
+    """
+    if everything:
+        least = 1 / (draws + 1)
+        said = (
+            f"the null has {draws} other circuit{'s' * (draws != 1)}: a rank of {least:.2g} is the least, and at most {theta:g} is claimed"
+        )
+        return CodedWarning("W058", said) if 0 < theta < least else None
     if not 0 < theta < 1 or draws >= (needed := draws_needed(theta, confidence)):
         return None
     return CodedWarning("W058", f"{draws} random circuits cannot support a share of at most {theta:g}; {needed} could")

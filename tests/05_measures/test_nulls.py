@@ -12,7 +12,17 @@ from circuitdsl.borders.source import CircError
 from circuitdsl.borders.units import ModelShape, Unit
 from circuitdsl.borders.values import Algebra
 from circuitdsl.measures import measures
-from circuitdsl.measures.nulls import NoSuchCircuit, by_layer, disjoint, heads_of, one_swapped, random_circuits, same_size
+from circuitdsl.measures.nulls import (
+    NoSuchCircuit,
+    all_circuits,
+    by_layer,
+    disjoint,
+    heads_of,
+    one_swapped,
+    put,
+    random_circuits,
+    same_size,
+)
 from circuitdsl.models import toys
 
 DRAWS = 3000
@@ -134,7 +144,7 @@ def test_the_graph_is_kept(links):
 def test_inflated_circuits_hold_the_circuit_and_a_disjoint_one(links):
     circuit, size = links(*PAIR), shape(2, 4)
     for inflated, other in zip(
-        random_circuits("inflated", circuit, size, 20, 0), random_circuits("disjoint", circuit, size, 20, 0), strict=True
+        random_circuits("inflated", circuit, size, 6, 0), random_circuits("disjoint", circuit, size, 6, 0), strict=True
     ):
         assert set(circuit) <= set(inflated) and len(heads_of(inflated)) == 2 * len(heads_of(other)) == 6
 
@@ -150,6 +160,61 @@ def test_a_null_that_allows_none_says_so(links, sampler):
     circuit, size = links(*CHAIN), shape(2, 1)
     with pytest.raises(NoSuchCircuit):
         sampler(circuit, size, np.random.default_rng(0))
+
+
+# ---------------------------------------------------------------- nulls that can be counted
+
+TWINS = ["embed -> 0.0.v", "embed -> 0.1.v", "0.0 -> 1.0.k", "0.1 -> 1.0.k", "1.0 -> logits"]
+CROSSED = ["embed -> 0.0.v", "embed -> 0.1.v", "0.0 -> 1.0.k", "0.1 -> 1.1.k", "1.0 -> logits", "1.1 -> logits"]
+
+
+def wiring(circuit):
+    return frozenset((link.sender.unit, link.receiver.unit, link.port) for link in circuit)
+
+
+def every_wiring(null, circuit, size):
+    own = set(heads_of(circuit))
+    allowed = {
+        "layer": same_layers,
+        "disjoint": lambda heads: same_layers(heads) and not own & set(heads.values()),
+        "swap": lambda heads: same_layers(heads) and len(set(heads.values()) - own) == 1 == sum(a != b for a, b in heads.items()),
+        "size": in_order(circuit, size),
+    }[null]
+    moved = (put(circuit, dict(zip(heads_of(circuit), places, strict=True))) for places in every_map(circuit, size, allowed))
+    return {wiring(one) for one in moved} - {wiring(circuit)}
+
+
+@pytest.mark.parametrize("null", ["layer", "disjoint", "swap", "size"])
+@pytest.mark.parametrize("lines", [CHAIN, PAIR, TWINS, CROSSED, THROUGH_MLP])
+def test_all_circuits_of_a_null_are_found_once(links, null, lines):
+    circuit, size = links(*lines), shape(2, 4)
+    every = every_wiring(null, circuit, size)
+    found = all_circuits(null, circuit, size, len(every))
+    assert len(found) == len(every) and {wiring(one) for one in found} == every
+    assert all_circuits(null, circuit, size, len(every) - 1) is None
+
+
+@pytest.mark.parametrize("null", ["layer", "disjoint", "swap", "size", "inflated"])
+@pytest.mark.parametrize("lines", [PAIR, TWINS])
+def test_draws_are_the_circuit_never_and_no_other_twice(links, null, lines):
+    circuit, size = links(*lines), shape(2, 3 if null == "size" else 4)
+    drawn = random_circuits(null, circuit, size, 1000, seed=0)
+    assert wiring(circuit) not in map(wiring, drawn) and len(set(map(wiring, drawn))) == len(drawn)
+    assert set(map(wiring, drawn)) == set(map(wiring, all_circuits(null, circuit, size, 10_000)))
+
+
+@pytest.mark.parametrize("null", ["layer", "disjoint", "swap", "inflated"])
+def test_a_circuit_of_all_heads_has_none_to_compare_with(links, null):
+    circuit = links(*CROSSED, *TWINS, "0.0 -> 1.1.k", "0.1 -> 1.1.k")
+    with pytest.raises(NoSuchCircuit):
+        all_circuits(null, circuit, shape(2, 2), 100)
+
+
+def test_many_heads_that_stand_in_for_each_other_are_counted_at_once(links):
+    """Twelve heads of 13 in each of two layers: 13!² maps, 13² circuits."""
+    lines = [line for i in range(12) for line in (f"embed -> 0.{i}.v", f"0.{i} -> logits", f"embed -> 1.{i}.q", f"1.{i} -> logits")]
+    circuit = links(*lines)
+    assert len(all_circuits("layer", circuit, shape(2, 13), 1000)) == 13**2 - 1
 
 
 # ---------------------------------------------------------------- the measure
@@ -195,33 +260,40 @@ def verdict(adapter, hypothesis, claim, lowered):
     return judge([question], confidence=0.95, seed=0)[0]
 
 
-def test_rank_is_decided_by_clopper_and_pearson_on_the_share(ranked):
-    """Of the four ways to put the two heads into their layers only the own one is as good: a share of a quarter."""
-    asked = ranked(*SEVEN, comparison=Comparison("<=", 0.5), draws=100)
-    found = verdict(*asked)
+@pytest.mark.parametrize(("theta", "outcome"), [(0.5, "supported"), (0.25, "supported"), (0.2, "inconclusive")])
+def test_a_small_null_is_taken_whole(ranked, theta, outcome):
+    """There are three other ways to put the two heads into their layers, and none is as good: the rank is a quarter."""
+    found = verdict(*ranked(*SEVEN, comparison=Comparison("<=", theta), draws=100))
     estimate = found.members[0].estimate
-    as_good = round(estimate.value * 101) - 1
-    assert 10 < as_good < 40 and found.outcome == "supported"
-    from scipy.stats import binomtest
+    assert (estimate.value, estimate.low, estimate.high, estimate.n) == (0.25, 0.0, 0.25, 3)
+    assert found.outcome == outcome
+    assert [warning.code for warning in found.warnings if warning.code == "W058"] == ["W058"] * (theta < 0.25)
 
-    exact = binomtest(as_good, 100).proportion_ci(0.95)
-    assert (estimate.low, estimate.high) == pytest.approx((exact.low, exact.high))
-    assert verdict(*ranked(*SEVEN, comparison=Comparison("<=", 0.05), draws=100)).outcome == "refuted"
+
+def test_a_share_of_a_whole_null_above_the_bound_refutes(ranked):
+    """Head 0.0 alone does nothing here, and nothing is as far from the model: all of the null are as good."""
+    idle = ["embed -> 0.0.v", "0.0 -> 1.0.k", "1.0 -> logits"]
+    found = verdict(*ranked(*idle, comparison=Comparison("<=", 0.05)))
+    assert found.outcome == "refuted" and found.members[0].estimate.value == 1.0
 
 
 def test_a_circuit_is_special_where_no_other_does_it(ranked):
-    """Disjoint heads write where nobody reads."""
-    found = verdict(*ranked(*SEVEN, comparison=Comparison("<=", 0.05), match="disjoint"))
-    assert found.outcome == "supported" and found.members[0].estimate.n == 59
-    assert found.members[0].estimate.value == pytest.approx(1 / 60)
+    """Disjoint heads write where nobody reads; there is one such circuit, so that half is the least rank."""
+    found = verdict(*ranked(*SEVEN, comparison=Comparison("<=", 0.5), match="disjoint"))
+    assert found.outcome == "supported" and found.members[0].estimate.n == 1
+    assert found.members[0].estimate.value == pytest.approx(1 / 2)
 
 
-def test_as_many_are_drawn_as_can_decide(ranked):
-    for theta, draws in ((0.05, 59), (0.01, 299)):
-        _, _, _, lowered = ranked(*SEVEN, comparison=Comparison("<=", theta))
-        assert int(lowered.conditions["draws"]) == draws == len(lowered.members[0].estimand.among)
+@pytest.mark.parametrize(("theta", "draws"), [(0.05, 59), (0.01, 299)])
+def test_as_many_are_drawn_as_can_decide(ranked, monkeypatch, theta, draws):
+    monkeypatch.setattr("circuitdsl.measures.ranks.all_circuits", lambda *given: None)
+    monkeypatch.setattr("circuitdsl.measures.ranks.random_circuits", lambda null, links, shape, count, seed, fixed: [links] * count)
+    _, _, _, lowered = ranked(*SEVEN, comparison=Comparison("<=", theta))
+    assert int(lowered.conditions["draws"]) == draws == len(lowered.members[0].estimand.among)
 
 
 def test_a_null_that_allows_none_is_an_error_at_the_claim(ranked):
     with pytest.raises(CircError, match="C372"):
         ranked("embed -> 0.0.v", "embed -> 0.1.v", "0.0 -> logits", "0.1 -> logits", match="disjoint")
+    with pytest.raises(CircError, match="C372"):
+        ranked("embed -> 0.0.v", "embed -> 0.1.v", "0.0 -> logits", "0.1 -> logits")
