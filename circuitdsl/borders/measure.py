@@ -155,7 +155,8 @@ class AucOf:
 class PermutedOf:
     """Permutation p-value: how often column `found` fits `label` as well when the labels are permuted among the prompts.
 
-    Fit is the share of prompts on which the two are equal or, with `auc`, the area under the curve. Labels stay within their template.
+    Fit is the share of prompts on which the two are equal or, with `auc`, the area under the curve. Labels stay within their template;
+    where each template has one label, whole templates change theirs.
     """
 
     found: str

@@ -201,5 +201,5 @@ def _conditions(task: _Task, seen: Sequence[int], held_out: Sequence[int]) -> di
 def _named(task: _Task, seen: Sequence[int], columns: ColumnsOfVectors) -> Scored:
     content = [task.slot, task.types or "", task.score, task.measured, str(task.hypothesis.settings.seed), str(seen)]
     content += [readout.digest for readout in task.readouts().values()]
-    shares = {f"{member}: {name}": (0.0, 1.0) for member in task.readouts() for name in ("right", "control right")}
+    shares = {f"{member}: {name}": (0.0, 1.0) for member in task.places for name in ("right", "control right")}
     return Scored(hashlib.sha256("\0".join(content).encode()).hexdigest(), columns, shares)

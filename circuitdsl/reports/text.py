@@ -156,7 +156,8 @@ def _measurement(console: "Console", claim: ClaimRecord, shared: dict[str, str])
 
 def _member_details(console: "Console", member: MemberVerdict, adjusted: Sequence[str]) -> None:
     for name, value in member.beside.items():
-        _field(console, "beside", f"{name} {estimate(value)} {interval(value)}".rstrip())
+        said = interval(value) if value.value is not None else value.note
+        _field(console, "beside", f"{name} {estimate(value)} {said}".rstrip())
     p = {"support": member.p_support, "refute": member.p_refute}
     stated = [f"p to {name} {_p(value)}" for name, value in p.items() if value is not None]
     _field(console, "method", "; ".join([_method(member.estimate), *stated, *adjusted]))

@@ -14,6 +14,8 @@ from circuitdsl.statistics.samples import Sample
 from circuitdsl.statistics.tails import BetaTails, student_quantile
 
 PERMUTATIONS = 999
+FEWEST_WAYS = 20
+"""Ways to permute labels from which a p-value of 0.05 is possible."""
 
 
 class Auc(NamedTuple):
@@ -83,19 +85,41 @@ def analyse_auc(estimand: AucOf, columns: Mapping[str, np.ndarray], sample: Samp
 
 
 def analyse_permuted(estimand: PermutedOf, columns: Mapping[str, np.ndarray], sample: Sample) -> Analysis:
-    """p = (1 + #{permutations that fit as well}) / (B + 1), never 0 (Phipson & Smyth 2010). It is no claim's number: it has no tails."""
+    """p = (1 + #{permutations that fit as well}) / (B + 1), never 0 (Phipson & Smyth 2010). It is no claim's number: it has no tails.
+
+    Labels are permuted within templates. Where each template has one label, such permutations change nothing: then whole templates change
+    their labels, if there are enough ways to.
+    """
     found, label = columns[estimand.found], columns[estimand.label]
     random = np.random.default_rng(estimand.seed)
     groups = [np.arange(sample.n)] if sample.units == sample.n == len(sample.sizes) else _groups(sample.codes)
-    labels = np.tile(label, (PERMUTATIONS, 1))
-    for group in groups:
-        labels[:, group] = random.permuted(labels[:, group], axis=1)
+    if len(groups) > 1 and all(np.ptp(label[group]) == 0 for group in groups):
+        of_groups = np.array([label[group[0]] for group in groups])
+        ways = _arrangements(of_groups)
+        if 1 < ways < FEWEST_WAYS:
+            reason = (
+                f"each of {len(groups)} {sample.of} has one label, and there are no more than {ways:.0f} ways to permute whole {sample.of}"
+            )
+            return untestable(Estimate(value=None, n=sample.n), reason)
+        labels = random.permuted(np.tile(of_groups, (PERMUTATIONS, 1)), axis=1)[:, sample.codes]
+        within = f" among {sample.of}"
+    else:
+        labels = np.tile(label, (PERMUTATIONS, 1))
+        for group in groups:
+            labels[:, group] = random.permuted(labels[:, group], axis=1)
+        within = "" if len(groups) == 1 else f" within {sample.of}"
     fit = _rank_sum if estimand.auc else _share
     as_good = int((fit(found, labels) >= fit(found, label[None]) - 1e-9).sum())
     value = (1 + as_good) / (PERMUTATIONS + 1)
-    within = "" if len(groups) == 1 else " within templates"
     method = f"{PERMUTATIONS} permutations of the labels{within}, p = (1 + as good) / (permutations + 1)"
     return Analysis(Estimate(value=value, n=sample.n, method=method))
+
+
+def _arrangements(labels: np.ndarray) -> float:
+    """How many different orders these have: n! over the factorials of how often each occurs."""
+    counts = np.unique(labels, return_counts=True)[1].tolist()
+    log = math.lgamma(len(labels) + 1) - sum(math.lgamma(count + 1) for count in counts)
+    return math.inf if log > 50 else round(math.exp(log))
 
 
 def _share(found: np.ndarray, labels: np.ndarray) -> np.ndarray:

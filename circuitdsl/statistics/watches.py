@@ -140,8 +140,8 @@ def guesses(
     probe: str, permuted: PermutedOf, selectivity: MeanOf | None, columns: Mapping[str, np.ndarray], sample: Sample, confidence: float
 ) -> Iterator[CodedWarning]:
     """A probe whose fit could be chance, and one that is little better at its labels than at labels without meaning."""
-    p = analyse_permuted(permuted, columns, sample).estimate.value or 1.0
-    if p > 1 - confidence:
+    p = analyse_permuted(permuted, columns, sample).estimate.value
+    if p is not None and p > 1 - confidence:
         yield CodedWarning("W060", f"{probe} is decoded no better than permuted labels would be (p = {p:.2g})")
     if selectivity is not None:
         found = analyse_mean(selectivity, columns, sample, confidence).estimate

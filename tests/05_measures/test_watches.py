@@ -65,9 +65,9 @@ def test_a_disjoint_random_circuit_scores_as_well(gate, judged):
 
 
 def test_no_random_circuit_scores_as_well_as_the_whole_gate(gate, judged):
-    """There is none that is disjoint, and with fewer heads a gate does less."""
-    adapter, whole = gate("or", *INPUTS, "mlp 0 -> logits")
-    found = judged(claim("rank_among_random", ">=", 0.5), whole, adapter)
+    """Two of three inputs: there is no such circuit that is disjoint, and with fewer heads a gate does less."""
+    adapter, two = gate("or", *INPUTS[:4], "mlp 0 -> logits")
+    found = judged(claim("rank_among_random", ">=", 0.5), two, adapter)
     assert "W054" not in codes(found)
 
 

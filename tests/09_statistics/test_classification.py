@@ -110,10 +110,37 @@ def test_the_permutation_p_value_is_uniform_without_a_signal_and_never_zero(plau
 def test_labels_stay_within_their_template():
     """What the template alone tells is no decoding: every permutation within it fits as well."""
     templates = np.repeat([0, 1], 20)
-    label = templates.astype(float)
-    estimate = analyse_permuted(SHARE, {"found": label, "label": label}, sample(templates)).estimate
+    label = np.where(np.arange(40) == 39, 0.0, templates)
+    estimate = analyse_permuted(SHARE, {"found": templates + 0.0, "label": label}, sample(templates)).estimate
     assert estimate.value == 1 and "within templates" in estimate.method
     assert analyse_permuted(SHARE, {"found": label, "label": label}, sample(np.arange(40))).estimate.value < 0.01
+
+
+def test_labels_of_whole_templates_are_permuted_among_them(plausible):
+    """Of the 24 ways to give four templates their labels one is as good as the true one."""
+    templates = np.repeat(np.arange(4), 24)
+    label = templates.astype(float)
+    estimate = analyse_permuted(SHARE, {"found": np.where(np.arange(96) % 3, label, 0.0), "label": label}, sample(templates)).estimate
+    assert estimate.value == pytest.approx(1 / 24, abs=0.02) and "among templates" in estimate.method
+    random, small = np.random.default_rng(4), 0
+    for _ in range(SIMULATIONS):
+        found = random.permutation(8)[templates].astype(float)
+        small += analyse_permuted(SHARE, {"found": found, "label": label}, sample(templates)).estimate.value <= 0.05
+    assert plausible(small, SIMULATIONS, 0.0, 0.05)
+
+
+def test_named_clusters_of_one_label_each_are_permuted_whole():
+    clusters = np.repeat(np.arange(8), 5)
+    label = clusters % 2 + 0.0
+    estimate = analyse_permuted(SHARE, {"found": label, "label": label}, sample(clusters, named=True)).estimate
+    assert estimate.value == pytest.approx(1 / 70, abs=0.01) and "among named clusters" in estimate.method
+
+
+def test_too_few_templates_of_one_label_each_are_not_testable():
+    label = np.repeat([0.0, 1.0, 2.0], 20)
+    estimate = analyse_permuted(SHARE, {"found": label, "label": label}, sample(label)).estimate
+    assert estimate.value is None and estimate.note.startswith("each of 3 templates has one label, and there are no more than 6 ways")
+    assert _warned(label, label, np.zeros(60), label) == []
 
 
 def test_a_permutation_p_value_is_no_claims_number(ask):
@@ -124,11 +151,18 @@ def test_a_permutation_p_value_is_no_claims_number(ask):
 # ---------------------------------------------------------------- warnings
 
 
-def _warned(found, label, control):
+def _warned(found, label, control, clusters=None):
     correct = (found == label).astype(float)
     columns = {"found": found, "label": label, "correct": correct, "control": control}
     watch = Guesses("node", SHARE, MeanOf(difference("correct", "control")))
-    question = Question("it", None, (Member("it", ProportionOf("correct")),), columns, np.arange(len(label)), watches=(watch,))
+    question = Question(
+        "it",
+        None,
+        (Member("it", ProportionOf("correct")),),
+        columns,
+        np.arange(len(label)) if clusters is None else clusters,
+        watches=(watch,),
+    )
     return [warning.code for warning in judge([question], confidence=0.95, seed=0)[0].warnings]
 
 
