@@ -23,7 +23,7 @@ class Diagnostics:
         self.source = source
         self.found: list[Diagnostic] = []
 
-    def error(self, code: str, message: str, span: Span, hint: str = "", labels: Labels = (), note: str = "") -> Reported:
+    def error(self, code: str, message: str, span: Span = NOWHERE, hint: str = "", labels: Labels = (), note: str = "") -> Reported:
         self.add(Diagnostic(code, message, span, hint, Severity.ERROR, self.source, labels, note))
         return Reported(message)
 
@@ -32,13 +32,18 @@ class Diagnostics:
         self.add(Diagnostic(code, message, Span(), hint, source=COMMAND_LINE))
         return Reported(message)
 
-    def warning(self, code: str, message: str, span: Span, hint: str = "", labels: Labels = ()) -> None:
+    def warning(self, code: str, message: str, span: Span = NOWHERE, hint: str = "", labels: Labels = ()) -> None:
         self.add(Diagnostic(code, message, span, hint, Severity.WARNING, self.source, labels))
 
     def add(self, found: Diagnostic) -> None:
         """Keeps it, once: the same may be come across twice."""
         if found not in self.found:
             self.found.append(found)
+
+    def keep(self, error: CircError) -> None:
+        """Keeps all that an error says."""
+        for one in error.diagnostics:
+            self.add(one)
 
     @contextlib.contextmanager
     def going_on(self) -> Iterator[None]:
@@ -51,8 +56,7 @@ class Diagnostics:
         try:
             yield
         except CircError as error:
-            for one in error.diagnostics:
-                self.add(one)
+            self.keep(error)
 
     @property
     def failed(self) -> bool:

@@ -32,7 +32,7 @@ def report(error: CircError | GuardError) -> int:
     if isinstance(error, GuardError):
         print(f"error {error.code}: {error.message}" + (f"\n  hint: {error.hint}" if error.hint else ""), file=sys.stderr)
         return GUARD
-    from circuitdsl.language.diagnostics import render
+    from circuitdsl.language.rendering import render
 
     print(render(error.diagnostics, color=colored(sys.stderr)), file=sys.stderr, end="")
     return BAD_FILE

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from circuitdsl.borders.source import CircError, Diagnostic, Span
+from circuitdsl.borders.diagnostics import refusal
+from circuitdsl.borders.source import CircError, Diagnostic
 from circuitdsl.cli.app import BAD_FILE, app, report
 from circuitdsl.cli.streams import as_utf8, colored
 
@@ -36,7 +37,7 @@ def check(
     Everything that is wrong with a file is said at once. Exit status: 0 clean, 2 errors.
     """
     from circuitdsl.cli.options import flags_of
-    from circuitdsl.language.diagnostics import render, to_json
+    from circuitdsl.language.rendering import render, to_json
     from circuitdsl.pipeline import read, resolve
 
     if tokens and format == "json":
@@ -143,7 +144,7 @@ def _laid_out(path: Path, text: str) -> int:
         write_bytes(path, text.encode())
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        return report(CircError([Diagnostic("C592", f"{path} cannot be laid out: {reason}", Span(), "`fmt - < FILE` prints it laid out")]))
+        return report(refusal("C592", f"{path} cannot be laid out: {reason}", hint="`fmt - < FILE` prints it laid out"))
     print(f"{path}: laid out")
     return 0
 
@@ -182,7 +183,7 @@ def init(
 
     if path.exists() and not force:
         message = f"{path} is there already"
-        raise CircError([Diagnostic("C591", message, Span(), hint="name another file, or say --force")])
+        raise refusal("C591", message, hint="name another file, or say --force")
     write_bytes(path, resources("circuitdsl.cli").joinpath("starter.circ").read_bytes())
     print(f"wrote {path}\nnext: circuitdsl check --tokens {path}\n      circuitdsl verify {path}")
     return 0

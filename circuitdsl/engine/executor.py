@@ -6,9 +6,9 @@ import numpy as np
 import torch
 
 from circuitdsl.borders.adapter import Adapter
+from circuitdsl.borders.diagnostics import Diagnostics, refusal
 from circuitdsl.borders.hypothesis import Hypothesis
 from circuitdsl.borders.plan import Panel, Plan
-from circuitdsl.borders.source import CircError, Diagnostic, Span
 from circuitdsl.engine.captures import Captures, PanelWorlds
 from circuitdsl.engine.chunk import Chunk
 from circuitdsl.engine.indexing import Indexing
@@ -62,7 +62,7 @@ def _chunks(
                 raise
             if size == 1:
                 message = f"one prompt of {panel.length} tokens does not fit into memory"
-                raise CircError([Diagnostic("C511", message, Span(), hint="state fewer claims at once, or use shorter prompts")]) from error
+                raise refusal("C511", message, hint="state fewer claims at once, or use shorter prompts") from error
             size = worlds.chunk = max(1, size // 2)
             worlds.room = False
             continue
@@ -92,7 +92,7 @@ def _out_of_memory(error: BaseException) -> bool:
 
 def _check(plan: Plan, columns: dict[str, np.ndarray], adapter: Adapter, hypothesis: Hypothesis) -> None:
     """Raises CircError C510 with every readout that has a number which is not finite."""
-    found = []
+    found = Diagnostics()
     for request in plan.requests:
         readout = request.readout
         column = columns[readout.digest]
@@ -105,6 +105,5 @@ def _check(plan: Plan, columns: dict[str, np.ndarray], adapter: Adapter, hypothe
             message = (
                 f"`{readout.name}` of {readout.value.unit} is not finite on {len(bad)} of {len(request.rows)} prompts, first on “{text}”"
             )
-            found.append(Diagnostic("C510", message, Span(), hint=hint))
-    if found:
-        raise CircError(list(dict.fromkeys(found)))  # replicates of one readout say the same
+            found.error("C510", message, hint=hint)  # replicates of one readout say the same, once
+    found.raise_any()

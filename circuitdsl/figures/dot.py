@@ -10,7 +10,7 @@ from typing import Any
 
 import graphviz
 
-from circuitdsl.borders.source import CircError, Diagnostic, Span
+from circuitdsl.borders.diagnostics import refusal
 from circuitdsl.figures import style
 from circuitdsl.figures.blocks import Parts, block, compact, compact_cells, line
 from circuitdsl.figures.content import FigureContent, dissolved
@@ -155,21 +155,17 @@ def _points(text: str, height: float) -> list[Point]:
 def _run(text: str) -> dict[str, Any]:
     command = program()
     if command is None:
-        raise _problem("C601", "the layout `graph` needs Graphviz, which is not here", "`--layout grid` needs no other program")
+        raise refusal("C601", "the layout `graph` needs Graphviz, which is not here", hint="`--layout grid` needs no other program")
     try:
         done = subprocess.run([command, "-Tjson"], input=text, capture_output=True, text=True, timeout=60, encoding="utf-8", check=True)
         answer: dict[str, Any] = json.loads(done.stdout)
         answer["bb"]
     except subprocess.CalledProcessError as error:
-        raise _problem("C604", f"Graphviz failed: {_first(error.stderr)}", "try `--layout grid`") from error
+        raise refusal("C604", f"Graphviz failed: {_first(error.stderr)}", hint="try `--layout grid`") from error
     except (OSError, ValueError, KeyError, subprocess.TimeoutExpired) as error:
-        raise _problem("C604", f"Graphviz ({command}) gave no positions", "try `--layout grid`") from error
+        raise refusal("C604", f"Graphviz ({command}) gave no positions", hint="try `--layout grid`") from error
     return answer
 
 
 def _first(text: str) -> str:
     return next((part for part in text.splitlines() if part.strip()), "it gave no reason")
-
-
-def _problem(code: str, message: str, hint: str) -> CircError:
-    return CircError([Diagnostic(code, message, Span(), hint)])

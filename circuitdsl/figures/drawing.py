@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, cast, get_args
 
+from circuitdsl.borders.diagnostics import refusal
 from circuitdsl.borders.evidence import GraphRecord
 from circuitdsl.borders.flags import Progress, quiet
-from circuitdsl.borders.source import CircError, Diagnostic, Span
 from circuitdsl.borders.tree import TreeRecord
 from circuitdsl.borders.writing import write_bytes
 from circuitdsl.figures import dot
@@ -56,7 +56,7 @@ def draw(
     kind = _format(path, format, "; `circuitdsl render` also writes graphml, for other programs")
     chosen = layout or default_layout(graph)[0]
     if chosen not in get_args(LayoutName):
-        raise _problem("C605", f"{chosen!r} is not a layout", f"layouts are {', '.join(get_args(LayoutName))}")
+        raise refusal("C605", f"{chosen!r} is not a layout", hint=f"layouts are {', '.join(get_args(LayoutName))}")
     if kind == "dot":
         found = content(graph, labels=labels, numbers=numbers)
         sizes = {name: compact(item, 3) for name, item in found.items.items()}
@@ -94,17 +94,17 @@ def _format(path: Path | None, format: str | None, others: str = "") -> str:
     kind = format or (path.suffix.removeprefix(".").lower() if path else "svg")
     hint = f"formats are {', '.join(FORMATS)}{others}"
     if not kind:
-        raise _problem("C605", f"the name {path} does not end in a format", hint)
+        raise refusal("C605", f"the name {path} does not end in a format", hint=hint)
     if kind not in FORMATS:
-        raise _problem("C605", f"{kind!r} is not a format of figures", hint)
+        raise refusal("C605", f"{kind!r} is not a format of figures", hint=hint)
     return kind
 
 
 def _bytes(figure: Figure, kind: str) -> bytes:
     drawn = svg(figure)
     if kind == "png" and (largest := max(figure.width, figure.height) / 72 * DPI) > MOST_PIXELS:
-        raise _problem(
-            "C611", f"as PNG the figure would be {largest:,.0f} pixels long", "SVG and PDF have no such bound; or draw a part of it"
+        raise refusal(
+            "C611", f"as PNG the figure would be {largest:,.0f} pixels long", hint="SVG and PDF have no such bound; or draw a part of it"
         )
     return drawn if kind == "svg" else pdf(drawn) if kind == "pdf" else png(drawn)
 
@@ -114,8 +114,4 @@ def _write(path: Path, body: bytes) -> None:
         write_bytes(path, body)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise _problem("C606", f"the figure cannot be written to {path}: {reason}", "name another place with --output") from error
-
-
-def _problem(code: str, message: str, hint: str) -> CircError:
-    return CircError([Diagnostic(code, message, Span(), hint)])
+        raise refusal("C606", f"the figure cannot be written to {path}: {reason}", hint="name another place with --output") from error

@@ -5,7 +5,7 @@ import zlib
 from importlib import import_module
 from types import ModuleType
 
-from circuitdsl.borders.source import CircError, Diagnostic, Span
+from circuitdsl.borders.diagnostics import refusal
 from circuitdsl.figures.fonts import FONT_FAMILY
 
 DPI = 300
@@ -31,12 +31,12 @@ def _cairo() -> ModuleType:
     try:
         cairosvg = import_module("cairosvg")
     except (ImportError, OSError) as error:
-        raise _problem("C602", "PDF and PNG need CairoSVG and the cairo library", "`pip install 'circuitdsl[figures]'`") from error
+        raise refusal("C602", "PDF and PNG need CairoSVG and the cairo library", hint="`pip install 'circuitdsl[figures]'`") from error
     for weight in (b"normal", b"bold"):
         fonts = _fonts(cairosvg.svg2pdf(bytestring=_PROBE % (FONT_FAMILY.encode(), weight)))
         if not any(FONT_FAMILY.replace(" ", "") in font for font in fonts):
-            raise _problem(
-                "C603", f"the font {FONT_FAMILY} is not installed", "on Debian: apt install fonts-dejavu-core; SVG needs no font"
+            raise refusal(
+                "C603", f"the font {FONT_FAMILY} is not installed", hint="on Debian: apt install fonts-dejavu-core; SVG needs no font"
             )
     return cairosvg
 
@@ -50,7 +50,3 @@ def _fonts(body: bytes) -> set[str]:
         except zlib.error:
             continue
     return {name.decode("latin-1") for text in texts for name in re.findall(rb"/BaseFont\s*/([^\s/<>\[\]()]+)", text)}
-
-
-def _problem(code: str, message: str, hint: str) -> CircError:
-    return CircError([Diagnostic(code, message, Span(), hint)])

@@ -3,7 +3,8 @@
 import codecs
 from pathlib import Path
 
-from circuitdsl.borders.source import LARGEST, CircError, Diagnostic, Source, Span
+from circuitdsl.borders.diagnostics import refusal
+from circuitdsl.borders.source import LARGEST, CircError, Source, Span
 
 _OTHERS = {"UTF-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE), "UTF-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)}
 """Encodings by their byte order marks. One of UTF-32 begins as one of UTF-16 does, so it comes first."""
@@ -50,7 +51,7 @@ def _decoded(path: Path | None, data: bytes) -> str:
         before = data[: error.start].decode("utf-8-sig")
         place = Span(len(before), len(before) + 1)
         message = f"the byte 0x{data[error.start]:02x} here is not UTF-8"
-        raise CircError([Diagnostic("C033", message, place, "save the file as UTF-8", source=Source(text, path))]) from None
+        raise refusal("C033", message, place, "save the file as UTF-8", Source(text, path)) from None
 
 
 def _neighbour(path: Path) -> str:
@@ -65,4 +66,4 @@ def _neighbour(path: Path) -> str:
 
 
 def _error(path: Path | None, code: str, message: str, hint: str = "") -> CircError:
-    return CircError([Diagnostic(code, message, Span(), hint, source=Source("", path))])
+    return refusal(code, message, hint=hint, source=Source("", path))

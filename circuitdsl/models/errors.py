@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 
-from circuitdsl.borders.source import CircError, Diagnostic, Span
+from circuitdsl.borders.diagnostics import refusal
+from circuitdsl.borders.source import CircError
 from circuitdsl.borders.units import ModelShape
 
 
 def model_error(code: str, message: str, hint: str = "") -> CircError:
     """A `CircError` with one diagnostic. It has no span: whoever knows where the file names its model adds that."""
-    return CircError([Diagnostic(code, message, Span(), hint=hint)])
+    return refusal(code, message, hint=hint)
 
 
 def too_long(tokens: int, shape: ModelShape) -> CircError:

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from circuitdsl.borders.diagnostics import Diagnostics
 from circuitdsl.borders.hypothesis import Hypothesis
 from circuitdsl.borders.prompts import Metric, Pick, Prompt, SpanLoss, leaves
-from circuitdsl.borders.source import CircError, Diagnostic, Severity, Span
-from circuitdsl.models.errors import model_error, too_long, unknown_token
+from circuitdsl.borders.source import Diagnostic
+from circuitdsl.models.errors import too_long, unknown_token
 from circuitdsl.models.outline import ModelOutline
 from circuitdsl.models.tokenizers import FileTokenizer
 
@@ -14,7 +15,7 @@ _MOST = 6
 """Words that one message names."""
 
 
-def check_readable(hypothesis: Hypothesis, model: ModelOutline) -> list[Diagnostic]:
+def check_readable(hypothesis: Hypothesis, model: ModelOutline) -> Sequence[Diagnostic]:
     """What to warn of: W071 words that the tokenizer does not know, W072 tokens that it puts after a text.
 
     Raises CircError C415 if a prompt is longer than the context, C418 if a token of a prompt, answer or metric is not the model's, C434
@@ -26,20 +27,21 @@ def check_readable(hypothesis: Hypothesis, model: ModelOutline) -> list[Diagnost
     largest = max((token for one in prompts for token in (*one.tokens, *one.wrong, one.answer or 0)), default=0)
     if tokenizer is None or tokenizer.largest >= shape.vocabulary:  # else no metric can ask for what is not there
         largest = max(largest, *(max(_ids(metric), default=0) for metric in hypothesis.metrics.values()), 0)
-    wrong: list[Diagnostic] = []
+    found = Diagnostics()
     if longest > shape.context:
-        wrong += too_long(longest, shape).diagnostics
+        found.keep(too_long(longest, shape))
     if largest >= shape.vocabulary:
-        wrong += unknown_token(largest, shape, tokenizer.decode([largest]) if tokenizer else "").diagnostics
+        found.keep(unknown_token(largest, shape, tokenizer.decode([largest]) if tokenizer else ""))
     limit = _rotation_limit(model.config)
     if limit is not None and longest > limit:
         message = f"a prompt has {longest} tokens, and beyond {limit} this model's rotary embedding changes with the length (longrope)"
-        wrong += model_error("C434", message, f"use prompts of at most {limit} tokens").diagnostics
+        found.error("C434", message, hint=f"use prompts of at most {limit} tokens")
     if tokenizer is not None and tokenizer.unknown is not None:
-        wrong += _unknown_answers(hypothesis, prompts, tokenizer)
-    if wrong:
-        raise CircError(wrong)
-    return list(_cautions(prompts, tokenizer)) if tokenizer is not None else []
+        _check_answers(hypothesis, prompts, tokenizer, found)
+    found.raise_any()
+    if tokenizer is not None:
+        _warn(prompts, tokenizer, found)
+    return found.found
 
 
 def _ids(metric: Metric) -> Iterator[int]:
@@ -66,8 +68,8 @@ def _rotation_limit(config: Mapping[str, Any]) -> int | None:
     return min(limits, default=None)
 
 
-def _unknown_answers(hypothesis: Hypothesis, prompts: Sequence[Prompt], tokenizer: FileTokenizer) -> tuple[Diagnostic, ...]:
-    """C436, which names the words where they are values of slots."""
+def _check_answers(hypothesis: Hypothesis, prompts: Sequence[Prompt], tokenizer: FileTokenizer, found: Diagnostics) -> None:
+    """Reports C436, which names the words where they are values of slots."""
     unknown = tokenizer.unknown
     assert unknown is not None
     name = tokenizer.piece(unknown)
@@ -75,7 +77,7 @@ def _unknown_answers(hypothesis: Hypothesis, prompts: Sequence[Prompt], tokenize
     meant = any(unknown in (one.answer, *one.wrong) for one in prompts)
     metrics = [metric.name for metric in hypothesis.metrics.values() if not meant and unknown in _ids(metric)]
     if not answering and not metrics:
-        return ()
+        return
     values = (value for prompt in answering for value in prompt.values.values())
     words = _quoted(word for value in dict.fromkeys(values) for word in tokenizer.not_known(value))
     read = f"the tokenizer reads as {name}"
@@ -83,21 +85,21 @@ def _unknown_answers(hypothesis: Hypothesis, prompts: Sequence[Prompt], tokenize
         message = f"answers are words that {read}" + (f": {words}" if words else "")
     else:
         message = f"the metric `{metrics[0]}` asks for a word that {read}"
-    return model_error("C436", message, "use words that are in the model's vocabulary").diagnostics
+    found.error("C436", message, hint="use words that are in the model's vocabulary")
 
 
-def _cautions(prompts: Iterable[Prompt], tokenizer: FileTokenizer) -> Iterator[Diagnostic]:
+def _warn(prompts: Iterable[Prompt], tokenizer: FileTokenizer, found: Diagnostics) -> None:
     texts = {prompt.text for prompt in prompts if tokenizer.lossy or tokenizer.unknown in prompt.tokens}
     if words := _quoted(word for text in sorted(texts) for word in tokenizer.not_known(text)):
         how = "drops them" if tokenizer.unknown is None else f"reads them as {tokenizer.piece(tokenizer.unknown)}"
         message = f"words of the prompts are not in the model's vocabulary, and its tokenizer {how}: {words}"
-        yield Diagnostic("W071", message, Span(), severity=Severity.WARNING)
+        found.warning("W071", message)
     if tokenizer.appended:
         pieces = "".join(tokenizer.piece(token) for token in tokenizer.appended)
         message = (
             f"the tokenizer puts {pieces} after every text; it is left out, so that a prompt ends with its text, and END is its last token"
         )
-        yield Diagnostic("W072", message, Span(), severity=Severity.WARNING)
+        found.warning("W072", message)
 
 
 def _quoted(words: Iterable[str]) -> str:

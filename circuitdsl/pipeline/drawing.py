@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 from circuitdsl.borders.diagnostics import refusal
 from circuitdsl.borders.flags import Flags
-from circuitdsl.borders.source import Span
 from circuitdsl.pipeline.reading import read, resolve
 
 if TYPE_CHECKING:
@@ -36,13 +35,13 @@ def tree_of(path: Path, flags: Flags, label: str, row: int | None = None) -> "Tr
     claims = {claim.label: claim for claim in hypothesis.claims if claim.measure == "scrub"}
     if label not in claims:
         hint = f"its scrub claims are {', '.join(f'`{name}`' for name in claims)}" if claims else "it has no scrub claim"
-        raise refusal("C384", f"no scrub claim of {path} is called `{label}`", Span(), hint)
+        raise refusal("C384", f"no scrub claim of {path} is called `{label}`", hint=hint)
     claim = claims[label]
     measured = claim.measured
     rows = len(hypothesis.distributions[measured])
     chosen = [*hypothesis.rows(measured, "verifying"), *hypothesis.rows(measured, "exploring")][0] if row is None else row
     if not 0 <= chosen < rows:
-        raise refusal("C384", f"`{measured}` has no row {chosen}", Span(), f"its rows are 0 to {rows - 1}")
+        raise refusal("C384", f"`{measured}` has no row {chosen}", hint=f"its rows are 0 to {rows - 1}")
     found = tree(claim, hypothesis)
     tape = Tape(hypothesis, [chosen], hypothesis.settings.seed)
     drawn = {call.draw: int(tape.rows(call.draw)[chosen]) for call in found.calls if call.draw is not None}

@@ -3,10 +3,9 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from circuitdsl.borders.diagnostics import refusal
+from circuitdsl.borders.diagnostics import Diagnostics, refusal
 from circuitdsl.borders.hypothesis import Claim, Hypothesis, PromptPart
 from circuitdsl.borders.measure import Lowered, Search
-from circuitdsl.borders.source import CircError, Diagnostic, Span
 from circuitdsl.borders.values import Algebra
 
 if TYPE_CHECKING:
@@ -19,20 +18,17 @@ def lower(hypothesis: Hypothesis, algebra: Algebra) -> "tuple[MeasuredClaim | Se
     A claim that has to look first gives a `SearchingClaim`, on exploring rows. Raises CircError C106 where the file has no prompts (yet).
     """
     if not hypothesis.distributions:
-        raise refusal("C106", "the file has no prompts to measure on", Span(), hint="add `prompts clean { … }`")
+        raise refusal("C106", "the file has no prompts to measure on", hint="add `prompts clean { … }`")
     from circuitdsl.measures import measures
     from circuitdsl.measures.replicates import lower_redrawn
 
     registry = measures()
     found: list[MeasuredClaim | SearchingClaim] = []
-    wrong: list[Diagnostic] = []
+    wrong = Diagnostics()
     for claim in hypothesis.claims:
-        try:
+        with wrong.keeping():
             found.append(on_its_rows(hypothesis, claim, lower_redrawn(registry[claim.measure], claim, hypothesis, algebra)))
-        except CircError as error:
-            wrong += error.diagnostics
-    if wrong:
-        raise CircError(wrong)
+    wrong.raise_any()
     return tuple(found)
 
 

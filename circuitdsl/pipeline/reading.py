@@ -5,10 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from circuitdsl.borders.diagnostics import Diagnostics
 from circuitdsl.borders.document import Document, ModelStatement
 from circuitdsl.borders.flags import Flags, Progress, quiet
 from circuitdsl.borders.hypothesis import Hypothesis, ModelName
-from circuitdsl.borders.source import CircError, Diagnostic
+from circuitdsl.borders.source import CircError
 
 if TYPE_CHECKING:
     from circuitdsl.models.outline import ModelOutline
@@ -86,15 +87,12 @@ def _check_claims(hypothesis: Hypothesis) -> None:
     """Raises CircError with the claims that a measure sees at once that it cannot lower."""
     from circuitdsl.measures import measures
 
-    wrong: list[Diagnostic] = []
+    wrong = Diagnostics()
     for claim in hypothesis.claims:
         if refuse := measures()[claim.measure].check:
-            try:
+            with wrong.keeping():
                 refuse(claim, hypothesis)
-            except CircError as error:
-                wrong += error.diagnostics
-    if wrong:
-        raise CircError(wrong)
+    wrong.raise_any()
 
 
 def fetch(document: Document, flags: Flags, progress: Progress = quiet) -> None:

@@ -11,7 +11,6 @@ import numpy as np
 from circuitdsl.borders.diagnostics import refusal
 from circuitdsl.borders.hypothesis import Hypothesis
 from circuitdsl.borders.prompts import Distribution
-from circuitdsl.borders.source import Span
 from circuitdsl.borders.units import Align, Layout
 from circuitdsl.borders.values import Draw, Gather
 
@@ -80,7 +79,7 @@ class Tape:
             if not same:
                 message = f"`{draw.pool}` has no prompt that agrees on `{draw.feature}` with row {row} and has its {_COMMON[self._align]}"
                 message = f"{message}: “{measured[row].text}”"
-                raise refusal("C505", message, Span(), hint="draw from the measured prompts, or from more of them")
+                raise refusal("C505", message, hint="draw from the measured prompts, or from more of them")
             path = f"{draw.path}={value}" if draw.shared else draw.path
             if draw.slot is None:
                 if path not in starts:
@@ -142,7 +141,7 @@ def donors(
             prompt = measured.prompts[row]
             message = f"`{pool.name}` has no {'other ' if itself else ''}prompt in the {_COMMON[align]} of row {row}: “{prompt.text}”"
             hint = "ask for more prompts, or use a paired counterfactual; `second = no` leaves a second ablation out"
-            raise refusal("C501", message, Span(), hint=hint)
+            raise refusal("C501", message, hint=hint)
         index = uniform(seed, pool.name, world.draw, row, n)
         found[row] = candidates[index + (itself and index >= place[row])]
     return found

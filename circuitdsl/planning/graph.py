@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from circuitdsl.borders.diagnostics import refusal
 from circuitdsl.borders.kinds import OWN_POSITION, Port
-from circuitdsl.borders.source import Span
 from circuitdsl.borders.units import LOGITS, Roles, Unit, WriteGroup
 from circuitdsl.borders.values import Base, Draw, Gather, Linear, Mix, Override, Run, Subspace, Value, World, Zero
 from circuitdsl.planning.dependencies import Dependencies, PlacedRole
@@ -284,7 +283,7 @@ def _placed(overrides: tuple[Override, ...], positions: Mapping[PlacedRole, int]
                 token, length = twice.bit_length() - 1, everywhere.bit_length()
                 message = f"{override.unit} is given two values at token {token} of a prompt of {length} tokens"
                 hint = "where an edge or a path takes a part of a node's positions, name them in the node's own words, or make them a node"
-                raise refusal("C506", message, Span(), hint)
+                raise refusal("C506", message, hint=hint)
             named[override.unit] = named.get(override.unit, 0) | at
             placed.append((override, at))
     general = [override for override in overrides if override.roles is None]

@@ -9,7 +9,6 @@ import numpy as np
 from circuitdsl.borders.diagnostics import refusal
 from circuitdsl.borders.plan import Request
 from circuitdsl.borders.prompts import Distribution
-from circuitdsl.borders.source import Span
 from circuitdsl.borders.units import Align, Layout, Role
 from circuitdsl.borders.values import Draw, Mean, Run, World
 from circuitdsl.planning.dependencies import Dependencies, PlacedRole
@@ -62,7 +61,7 @@ def check_rows(
                     where = f"the {common} of row {row} of `{measured}`: “{own.prompts[row].text}”"
                     message = f"`{world.distribution}` has no prompt in {where}"
                     hint = "average over prompts of the same templates, or over more of them; `second = no` leaves a second ablation out"
-                    raise refusal("C503", message, Span(), hint)
+                    raise refusal("C503", message, hint=hint)
 
 
 def group_rows(

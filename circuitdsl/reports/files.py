@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
+from circuitdsl.borders.diagnostics import refusal
 from circuitdsl.borders.evidence import SCHEMA_VERSION, Evidence
-from circuitdsl.borders.source import CircError, Diagnostic, Span
+from circuitdsl.borders.source import CircError
 from circuitdsl.borders.writing import write_bytes
 
 LONGEST = 10_000
@@ -51,8 +52,8 @@ def write_evidence(evidence: Evidence, folder: Path, stem: str, force: bool = Fa
     except OSError as error:
         if arrays and fresh:
             arrays.unlink(missing_ok=True)
-        raise _problem(
-            "C650", f"the evidence cannot be written to {folder}: {_reason(error)}", "name another folder with --output"
+        raise refusal(
+            "C650", f"the evidence cannot be written to {folder}: {_reason(error)}", hint="name another folder with --output"
         ) from error
     for other in folder.glob(f"{glob.escape(stem)}.evidence.*.safetensors"):
         if other != arrays:
@@ -65,14 +66,14 @@ def read_evidence(path: Path) -> Evidence:
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise _problem("C651", f"{path} cannot be read: {_reason(error)}", "evidence files are called NAME.evidence.json") from error
+        raise refusal("C651", f"{path} cannot be read: {_reason(error)}", hint="evidence files are called NAME.evidence.json") from error
     try:
         body = json.loads(raw)
     except (ValueError, RecursionError) as error:
         cut = "it is empty" if not raw.strip() else "it is cut short or is not JSON"
-        raise _problem("C652", f"{path} is not an evidence file: {cut}", "verify writes NAME.evidence.json") from error
+        raise refusal("C652", f"{path} is not an evidence file: {cut}", hint="verify writes NAME.evidence.json") from error
     if not isinstance(body, dict) or "schema_version" not in body:
-        raise _problem("C652", f"{path} is JSON, but not evidence of circuitdsl", "it has no `schema_version`")
+        raise refusal("C652", f"{path} is JSON, but not evidence of circuitdsl", hint="it has no `schema_version`")
     if body["schema_version"] != SCHEMA_VERSION:
         raise _version(path, body["schema_version"])
     try:
@@ -80,7 +81,8 @@ def read_evidence(path: Path) -> Evidence:
     except ValidationError as error:
         places = [".".join(map(str, e["loc"])) or "the file" for e in error.errors()]
         more = f" and {len(places) - 3} more" if len(places) > 3 else ""
-        raise _problem("C654", f"{path} is damaged: {', '.join(places[:3])}{more} missing or of the wrong form", "verify again") from error
+        message = f"{path} is damaged: {', '.join(places[:3])}{more} missing or of the wrong form"
+        raise refusal("C654", message, hint="verify again") from error
     if evidence.arrays is None:
         return evidence
     return evidence.model_copy(update={"columns": {**evidence.columns, **_unpack(path, evidence.arrays)}, "arrays": None})
@@ -101,7 +103,7 @@ def check_output(folder: Path, stem: str, run: Mapping[str, str] | None = None) 
     )
     reason = next((words for holds, words in reasons if holds), None)
     if reason:
-        raise _problem("C650", f"the evidence cannot be written to {folder}: {reason}", "name another folder with --output")
+        raise refusal("C650", f"the evidence cannot be written to {folder}: {reason}", hint="name another folder with --output")
     if run is not None:
         _refuse_to_replace(path, run)
 
@@ -116,7 +118,7 @@ def _refuse_to_replace(path: Path, run: Mapping[str, str]) -> None:
     if other:
         said = [f"{name} = {before[name][:40]}, not {run[name][:40]}" for name in other]
         hint = "move it, name another folder with --output, or say --force"
-        raise _problem("C610", f"{path} is there already and holds evidence of {'; '.join(said)}", hint)
+        raise refusal("C610", f"{path} is there already and holds evidence of {'; '.join(said)}", hint=hint)
 
 
 def _conditions(evidence: Evidence) -> dict[str, str]:
@@ -142,7 +144,7 @@ def _unpack(path: Path, name: str) -> dict[str, tuple[float, ...]]:
 
     beside = path.parent / name
     if Path(name).name != name:
-        raise _problem("C655", f"{path} names arrays outside its own folder: {name}", "")
+        raise refusal("C655", f"{path} names arrays outside its own folder: {name}", hint="")
     try:
         body = beside.read_bytes()
         if _digest(body) not in name:
@@ -150,15 +152,15 @@ def _unpack(path: Path, name: str) -> dict[str, tuple[float, ...]]:
         return {key: tuple(column.tolist()) for key, column in load(body).items()}
     except (OSError, ValueError, SafetensorError) as error:
         reason = _reason(error) if isinstance(error, OSError) else str(error)
-        raise _problem(
-            "C655", f"the columns of {path.name} are in {beside}, which cannot be read: {reason}", "keep both together"
+        raise refusal(
+            "C655", f"the columns of {path.name} are in {beside}, which cannot be read: {reason}", hint="keep both together"
         ) from error
 
 
 def _version(path: Path, found: Any) -> CircError:
     known = isinstance(found, int) and found > SCHEMA_VERSION
     hint = "a newer circuitdsl reads it" if known else "verify again to have it in the present form"
-    return _problem("C653", f"{path} has evidence format {found!r}; this circuitdsl reads format {SCHEMA_VERSION}", hint)
+    return refusal("C653", f"{path} has evidence format {found!r}; this circuitdsl reads format {SCHEMA_VERSION}", hint=hint)
 
 
 def _digest(body: bytes) -> str:
@@ -167,7 +169,3 @@ def _digest(body: bytes) -> str:
 
 def _reason(error: OSError) -> str:
     return (error.strerror or str(error) or type(error).__name__).lower()
-
-
-def _problem(code: str, message: str, hint: str) -> CircError:
-    return CircError([Diagnostic(code, message, Span(), hint)])

@@ -1,6 +1,10 @@
 """The rules that keep the stages apart: which package may import which, and where heavy libraries may be used."""
 
 import ast
+import re
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -59,6 +63,12 @@ def imports(path: Path, *, top_level_only: bool = False):
             pending += ast.iter_child_nodes(node)
 
 
+def calls(path: Path, name: str) -> bool:
+    """Whether a function or class of that name is called in it."""
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    return any(isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name for node in nodes)
+
+
 def stage(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0]
 
@@ -97,3 +107,20 @@ def test_nothing_imports_the_command_line():
     for path in modules():
         if stage(path) not in ("cli", "__main__.py"):
             assert not any(name.startswith("circuitdsl.cli") for name in imports(path)), path
+
+
+def test_the_libraries_that_the_package_imports_are_named_in_its_dependencies():
+    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    asked = [*project["dependencies"], *(one for extra in ("gguf", "probes", "figures") for one in project["optional-dependencies"][extra])]
+    named = {re.match(r"[\w-]+", one)[0].lower().replace("-", "_") for one in asked}
+    distributions = packages_distributions()
+    for path in modules():
+        for library in {name.split(".")[0] for name in imports(path)} - {"circuitdsl", "__future__"} - sys.stdlib_module_names:
+            names = {one.lower().replace("-", "_") for one in distributions.get(library, [library])}
+            assert names & named, f"{path} imports {library}, which pyproject.toml does not name"
+
+
+def test_diagnostics_are_made_by_the_collector_alone():
+    """So that all errors are collected, said once and sorted in one way."""
+    makers = {path.relative_to(PACKAGE).as_posix() for path in modules() if calls(path, "Diagnostic")}
+    assert makers == {"borders/diagnostics.py", "language/syntax_errors.py", "prompts/findings.py"}

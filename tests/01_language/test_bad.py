@@ -7,9 +7,9 @@ import pytest
 
 from circuitdsl.borders.source import CircError, Source
 from circuitdsl.language.codes import CODES
-from circuitdsl.language.diagnostics import render
 from circuitdsl.language.parser import parse
 from circuitdsl.language.reading import LARGEST, read_source
+from circuitdsl.language.rendering import render
 
 BAD = Path(__file__).parent / "bad"
 FILES = sorted(BAD.glob("*.circ"))

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from circuitdsl.borders.source import CircError, Source
 from circuitdsl.language.codes import CODES
-from circuitdsl.language.diagnostics import render, to_json
 from circuitdsl.language.formatter import format_document
 from circuitdsl.language.grammar import parser
 from circuitdsl.language.parser import parse
+from circuitdsl.language.rendering import render, to_json
 
 WHOLE = '''circuit "Title"
 """

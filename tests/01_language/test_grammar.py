@@ -92,12 +92,12 @@ def test_every_word_of_the_messages_is_a_terminal():
 
 
 def test_parsing_needs_no_heavy_imports():
-    code = "import sys, circuitdsl.language.parser, circuitdsl.language.formatter, circuitdsl.language.diagnostics; print(*sys.modules)"
+    code = "import sys, circuitdsl.language.parser, circuitdsl.language.formatter, circuitdsl.language.rendering; print(*sys.modules)"
     loaded = set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
     assert not loaded & {"torch", "transformers", "numpy", "pydantic", "rich", "scipy", "networkx"}
 
 
 def test_explaining_and_showing_need_no_parser():
-    code = "import sys, circuitdsl.language.codes, circuitdsl.language.diagnostics, circuitdsl.language.reading; print(*sys.modules)"
+    code = "import sys, circuitdsl.language.codes, circuitdsl.language.rendering, circuitdsl.language.reading; print(*sys.modules)"
     loaded = set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
     assert "lark" not in loaded

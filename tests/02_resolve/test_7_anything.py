@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from circuitdsl.borders.source import CircError, Source
-from circuitdsl.language.diagnostics import render
 from circuitdsl.language.parser import parse
+from circuitdsl.language.rendering import render
 
 FILES = sorted(Path(__file__).parent.glob("*/*.circ"))
 PIECES = re.compile(r'\s+|\w+|"[^"\n]*"|[^\w\s]')

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from circuitdsl.language.diagnostics import render
+from circuitdsl.language.rendering import render
 from circuitdsl.resolve import CODES
 
 BAD = Path(__file__).parent / "bad"

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from circuitdsl.borders.source import Diagnostic, Severity, Source, Span
-from circuitdsl.language.diagnostics import Lines, render, to_json
+from circuitdsl.language.rendering import Lines, render, to_json
 
 
 def show(text: str, start: int, end: int, **more) -> str:
