@@ -9,6 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+# A few prompts stand for all that there are: what is the same on each of them is then known, and claims about it are decided.
+pytestmark = pytest.mark.usefixtures("whole_population")
+
 ROOT = Path(__file__).parents[2]
 BAD = sorted(path for folder in ("01_language", "02_resolve") for path in (ROOT / "tests" / folder / "bad").glob("*.circ"))
 SHIPPED = {path.stem: path for path in sorted((ROOT / "hypotheses").glob("*.circ"))}

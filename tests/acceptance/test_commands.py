@@ -16,6 +16,9 @@ from pathlib import Path
 
 import pytest
 
+# A few prompts stand for all that there are: what is the same on each of them is then known, and claims about it are decided.
+pytestmark = pytest.mark.usefixtures("whole_population")
+
 ROOT = Path(__file__).parents[2]
 PROGRAM = Path(sys.executable).with_name("circuitdsl")
 
