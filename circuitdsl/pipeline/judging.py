@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from circuitdsl.borders.hypothesis import Hypothesis
 from circuitdsl.borders.prompts import Distribution, expression_range
-from circuitdsl.borders.readouts import KLDivergence, MetricValue, Readout
 
 if TYPE_CHECKING:
     from circuitdsl.borders.measure import Lowered
     from circuitdsl.borders.measured import MeasuredClaim
+    from circuitdsl.borders.readouts import Readout
     from circuitdsl.borders.verdict import ClaimVerdict
 
 
@@ -61,7 +61,9 @@ def all_there_are(distribution: Distribution, rows: Sequence[int]) -> bool:
 def ranges_of(hypothesis: Hypothesis, lowered: "Lowered") -> dict[str, tuple[float, float]]:
     """The least and the greatest number of each column that has such, whatever the model; one of the two may be infinite."""
 
-    def of(readout: Readout) -> tuple[float, float]:
+    from circuitdsl.borders.readouts import KLDivergence, MetricValue
+
+    def of(readout: "Readout") -> tuple[float, float]:
         if isinstance(readout, MetricValue) and readout.bounds is None:
             return expression_range(hypothesis.metrics[readout.metric].bound[readout.labels])
         return (0.0, math.inf) if isinstance(readout, KLDivergence) else readout.bounds or (-math.inf, math.inf)

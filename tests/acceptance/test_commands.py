@@ -299,13 +299,13 @@ def test_status_130_if_interrupted_and_nothing_half_written_is_left(toy, tmp_pat
 
 def test_a_terminal_shows_progress(toy, tmp_path):
     status, seen = in_terminal("verify", "--prompts", 12, "-o", tmp_path / "out", toy)
-    assert status == 0
+    assert status == 3  # twelve prompts are a sample, in a process of its own
     assert b"\x1b[" in seen and b"measuring" in seen
 
 
 def test_a_pipe_is_quiet(program, toy):
     ran = program("verify", "--prompts", 12, toy)
-    assert ran.status == 0 and all(re.match(r"\d+ s  ", line) for line in ran.err.splitlines())  # on a busy machine it takes long
+    assert ran.status == 3 and all(re.match(r"\d+ s  ", line) for line in ran.err.splitlines())  # on a busy machine it takes long
     assert "\x1b" not in ran.out
 
 
