@@ -32,19 +32,22 @@ def build(
     bos: bool | None,
     folder: Path,
     source: Source,
+    exact: bool = False,
+    leave_out: bool = False,
 ) -> PromptSpace:
     """Everything the statements declare, `count` prompts a distribution. Never raises for bad input: see `diagnostics`.
 
     `bos` None: as the tokenizer does it. Without a tokenizer words stand in for tokens, and nothing about tokens is checked.
+    `exact`: no space is put before answers of templates. `leave_out`: pairs of data files that are of unequal length are left out.
     Names are checked to be taken once, within the four kinds of statements and their slots.
     """
     findings = Findings(source)
     if bos and tokenizer and tokenizer.bos_id is None:
         findings.error("C241", statements[0].span if statements else Span(), "`bos = true`, but this model's tokenizer has no BOS token")
         bos = None
-    tokens = Tokens(tokenizer or WordTokenizer(), bos, tokenizer is not None)
+    tokens = Tokens(tokenizer or WordTokenizer(), bos, tokenizer is not None, exact)
     vocabularies = _vocabularies(statements, folder, findings)
-    made = _Distributions(tokens, count, seed, folder, findings, vocabularies)
+    made = _Distributions(tokens, count, seed, folder, findings, vocabularies, leave_out)
     for statement in statements:
         if isinstance(statement, doc.PromptsStatement):
             made.add(statement)
@@ -86,6 +89,7 @@ class _Distributions:
     folder: Path
     findings: Findings
     vocabularies: Mapping[str, Vocabulary | None]
+    leave_out: bool = False
     declared: dict[str, Declaration | None] = field(default_factory=dict)
     samples: dict[str, PromptSample] = field(default_factory=dict)
     labellings: dict[str, Labelling] = field(default_factory=dict)
@@ -108,7 +112,7 @@ class _Distributions:
         if declaration is None:
             return
         if declaration.file:
-            first, second = sample_file(declaration, self.tokens, self.count, self.seed, self.folder, self.findings)
+            first, second = sample_file(declaration, self.tokens, self.count, self.seed, self.folder, self.findings, self.leave_out)
             self._keep(name, first)
             if second:
                 self._keep(second.declaration.name, second)

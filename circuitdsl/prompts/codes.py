@@ -96,7 +96,8 @@ CODES: dict[str, Code] = {
         "pair of unequal layouts",
         "A prompt and its counterfactual are compared position by position, so both need the same number of tokens, and every "
         "slot at the same tokens. The message shows both, `!` marking the first differences.\n\n"
-        "Choose values of as many tokens as those they replace. `redraw` does so by itself; assigned values cannot be chosen.",
+        "Choose values of as many tokens as those they replace. `redraw` does so by itself; assigned values cannot be chosen. Pairs of a "
+        "data file can be left out: `settings { unequal = leave_out }`.",
     ),
     "C222": Code(
         "nothing to redraw",
@@ -111,9 +112,14 @@ CODES: dict[str, Code] = {
     ),
     "C224": Code(
         "bad line in a file of prompts",
-        "Each line is one JSON object. Its keys: `clean` (the prompt), `counterfactual`, `answer`, `wrong` (a text or a list), "
-        "`counterfactual_answer`, `counterfactual_wrong`, `positions`, `cluster`, `template`. All further keys with a text or "
-        "number are slots, and every line has the same.\n\n"
+        "Each line is one JSON object; CSV and TSV have one row each, their first line names the keys. The keys: `clean` (the prompt), "
+        "`counterfactual`, `answer`, `wrong` (a text or a list), `counterfactual_answer`, `counterfactual_wrong`, `positions`, `cluster`, "
+        "`template`. All further keys with a text or number are slots, and every line has the same.\n\n"
+        "Where a key is not there, the names that other projects' files have for it are read: `prompt`, `clean_prompt`, `clean_prefix`; "
+        "`corrupted`, `corrupt`, `corrupted_prompt`, `corrupt_prompt`, `counterfactual_prompt`, `patch_prefix`; `answers`, `correct`, "
+        "`clean_answer`; `wrong_answers`, `incorrect`; `corrupted_answer`, `corrupt_answer`, `patch_answer`. Numbers of tokens "
+        "(`correct_idx`) belong to one vocabulary, and are not read: write texts. There is one right answer: of several, the one that "
+        'counts is `answer`, and another can be a slot that a metric spells out, such as `logit("{other}")`.\n\n'
         "A position is the index of a token, counted from 0 in the text's own tokens (BOS is not counted, −1 is the last), or a "
         "pair `[start, end)` of characters in `clean`.",
     ),
@@ -176,6 +182,22 @@ CODES: dict[str, Code] = {
     "C241": Code(
         "no BOS token",
         "`bos = true` puts the tokenizer's BOS token before each prompt, and this model's tokenizer has none. Remove the setting.",
+    ),
+    "C242": Code(
+        "data file of another form",
+        "The ending of a file's name says how it is read: `.csv` and `.tsv` with a first line that names the columns, `.json` as one "
+        "document, `.parquet`, and any other as JSON lines, one object a line. A JSON document is an array of objects, an object of arrays "
+        "of equal length, or an object that has one array of objects.",
+    ),
+    "C243": Code(
+        "pyarrow is missing",
+        "Parquet is read by pyarrow, which is an extra: `pip install 'circuitdsl[parquet]'`. CSV and JSON need nothing.",
+    ),
+    "W041": Code(
+        "pairs of unequal length left out",
+        "A prompt and its counterfactual are compared position by position, so both need the same number of tokens. With "
+        "`settings { unequal = leave_out }` the pairs of a data file that have not are left out, and others drawn in their place. What is "
+        "measured then speaks of the pairs that are left, which may differ from the rest in more than their length.",
     ),
     "W017": Code(
         "duplicate fillers",

@@ -70,7 +70,7 @@ def label(sample: PromptSample, tokens: Tokens, findings: Findings) -> Labelling
     _same_fillers(declaration, [labelled.prompt for labelled in rows], findings)
     where = declaration.answers.span if declaration.answers and declaration.own_answers else declaration.span
     own = tokens.checked and (declaration.own_answers or not declaration.base)
-    _report(declaration.name, where, joins, several if own else [], equal, rows, findings)
+    _report(declaration.name, where, joins, several if own else [], equal, rows, tokens.exact, findings)
     if joins:
         return None
     paired = declaration.root.name if declaration.base else None
@@ -177,6 +177,7 @@ def _report(
     several: list[str],
     equal: list[int],
     rows: list[Labelled],
+    exact: bool,
     findings: Findings,
 ) -> None:
     if joins:
@@ -184,7 +185,9 @@ def _report(
         end = row.placed.text[-30:]
         message = f'in {len(joins)} cases "{text}" cannot follow the prompt in `{name}`: after "…{end}" it changes the prompt\'s own tokens'
         hint = "a prompt must not end with a space, or in the middle of a word"
-        if row.answer is not None and not text[:1].isspace():
+        if exact and row.answer is None and not text[:1].isspace():
+            hint = f'`answers = exact`: write " {text}" if a space stands before it'
+        elif row.answer is not None and not text[:1].isspace():
             hint = f'answers in data files are exact: write " {text}" if a space stands before it; a prompt must not end with a space'
         findings.error("C223", span, message, hint)
     if several:

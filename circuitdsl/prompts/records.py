@@ -1,26 +1,27 @@
-"""Prompts from a file: one JSON object a line."""
+"""Prompts from a file: one object a row."""
 
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from circuitdsl.borders.prompts import Encoding
+from circuitdsl.borders.source import Span
 from circuitdsl.borders.units import Layout
+from circuitdsl.prompts.data_files import BadLines, Unreadable, data_rows
 from circuitdsl.prompts.declare import Declaration, Filler, Slot
 from circuitdsl.prompts.draws import permutation
 from circuitdsl.prompts.findings import Findings, listed
 from circuitdsl.prompts.sample import PromptSample, SampledRow
-from circuitdsl.prompts.show import side_by_side
+from circuitdsl.prompts.show import side_by_side, token_text
 from circuitdsl.prompts.tokens import Placed, Range, SlotPlace, Tokens, shares, span_of
 from circuitdsl.prompts.vocabulary import project_file
 
-MOST_SHOWN = 20
+OTHER_FORMS = "this is read as JSON lines; `.csv`, `.tsv`, `.json` and `.parquet` at the end of the name say what else it is"
 OTHER = "counterfactual_"
 """Begins the key of a slot's value in the counterfactual."""
-LONGEST_LINE = 2**20
 OWN_KEYS = (
     "clean",
     "counterfactual",
@@ -32,6 +33,17 @@ OWN_KEYS = (
     "cluster",
     "template",
 )
+ALSO = {
+    "clean": ("prompt", "clean_prompt", "clean_prefix"),
+    "counterfactual": ("corrupted", "corrupt", "corrupted_prompt", "corrupt_prompt", "counterfactual_prompt", "patch_prefix"),
+    "answer": ("answers", "correct", "clean_answer"),
+    "wrong": ("wrong_answers", "incorrect"),
+    "counterfactual_answer": ("corrupted_answer", "corrupt_answer", "patch_answer"),
+}
+"""Names that other projects' files have for the language's keys, each used where the key itself is not there."""
+KEYS = frozenset([*OWN_KEYS, *(name for names in ALSO.values() for name in names)])
+IDS = ("correct_idx", "incorrect_idx", "answer_idx", "wrong_idx", "label_idx")
+"""Names of columns that hold the numbers of tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,62 +63,34 @@ class Record:
     """Values that the counterfactual has instead of the prompt's own."""
 
 
-@dataclass(slots=True)
-class BadLines:
-    """Bad lines of one file: each is said, up to a number."""
-
-    name: str
-    found: list[str] = field(default_factory=list)
-    more: int = 0
-
-    def add(self, line: int, message: str) -> None:
-        if len(self.found) < MOST_SHOWN:
-            self.found.append(f'"{self.name}", line {line}: {message}')
-        else:
-            self.more += 1
-
-
 def read_records(path: Path, bad: BadLines) -> Iterator[Record]:
-    """Good lines, one at a time; the others are said. Empty lines are skipped. Raises OSError if the file cannot be read."""
-    with path.open("rb") as lines:
-        for number in range(1, 1 << 62):
-            line = lines.readline(LONGEST_LINE + 1)
-            if not line:
-                return
-            if len(line) > LONGEST_LINE:
-                bad.add(number, f"longer than {LONGEST_LINE:,} bytes")
-                while line and not line.endswith(b"\n"):
-                    line = lines.readline(LONGEST_LINE)
-                continue
-            try:
-                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-                if text.strip():
-                    yield _record(number, json.loads(text.rstrip()))
-            except UnicodeDecodeError:
-                bad.add(number, "not UTF-8 text")
-            except UnicodeEncodeError:
-                bad.add(number, "half of a surrogate pair, which is no character")
-            except json.JSONDecodeError as error:
-                bad.add(number, f"not JSON: {error.msg.removesuffix(' at')} at column {error.colno}")
-            except RecursionError:
-                bad.add(number, "nested too deeply")
-            except ValueError as error:
-                bad.add(number, "a number of too many digits" if "integer string conversion" in str(error) else str(error))
+    """Good rows, one at a time; the others are said. Raises OSError or Unreadable if the file has none that can be read."""
+    for number, found in data_rows(path, bad, KEYS):
+        try:
+            yield _record(number, found)
+        except UnicodeEncodeError:
+            bad.add(number, "half of a surrogate pair, which is no character")
+        except ValueError as error:
+            bad.add(number, str(error))
 
 
 def _record(line: int, found: Any) -> Record:
     """Raises ValueError, in the user's words, for an object of another form."""
     if not isinstance(found, dict):
         raise ValueError("not an object: write {…}")
+    found = _usual(found)
     for text in (*found, *found.values()):
         for one in text if isinstance(text, list) else (text,):
             if isinstance(one, str):
                 one.encode()
     texts = {key: _text(key, found.get(key)) for key in ("clean", "counterfactual", "answer", "counterfactual_answer")}
     if texts["clean"] is None:
-        raise ValueError('no key "clean" with the prompt')
+        there = listed([key[:40] for key in found]) or "nothing"
+        raise ValueError(f'no key "clean" with the prompt; there is {there}')
     if texts["counterfactual_answer"] is not None and texts["counterfactual"] is None:
         raise ValueError('"counterfactual_answer" without "counterfactual"')
+    if texts["answer"] is None and (ids := [key for key in IDS if key in found]):
+        raise ValueError(f'{listed(ids)} are numbers of tokens, and prompts are for any model: write the texts as "answer" and "wrong"')
     wrong = {key: _texts(key, found.get(key)) for key in ("wrong", "counterfactual_wrong")}
     for key in wrong:
         if wrong[key] and texts[key.replace("wrong", "answer")] is None:
@@ -129,6 +113,27 @@ def _record(line: int, found: Any) -> Record:
         tuple((key, value) for key, value in plain.items() if key not in others),
         tuple((slot, plain[key]) for key, slot in others.items()),
     )
+
+
+def _usual(found: dict[Any, Any]) -> dict[Any, Any]:
+    """The object with the language's own keys in place of those that other projects use, without those that have no value.
+
+    Raises ValueError where there are several right answers.
+    """
+    found = {key: value for key, value in found.items() if value is not None}
+    for key, others in ALSO.items():
+        other = next((name for name in others if name in found), None)
+        if key not in found and other is not None:
+            found[key] = found.pop(other)
+    for key in ("answer", "counterfactual_answer"):
+        if isinstance(found.get(key), list):
+            if len(found[key]) > 1:
+                raise ValueError(
+                    f'{len(found[key])} right answers, and metrics speak of one: write the one that counts as "{key}"; another can be a '
+                    'key of its own, such as "other", which a metric reads as `logit("{other}")`'
+                )
+            found[key] = found[key][0] if found[key] else None
+    return found
 
 
 def _text(key: str, value: Any) -> str | None:
@@ -175,9 +180,12 @@ def _positions(found: Any, text: str) -> tuple[tuple[str, int | Range], ...]:
 
 
 def sample_file(
-    declaration: Declaration, tokens: Tokens, count: int, seed: int, folder: Path, findings: Findings
+    declaration: Declaration, tokens: Tokens, count: int, seed: int, folder: Path, findings: Findings, leave_out: bool = False
 ) -> tuple[PromptSample | None, PromptSample | None]:
-    """The file's prompts, `count` of them in random order, and their counterfactuals if it has some."""
+    """The file's prompts, `count` of them in random order, and their counterfactuals if it has some.
+
+    Pairs of unequal length are an error, or are left out with a warning.
+    """
     assert declaration.file is not None
     span, path = declaration.file.span, project_file(declaration.file, folder, findings)
     if path is None:
@@ -188,59 +196,100 @@ def sample_file(
     except OSError as error:
         findings.error("C201", span, f'"{bad.name}" cannot be read: {error.strerror}')
         return None, None
-    with_pair = sum(record.counterfactual is not None for record in records)
-    with_answer = sum(record.answer is not None for record in records)
-    names = dict.fromkeys(name for record in records for name, _ in record.slots)
-    for record in records:
-        if missing := names.keys() - dict(record.slots).keys():
-            bad.add(record.line, f"no {listed(sorted(missing))}, but other lines have it")
-        if (record.counterfactual is None) is (with_pair > 0):
-            bad.add(record.line, 'no "counterfactual", but other lines have one')
-        if (record.answer is None) is (with_answer > 0):
-            bad.add(record.line, 'no "answer", but other lines have one')
+    except Unreadable as error:
+        findings.error(error.code, span, f'"{bad.name}" {error.message}', error.hint)
+        return None, None
+    names = _alike(records, bad)
     if not records and not bad.found:
         findings.error("C203", span, f'"{bad.name}" is empty')
     templates = {name: number for number, name in enumerate(dict.fromkeys(record.template for record in records))}
-    chosen = [records[index] for index in islice(permutation(len(records), seed, declaration.name), count)]
-    rows, others, unequal = [], [], []
-    for record in chosen:
+    rows: list[SampledRow] = []
+    others: list[SampledRow] = []
+    unequal: list[_Pair] = []
+    order = (records[index] for index in permutation(len(records), seed, declaration.name))
+    for record in order if leave_out else islice(order, count):
+        if len(rows) == count:
+            break
         placed = _place(record, templates[record.template], tokens, bad)
         if placed is None:
             continue
-        values: dict[str, Filler] = {name: (text,) for name, text in record.slots}
-        cluster = record.cluster or record.template or f"line {record.line}"
-        rows.append(SampledRow(templates[record.template], values, values, placed, cluster, record.answer, record.wrong))
-        if record.counterfactual is None:
+        other = None if record.counterfactual is None else _whole(record.counterfactual, placed.layout, tokens)
+        if other is not None and tokens.checked and len(other.ids) != placed.layout.length:
+            unequal.append(_Pair(record.line, placed, other))
             continue
-        other = _whole(record.counterfactual, placed.layout, tokens)
-        if tokens.checked and len(other.ids) != placed.layout.length:
-            unequal.append((record.line, placed, other))
+        values: dict[str, Filler] = {name: (text,) for name, text in record.slots}
+        cluster = record.cluster or record.template or f"{bad.unit} {record.line}"
+        rows.append(SampledRow(templates[record.template], values, values, placed, cluster, record.answer, record.wrong))
+        if other is None:
             continue
         answers = record.counterfactual_answer, record.counterfactual_wrong
         theirs: dict[str, Filler] = values | {name: (text,) for name, text in record.counterfactual_slots}
         others.append(SampledRow(templates[record.template], theirs, theirs, other, cluster, *answers))
-    for message in bad.found:
-        findings.error("C224", span, message)
-    if bad.more:
-        findings.error("C224", span, f'"{bad.name}": and {bad.more} more bad lines')
-    if unequal:
-        line, clean, other = unequal[0]
-        message = (
-            f'{len(unequal)} counterfactuals in "{bad.name}" have another length than their prompt; the first, in line {line}, is shown'
-        )
-        note = side_by_side(tokens, clean, other, "clean", "counterfactual")
-        findings.error("C221", span, message, "make both equally long in tokens", note=note)
-    if bad.found or unequal or not rows:
+    hint = OTHER_FORMS if bad.found and not records and path.suffix.lower() not in (".csv", ".tsv", ".json", ".parquet") else ""
+    for message in bad.said():
+        findings.error("C224", span, message, hint)
+    if unequal and not bad.found:
+        _say_unequal(records, unequal, leave_out, bad, tokens, span, findings)
+    if bad.found or not rows or (unequal and not leave_out):
         return None, None
-    every = len(records) if len(records) <= count else None
-    if len(records) < count:
-        message = f'"{bad.name}" has only {len(records)} prompts; {count} were asked for, all are used'
+    every = len(rows) if len(rows) + len(unequal) == len(records) else None
+    if len(rows) < count:
+        message = f'"{bad.name}" has only {len(rows)} prompts; {count} were asked for, all are used'
         findings.warn("W025", declaration.span, message)
     named = any(record.cluster is not None for record in records)
     known = Declaration(declaration.name, declaration.span, (), dict.fromkeys(names, Slot()), file=declaration.file)
     second_part = Declaration("counterfactual", declaration.span, (), dict(known.slots), file=declaration.file, base=known)
     second = PromptSample(second_part, tuple(others), every, named) if others else None
     return PromptSample(known, tuple(rows), every, named), second
+
+
+def _alike(records: Sequence[Record], bad: BadLines) -> list[str]:
+    """Names of the slots, which all rows have, as they have an answer or a counterfactual: others are said."""
+    with_pair = any(record.counterfactual is not None for record in records)
+    with_answer = any(record.answer is not None for record in records)
+    names = dict.fromkeys(name for record in records for name, _ in record.slots)
+    rows = f"{bad.unit}s"
+    for record in records:
+        if missing := names.keys() - dict(record.slots).keys():
+            bad.add(record.line, f"no {listed(sorted(missing))}, but other {rows} have it")
+        if (record.counterfactual is None) is with_pair:
+            bad.add(record.line, f'no "counterfactual", but other {rows} have one')
+        if (record.answer is None) is with_answer:
+            bad.add(record.line, f'no "answer", but other {rows} have one')
+    return list(names)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    line: int
+    clean: Placed
+    other: Placed
+
+    def part(self, tokens: Tokens) -> str:
+        """The first place where one has more tokens than the other for what is otherwise alike."""
+        ours, theirs = self.clean.ids, self.other.ids
+        blocks = SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes()
+        _, start, end, low, high = next(block for block in blocks if block[2] - block[1] != block[4] - block[3])
+        first, second = (" ".join(token_text(tokens.tokenizer, one) for one in ids) for ids in (ours[start:end][:8], theirs[low:high][:8]))
+        return f"they part at token {start}: {first or 'nothing'} against {second or 'nothing'}"
+
+
+def _say_unequal(
+    records: Sequence[Record], pairs: Sequence[_Pair], leave_out: bool, bad: BadLines, tokens: Tokens, span: Span, findings: Findings
+) -> None:
+    """Counts the pairs of unequal length among all rows of the file, and shows one of those that were met."""
+    lengths = ((len(tokens.whole(one.clean).ids), len(tokens.whole(one.counterfactual or "").ids)) for one in records)
+    first, total = min(pairs, key=lambda pair: pair.line), sum(ours != theirs for ours, theirs in lengths)
+    message = f'{total} of {len(records)} pairs in "{bad.name}" have counterfactuals of another length than their prompt'
+    where = f"in {bad.unit} {first.line} {first.part(tokens)}"
+    if leave_out:
+        findings.warn("W041", span, f"{message}: left out; {where}", "what is measured speaks of the other pairs")
+        if len(pairs) == len(records):
+            findings.error("C221", span, f'no pair in "{bad.name}" is of equal length', "make both equally long in tokens")
+        return
+    note = side_by_side(tokens, first.clean, first.other, "clean", "counterfactual")
+    hint = "make both equally long in tokens, or leave such pairs out: `settings { unequal = leave_out }`"
+    findings.error("C221", span, f"{message}; {where}", hint, note=note)
 
 
 def _whole(text: str, layout: Layout, tokens: Tokens) -> Placed:

@@ -60,10 +60,12 @@ def instead(tokens: Tokens, around: "list[tuple[str, str]] | Trouble", value: st
 
 
 def after(tokens: Tokens, ending: str, value: str, part: str = "first", exact: bool = False) -> Target | Trouble:
-    """The token that would follow a prompt with this ending, after the space that the model's own text would have unless `exact`.
+    """The token that would follow a prompt with this ending, after the space that the model's own text would have unless `exact`,
+    or answers are exact in the whole file.
 
     Where tokens are whole words without their spaces, a space changes no token and is put in, exact or not.
     """
+    exact = exact or tokens.exact
     text = value if exact else joint(ending, value) + value
     ids = tokens.appended(ending, text) if ending else tokens.run(text).ids
     if ids is None and exact and tokens.run(" " + value).ids == tokens.run(value).ids:

@@ -51,6 +51,8 @@ class Tokens:
     tokenizer: Tokenizer
     bos: bool | None = None
     checked: bool = True
+    exact: bool = False
+    """Whether no space is put before what follows a prompt in templates, as in data files."""
     _runs: dict[str, Encoding] = field(default_factory=dict, repr=False)
     _values: dict[tuple[str, str, str], tuple[int, ...]] = field(default_factory=dict, repr=False)
 

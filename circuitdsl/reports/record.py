@@ -221,6 +221,10 @@ def condition_records(hypothesis: Hypothesis, sequential: bool = False) -> tuple
     }
     if "found_on" in settings.extra:
         values["found_on"] = f"{settings.extra['found_on']}, whose prompts give no verdict here"
+    if settings.extra.get("answers") == "exact":
+        values["answers"] = "exact, also those of templates"
+    if settings.extra.get("unequal") == "leave_out":
+        values["unequal"] = "pairs of unequal length left out"
     if settings.subset is not None:
         values["subset"] = f"{settings.subset} prompts for random circuits, completeness and minimality"
     found = [ConditionRecord(name=name, value=str(value), origin=settings.origins.get(name, "default")) for name, value in values.items()]

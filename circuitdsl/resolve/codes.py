@@ -129,7 +129,11 @@ CODES: dict[str, Code] = {
         "would be cut there, or drawn for, is not said.\n\n"
         "Name the positions in one edge (`mover @ S1, END -> reader`). An edge without positions may stand beside one with them.",
     ),
-    "C301": Code("unknown setting", "Settings are `prompts`, `seed`, `ablate`, `confidence`, `explore`, `bos`, `align` and `norm`."),
+    "C301": Code(
+        "unknown setting",
+        "Settings are `prompts`, `seed`, `ablate`, `confidence`, `explore`, `subset`, `bos`, `answers`, `unequal`, `align`, `norm` and "
+        "`found_on`.",
+    ),
     "C302": Code("value of a setting", "The setting does not take such a value. Shares are written as numbers: 0.95, not 95."),
     "C303": Code(
         "no such ablation",

@@ -201,6 +201,8 @@ class _Resolution:
             bos=stated.get("bos", None),
             folder=self.program.source.folder,
             source=self.program.source,
+            exact=stated.get("answers", "spaced") == "exact",
+            leave_out=stated.get("unequal", "refuse") == "leave_out",
         )
         for found in space.diagnostics:
             self.problems.add(found)

@@ -70,6 +70,18 @@ KNOWN: Mapping[str, SettingKind] = {
         "whether prompts begin with the model's beginning-of-sequence token",
         "as its tokenizer does",
     ),
+    "answers": SettingKind(
+        "`spaced` or `exact`",
+        lambda value: value in ("spaced", "exact"),
+        "whether answers of templates get the space that the model's own text would have before them, or follow as they are written",
+        "spaced",
+    ),
+    "unequal": SettingKind(
+        "`refuse` or `leave_out`",
+        lambda value: value in ("refuse", "leave_out"),
+        "what is done with pairs of a data file whose prompt and counterfactual have different numbers of tokens",
+        "refuse",
+    ),
     "align": SettingKind(
         "`layout` or `absolute`",
         lambda value: value in ("layout", "absolute"),

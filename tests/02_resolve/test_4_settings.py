@@ -27,10 +27,16 @@ def test_defaults(check):
 
 def test_the_file_sets_them(check):
     text = "prompts = 6; seed = 3; ablate = mean(other); confidence = 0.9; explore = 0.5; subset = 2; bos = false"
-    text += "; align = absolute; norm = frozen"
+    text += "; align = absolute; norm = frozen; answers = exact; unequal = leave_out"
     found = check(f"{HEAD}settings {{ {text} }}\n", prompts=None).settings
     assert (found.prompts, found.seed, found.ablate, found.confidence) == (6, 3, Ablation("mean", "other"), 0.9)
-    assert (found.explore, found.subset, found.bos, found.align, found.extra) == (0.5, 2, False, "absolute", {"norm": "frozen"})
+    assert (found.explore, found.subset, found.bos, found.align, found.extra) == (
+        0.5,
+        2,
+        False,
+        "absolute",
+        {"norm": "frozen", "answers": "exact", "unequal": "leave_out"},
+    )
     assert {name for name, origin in found.origins.items() if origin != "file"} == {"found_on"}
 
 

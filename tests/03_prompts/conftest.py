@@ -89,13 +89,17 @@ def make(tokenizers: dict[str, FileTokenizer], tmp_path_factory: pytest.TempPath
         bos: bool | None = None,
         use: str | None = "bpe",
         folder: Path = nowhere,
+        exact: bool = False,
+        leave_out: bool = False,
         clean: bool = True,
     ) -> PromptSpace:
         source = Source(text, folder / "test.circ")
         kinds = (doc.VocabStatement, doc.PromptsStatement, doc.FeatureStatement, doc.MetricStatement)
         statements = [statement for statement in parse(source).statements if isinstance(statement, kinds)]
         tokenizer = tokenizers[use] if use else None
-        found = build(statements, tokenizer, count=count, seed=seed, bos=bos, folder=folder, source=source)
+        found = build(
+            statements, tokenizer, count=count, seed=seed, bos=bos, folder=folder, source=source, exact=exact, leave_out=leave_out
+        )
         if clean:
             assert not found.errors, found.errors
         return found

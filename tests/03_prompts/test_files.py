@@ -183,14 +183,16 @@ def test_lines_must_be_alike(make, tmp_path) -> None:
 
 
 def test_many_bad_lines_are_counted(make, tmp_path) -> None:
-    errors = make(FILE, folder=write(tmp_path, *["no"] * 50), clean=False).errors
-    assert len(errors) == 21 and "and 30 more" in errors[-1].message
+    (error,) = make(FILE, folder=write(tmp_path, *["no"] * 50), clean=False).errors
+    assert "lines 1, 2, 3, 4, 5 and 45 more: not JSON" in error.message and "`.csv`" in error.hint
+    errors = make(FILE, folder=write(tmp_path, *(" " * number + "no" for number in range(50))), clean=False).errors
+    assert len(errors) == 21 and "and 30 more bad lines" in errors[-1].message
 
 
 def test_unequal_lengths_are_shown(make, tmp_path) -> None:
     rows = [ROW, ROW | {"counterfactual": "the keys to the many cabinets"}, ROW | {"counterfactual": "the"}]
     (error,) = make(FILE, folder=write(tmp_path, *rows), clean=False).errors
-    assert error.code == "C221" and error.message.startswith("2 counterfactuals")
+    assert error.code == "C221" and error.message.startswith("2 of 3 pairs")
     assert "cabinets" in error.note and "END" in error.note
 
 

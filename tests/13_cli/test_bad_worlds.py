@@ -395,6 +395,14 @@ def W072_appended(world):
 
 
 @recipe
+def C243_no_pyarrow(world):
+    world.patch.setattr("circuitdsl.prompts.data_files.find_spec", lambda name: None)
+    world.write("pairs.parquet", b"PAR1")
+    world.write("pairs.circ", 'model "./toys/induction"\nprompts clean from "pairs.parquet"\n')
+    return ["check", "pairs.circ"]
+
+
+@recipe
 def C398_no_scikit_learn(world):
     world.patch.setitem(sys.modules, "sklearn", None)
     text = (world.folder / "toy.circ").read_text().split("claims {")[0]
