@@ -8,13 +8,14 @@ Everyone else asks a readout for what its base class promises, and names no type
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import ClassVar
-
-import numpy as np
+from typing import TYPE_CHECKING, ClassVar
 
 from circuitdsl.borders.prompts import Distribution, Divergence, Expression, Metric, Pick, SpanLoss, leaves
 from circuitdsl.borders.units import Role, Roles
 from circuitdsl.borders.values import Base, Value, hashed
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +76,7 @@ class LogitsReadout(Readout):
         """Whether it needs the logits of the whole vocabulary; else the `tokens` that it names are enough."""
         return True
 
-    def tokens(self, metrics: Mapping[str, Metric], labels: Distribution, rows: np.ndarray) -> np.ndarray:
+    def tokens(self, metrics: Mapping[str, Metric], labels: Distribution, rows: "np.ndarray") -> "np.ndarray":
         """Ids of the only tokens whose logits it takes on these rows, in order, each once. Asked only where it is not `whole`."""
         raise NotImplementedError
 
@@ -87,12 +88,14 @@ class LogitsReadout(Readout):
         """Whether it compares with the model's own run on the same row, without naming it as a value."""
         return False
 
-    def position(self, metrics: Mapping[str, Metric], rows: np.ndarray, end: int) -> np.ndarray:
+    def position(self, metrics: Mapping[str, Metric], rows: "np.ndarray", end: int) -> "np.ndarray":
         """[N]: the one token position at which it looks on each row; `end` is the prompts' last."""
+        import numpy as np
+
         where = None if self.metric is None else metrics[self.metric].looks_at(self.labels)
         return np.full(len(rows), end) if where is None else where[rows]
 
-    def positions(self, metrics: Mapping[str, Metric], rows: np.ndarray, end: int) -> set[int]:
+    def positions(self, metrics: Mapping[str, Metric], rows: "np.ndarray", end: int) -> set[int]:
         """All token positions at which it looks on any of the rows."""
         return set(self.position(metrics, rows, end).tolist())
 
@@ -120,7 +123,9 @@ class MetricValue(LogitsReadout):
     def whole(self, metrics: Mapping[str, Metric]) -> bool:
         return metrics[self.metric].whole(self.labels)
 
-    def tokens(self, metrics: Mapping[str, Metric], labels: Distribution, rows: np.ndarray) -> np.ndarray:
+    def tokens(self, metrics: Mapping[str, Metric], labels: Distribution, rows: "np.ndarray") -> "np.ndarray":
+        import numpy as np
+
         picks = [leaf.ids[rows].ravel() for leaf in self._leaves(metrics) if isinstance(leaf, Pick)]
         return _named(picks or [np.zeros(1, dtype=np.int64)])
 
@@ -130,7 +135,7 @@ class MetricValue(LogitsReadout):
     def compared(self, metrics: Mapping[str, Metric]) -> bool:
         return any(isinstance(leaf, Divergence) for leaf in self._leaves(metrics))
 
-    def positions(self, metrics: Mapping[str, Metric], rows: np.ndarray, end: int) -> set[int]:
+    def positions(self, metrics: Mapping[str, Metric], rows: "np.ndarray", end: int) -> set[int]:
         found: set[int] = set()
         for leaf in self._leaves(metrics):
             if isinstance(leaf, SpanLoss):
@@ -165,7 +170,7 @@ class AnswerBeats(LogitsReadout):
     def whole(self, metrics: Mapping[str, Metric]) -> bool:
         return False
 
-    def tokens(self, metrics: Mapping[str, Metric], labels: Distribution, rows: np.ndarray) -> np.ndarray:
+    def tokens(self, metrics: Mapping[str, Metric], labels: Distribution, rows: "np.ndarray") -> "np.ndarray":
         return _named([one.ravel() for one in answer_ids(labels, rows)])
 
 
@@ -280,8 +285,10 @@ class InputVector(VectorReadout):
     output = False
 
 
-def answer_ids(labels: Distribution, rows: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def answer_ids(labels: Distribution, rows: "Sequence[int] | np.ndarray") -> "tuple[np.ndarray, np.ndarray]":
     """Answers [B] and wrong answers [B, W], filled up with -1. Raises ValueError for a prompt without an answer."""
+    import numpy as np
+
     prompts = [labels.prompts[row] for row in rows]
     answers = [prompt.answer for prompt in prompts if prompt.answer is not None]
     if len(answers) < len(prompts):
@@ -294,5 +301,7 @@ def answer_ids(labels: Distribution, rows: Sequence[int] | np.ndarray) -> tuple[
     return np.array(answers, dtype=np.int64), wrong
 
 
-def _named(ids: Sequence[np.ndarray]) -> np.ndarray:
+def _named(ids: "Sequence[np.ndarray]") -> "np.ndarray":
+    import numpy as np
+
     return np.unique(np.maximum(np.concatenate(ids), 0))

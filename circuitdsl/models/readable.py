@@ -36,7 +36,7 @@ def check_readable(hypothesis: Hypothesis, model: ModelOutline) -> Sequence[Diag
     if limit is not None and longest > limit:
         message = f"a prompt has {longest} tokens, and beyond {limit} this model's rotary embedding changes with the length (longrope)"
         found.error("C434", message, hint=f"use prompts of at most {limit} tokens")
-    if tokenizer is not None and tokenizer.unknown is not None:
+    if tokenizer is not None and tokenizer.met_unknown:  # else no answer, and no metric, can be one
         _check_answers(hypothesis, prompts, tokenizer, found)
     found.raise_any()
     if tokenizer is not None:

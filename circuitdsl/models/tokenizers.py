@@ -64,6 +64,8 @@ class FileTokenizer:
         about = About(*self._encodings.recall("about", self._about))
         self.vocabulary, self.largest, self.unknown, self.lossy = about.vocabulary, about.largest, about.unknown, about.lossy
         self.appended = tuple(about.appended)
+        self.met_unknown = False
+        """Whether a text that was asked for so far has words that are read as `unknown`."""
         self.adds_bos = bool(about.first)
         self._declared = about.first[0] if about.first else None
 
@@ -146,6 +148,8 @@ class FileTokenizer:
             return encoded.ids, encoded.offsets
 
         ids, offsets = self._encodings.recall(f"{'special' if special else 'plain'} {text}", answer)
+        if self.unknown in ids:  # the post-processor's own tokens stand for no characters
+            self.met_unknown |= any(token == self.unknown and start < end for token, (start, end) in zip(ids, offsets, strict=True))
         return Encoding(tuple(ids), tuple((start, end) for start, end in offsets))
 
     def decode(self, ids: tuple[int, ...] | list[int]) -> str:
