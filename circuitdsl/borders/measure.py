@@ -15,7 +15,7 @@ from circuitdsl.borders.options import OptionSpec, OptionsType, made, option_spe
 if TYPE_CHECKING:
     import numpy as np
 
-    from circuitdsl.borders.hypothesis import Claim, Hypothesis
+    from circuitdsl.borders.hypothesis import Claim, Comparison, Hypothesis
     from circuitdsl.borders.readouts import Readout
     from circuitdsl.borders.source import CodedWarning
     from circuitdsl.borders.values import Algebra
@@ -246,13 +246,32 @@ class Range:
     above: bool = False
     says: str = ""
 
-    def __str__(self) -> str:
+    @property
+    def numbers(self) -> str:
         low, high = f"{self.low:g}", f"{self.high:g}"
         if math.isfinite(self.high):
-            said = f"above {low}, up to {high}" if self.above else f"{low} to {high}"
-        else:
-            said = f"{low} and up" if math.isfinite(self.low) else "any number"
-        return f"{said}; {self.says}" if self.says else said
+            return f"above {low}, up to {high}" if self.above else f"{low} to {high}"
+        return f"{low} and up" if math.isfinite(self.low) else "any number"
+
+    def __str__(self) -> str:
+        return f"{self.numbers}; {self.says}" if self.says else self.numbers
+
+    def decides(self, comparison: "Comparison") -> bool | None:
+        """Whether a claim holds, or fails, for every number in the range; None where that depends on the number."""
+        bound, margin = comparison.value, comparison.margin or 0.0
+        match comparison.operator:
+            case ">=":
+                holds, fails = self.low >= bound, self.high < bound
+            case ">":
+                holds, fails = self.low > bound or (self.above and self.low == bound), self.high <= bound
+            case "<=":
+                holds, fails = self.high <= bound, self.low > bound or (self.above and self.low == bound)
+            case "<":
+                holds, fails = self.high < bound, self.low >= bound
+            case _:
+                holds = bound - margin <= self.low and self.high <= bound + margin
+                fails = bound + margin < self.low or self.high < bound - margin or (self.above and bound + margin == self.low)
+        return True if holds else False if fails else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,8 +45,12 @@ FEWEST_BANKS = 4
 """Independent banks, so that a standard error between them means something."""
 
 
-def sampling_of(claim: "Claim[ScrubOptions]", source: Source, tree: int, sized: Callable[..., Scrubbing]) -> tuple[dict[str, Any], str]:
+def sampling_of(
+    claim: "Claim[ScrubOptions]", source: Source, tree: int, sized: Callable[..., Scrubbing], most_slots: int = MOST_SLOTS
+) -> tuple[dict[str, Any], str]:
     """The claim's way of sampling, as fields of `Sampling`, and why it is that; `sized` makes a scrubbing with such fields.
+
+    Banks whose size is not stated have `most_slots` or, where that is too large, fewer.
 
     Raises CircError C386 for banks that cannot be, C377 for what is too large whatever is done.
     """
@@ -77,7 +81,7 @@ def sampling_of(claim: "Claim[ScrubOptions]", source: Source, tree: int, sized: 
         if size_of(sized(**found, limit=LARGEST_TREE)) is not None:
             return found, why
     else:
-        slots = MOST_SLOTS
+        slots = most_slots
         while slots >= FEWEST_SLOTS:
             found = {"kind": "banks", "banks": slots}
             if size_of(sized(**found, limit=LARGEST_BANK)) is not None:

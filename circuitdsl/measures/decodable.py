@@ -28,6 +28,13 @@ def _lower(claim: Claim[ProbeOptions], hypothesis: Hypothesis, algebra: Algebra)
     return decode(claim, hypothesis, algebra)
 
 
+def _check(claim: Claim[ProbeOptions], hypothesis: Hypothesis) -> None:
+    """That the labels, the control task and the vectors are there."""
+    from circuitdsl.measures.probe_task import ProbeTask
+
+    ProbeTask(claim, hypothesis, Algebra())
+
+
 _DETAILS = (
     "The probe is a logistic regression on standardised vectors (L2 penalty, C = 1, nothing tuned), fitted on the exploring part of the "
     "prompts and scored on the rest. A node's vector is the sum of what its units write in the plain run, each averaged over its "
@@ -51,6 +58,7 @@ DECODABLE = Measure(
         options=DecodableOptions,
     ),
     lower=_lower,
+    check=_check,
     example="decodable(late, A) >= 0.5",
     details=_DETAILS,
 )
@@ -65,6 +73,7 @@ DECODABLE_SELECTIVITY = Measure(
     baseline="the control task: every type has a label drawn at random",
     signature=Signature(subject="node", slots=1, features=True, searches=True, options=ProbeOptions),
     lower=_lower,
+    check=_check,
     example="decodable.selectivity(each late, B, of = input) >= 0",
     details=_DETAILS,
 )

@@ -113,13 +113,14 @@ def _possible(path: Path, hypothesis: Hypothesis) -> bool:
 
 
 def _check(claim: Claim[EffectOptions], hypothesis: Hypothesis) -> None:
-    """That the sender's value comes from other prompts than the background."""
+    """That the sender's value comes from other prompts than the background, and stands where it is read."""
     into = claim.options.into or claim.measured
     origin = claim.options.from_ or claim.measured
     if origin == into:
         message = f"`effect` from `{origin}` into `{into}` changes nothing" if claim.options.from_ else "`effect` needs a source"
         hint = "write `from = NAME`, the distribution that the sender's value comes from"
         raise refusal("C371", message, claim.span, hint, source=hypothesis.source)
+    check_source(claim, hypothesis, rows_of(origin, claim.measured, hypothesis), claim.measured, claim.paths[0].start)
 
 
 def _lower_effect(claim: Claim[EffectOptions], hypothesis: Hypothesis, algebra: Algebra) -> Lowered:
@@ -127,7 +128,6 @@ def _lower_effect(claim: Claim[EffectOptions], hypothesis: Hypothesis, algebra: 
     into = claim.options.into or measured
     origin = claim.options.from_ or measured
     source, clean = rows_of(origin, measured, hypothesis), rows_of(into, measured, hypothesis)
-    check_source(claim, hypothesis, source, measured, claim.paths[0].start)
     metric = claim.metric or next(iter(hypothesis.metrics))
     frozen = clean if claim.options.norm == "frozen" else None
     path = claim.paths[0]

@@ -39,7 +39,7 @@ class FittedProbes(NamedTuple):
     controls: Sequence[tuple[Probe, Mapping[int, int]]]
 
 
-class _Task:
+class ProbeTask:
     """What is decoded from what: the label of each row, the types of the control task, and each member's vectors."""
 
     def __init__(self, claim: Claim[ProbeOptions], hypothesis: Hypothesis, algebra: Algebra):
@@ -48,8 +48,6 @@ class _Task:
         self.of = claim.options.of
         self.selective = claim.measure == "decodable.selectivity"
         self.score = claim.options.score if isinstance(claim.options, DecodableOptions) else "accuracy"
-        if not available():
-            raise self.refuse("C398", "linear probes need scikit-learn, which is not installed", "pip install 'circuitdsl[probes]'")
         self.label = self._classes(self.slot)
         classes = len(set(self.label.tolist()))
         if self.score == "auc" and classes != 2:
@@ -141,12 +139,15 @@ def decode(claim: Claim[ProbeOptions], hypothesis: Hypothesis, algebra: Algebra)
 
     Raises CircError C395 to C399.
     """
-    task = _Task(claim, hypothesis, algebra)
+    if not available():
+        message, hint = "linear probes need scikit-learn, which is not installed", "pip install 'circuitdsl[probes]'"
+        raise refusal("C398", message, claim.span, hint, source=hypothesis.source)
+    task = ProbeTask(claim, hypothesis, algebra)
     rows, held_out = hypothesis.divided(claim, task.measured)
     return Search(task.readouts(), lambda columns: _scored(task, task.fitted(columns, rows), rows, held_out))
 
 
-def _scored(task: _Task, fitted: Mapping[str, FittedProbes], seen: Sequence[int], held_out: Sequence[int]) -> Lowered:
+def _scored(task: ProbeTask, fitted: Mapping[str, FittedProbes], seen: Sequence[int], held_out: Sequence[int]) -> Lowered:
     guess, highest = commonest(task.label[list(seen)]), int(task.label.max())
     types = None if task.types is None else task._classes(task.types)
 
@@ -181,7 +182,7 @@ def _scored(task: _Task, fitted: Mapping[str, FittedProbes], seen: Sequence[int]
     )
 
 
-def _conditions(task: _Task, seen: Sequence[int], held_out: Sequence[int]) -> dict[str, str]:
+def _conditions(task: ProbeTask, seen: Sequence[int], held_out: Sequence[int]) -> dict[str, str]:
     """Types that were not seen cannot be memorised, so the share of prompts whose type was seen is told."""
     if task.types is None:
         control = f"none: nothing is finer than {task.slot}"
@@ -198,7 +199,7 @@ def _conditions(task: _Task, seen: Sequence[int], held_out: Sequence[int]) -> di
     }
 
 
-def _named(task: _Task, seen: Sequence[int], columns: ColumnsOfVectors) -> Scored:
+def _named(task: ProbeTask, seen: Sequence[int], columns: ColumnsOfVectors) -> Scored:
     content = [task.slot, task.types or "", task.score, task.measured, str(task.hypothesis.settings.seed), str(seen)]
     content += [readout.digest for readout in task.readouts().values()]
     shares = {f"{member}: {name}": (0.0, 1.0) for member in task.places for name in ("right", "control right")}

@@ -26,7 +26,7 @@ from circuitdsl.borders.source import CircError, CodedWarning
 from circuitdsl.borders.values import Algebra, Draw, Gather, Recomputed, Run
 from circuitdsl.borders.watches import Watch
 from circuitdsl.measures.adversary import Grouping, against
-from circuitdsl.measures.banks import FEWEST_BANKS, LARGEST_TREE, counted, sampling_of, size_of, sizes
+from circuitdsl.measures.banks import FEWEST_BANKS, FEWEST_SLOTS, LARGEST_TREE, MOST_SLOTS, counted, sampling_of, size_of, sizes
 from circuitdsl.measures.circuit_options import Ablated
 from circuitdsl.measures.circuit_runs import circuit_logits, within
 from circuitdsl.measures.redrawn_columns import DrawnColumns
@@ -69,9 +69,9 @@ class ScrubOptions(Ablated):
 
 
 class Scrubs:
-    """The runs that a claim compares: scrubbed, the model's own, and the baseline's."""
+    """The runs that a claim compares: scrubbed, the model's own, and the baseline's. Banks have at most `most_slots`."""
 
-    def __init__(self, claim: Claim[ScrubOptions], hypothesis: Hypothesis, algebra: Algebra):
+    def __init__(self, claim: Claim[ScrubOptions], hypothesis: Hypothesis, algebra: Algebra, most_slots: int = MOST_SLOTS):
         self.claim, self.hypothesis, self.algebra = claim, hypothesis, algebra
         self.measured = claim.measured
         options = claim.options
@@ -81,10 +81,12 @@ class Scrubs:
         self.sampling = Sampling(self.measured, options.from_ or self.measured, apart=apart)
         self._scrubbed: dict[tuple[object, ...], Recomputed] = {}
         self.model = algebra.logits(Run(self.measured))
-        self._guard()
         whole = self.scrubbing(free=self.baseline == "unconditional")
+        groups = (group for groups in whole.incoming.values() for group in groups)
+        self.features = tuple(dict.fromkeys(group.carries for group in groups if group.carries))
+        self._guard()
         self.tree = tree_size(whole.incoming, whole.kept)
-        how, self.why = sampling_of(claim, hypothesis.source, self.tree, self.scrubbing)
+        how, self.why = sampling_of(claim, hypothesis.source, self.tree, self.scrubbing, most_slots)
         self.sampling = replace(self.sampling, **how)
         self.banks = self.sampling.kind == "banks"
         self.replicates = int(options.replicates or (FEWEST_BANKS if self.banks else 1))
@@ -145,15 +147,11 @@ class Scrubs:
         chosen = background(ablation(self.claim, self.hypothesis), self.measured, self.hypothesis)
         return circuit_logits(self.algebra, (), chosen, Run(self.measured))
 
-    def features(self) -> tuple[str, ...]:
-        groups = (group for groups in self.scrubbing().incoming.values() for group in groups)
-        return tuple(dict.fromkeys(group.carries for group in groups if group.carries))
-
     def itself(self) -> float:
         """The largest share of draws that give the reference itself, of all features that are carried; 0 where it is small."""
         if self.sampling.pool != self.sampling.on:
             return 0.0
-        cells = [self.donors.cells(feature) for feature in self.features()]
+        cells = [self.donors.cells(feature) for feature in self.features]
         share = max((len(one) / sum(one.values()) for one in cells), default=0.0)
         return min(share, ALMOST_ALL) if share > MOST_ITSELF else 0.0
 
@@ -165,7 +163,7 @@ class Scrubs:
         if replicates is not None and not (1 <= replicates <= MOST_REPLICATES and replicates == int(replicates)):
             hint = "`replicates = 4` draws four donors for each prompt"
             raise self._error("C375", f"`replicates` is a whole number from 1 to {MOST_REPLICATES:,}", hint)
-        for feature in self.features():
+        for feature in self.features:
             for name in (self.sampling.on, self.sampling.pool):
                 if name not in self.hypothesis.features.get(feature, {}):
                     message = f"the prompts of `{name}` have no `{feature}`, which a node carries"
@@ -177,6 +175,11 @@ class Scrubs:
         self.donors.check(incoming)
         if self.baseline == "unconditional":
             ScrubDonors(self.claim, self.hypothesis, replace(self.sampling, free=True)).check_free(incoming)
+
+
+def _check(claim: Claim[ScrubOptions], hypothesis: Hypothesis) -> None:
+    """That donors are there and stand where they are read, and that the tree is not too large for the smallest banks."""
+    Scrubs(claim, hypothesis, Algebra(), most_slots=FEWEST_SLOTS)
 
 
 def _lower_scrub(claim: Claim[ScrubOptions], hypothesis: Hypothesis, algebra: Algebra) -> Lowered | Search:
@@ -217,7 +220,7 @@ def _scored(runs: Scrubs, grouping: Grouping | None = None, tried: str = "") -> 
         (Member(runs.claim.label, score, beside),),
         conditions,
         replicates=columns.replicates,
-        classes={feature: _names(runs.hypothesis, feature, runs.measured) for feature in runs.features()},
+        classes={feature: _names(runs.hypothesis, feature, runs.measured) for feature in runs.features},
         notes=(f"{runs.claim.label}: {runs.sizes}, {runs.replicates} draws for each prompt ({runs.how}); {runs.cost}",),
         warnings=warnings,
         watches=tuple(watches),
@@ -245,7 +248,7 @@ def _conditions(runs: Scrubs) -> tuple[dict[str, str], tuple[CodedWarning, ...]]
     if hypothesis.settings.align == "absolute":
         conditions |= runs.donors.elsewhere(runs.scrubbing().incoming)
     warnings: list[CodedWarning] = []
-    for feature in runs.features():
+    for feature in runs.features:
         cells = runs.donors.cells(feature)
         if hypothesis.settings.align == "layout" and runs.donors.fixed(feature):
             said = f"all prompts of a layout agree on `{feature}`, so its donors are any prompts of the layout; "
@@ -287,6 +290,7 @@ SCRUB = Measure(
         options=ScrubOptions,
     ),
     lower=_lower_scrub,
+    check=_check,
     example="scrub(logit_diff, baseline = shuffle, replicates = 2) >= 0.5",
     details="A node without `carries` keeps its reference. What is left out of a node's inputs comes from one more prompt. "
     "Scores above 1 are reported as they are. Where the tree has more than 4,000 recomputations, paths take from banks of a few values "

@@ -207,7 +207,11 @@ class ClaimResolver:
         if margin is not None and margin <= 0:
             raise self._problems.error("C321", "a margin is above 0", stated.span, "say how far from the value still counts as equal")
         self._check_range(value, stated, measure)
-        return Comparison(stated.operator, value, margin)  # type: ignore[arg-type]
+        comparison = Comparison(stated.operator, value, margin)  # type: ignore[arg-type]
+        if (holds := measure.range.decides(comparison)) is not None:
+            message = f"`{measure.name}` is {measure.range.numbers}: this {'holds' if holds else 'fails'} whatever is measured"
+            self._problems.warning("W075", message, stated.span, "claim a bound that a measurement could miss" if holds else "")
+        return comparison
 
     def _check_range(self, value: float, stated: doc.ComparisonExpr, measure: Measure) -> None:
         """A bound outside what a measure can be decides the claim before anything is measured."""

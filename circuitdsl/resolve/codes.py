@@ -250,6 +250,12 @@ CODES: dict[str, Code] = {
         "`found_on` names the evidence of a run on another model. What was found there may hold here too, and is then tested on a model "
         "that nobody looked at; but if the wrong file is named, prompts that were looked at go unnoticed.",
     ),
+    "W075": Code(
+        "a claim that its own bound decides",
+        "The bound stands at the end of what the measure can be, so no measurement could make the claim false (or none could make it "
+        "true): a share is never below 0, and `complement >= 0` holds by definition. Its verdict says nothing about the model.\n\n"
+        "`circuitdsl explain MEASURE` prints the range. Claim a bound inside it.",
+    ),
     "W039": Code(
         "attention to what comes later",
         "A position attends to itself and to those before it. `key` lies behind `query` in every prompt, so the attention is 0 whatever "
