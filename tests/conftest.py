@@ -50,6 +50,33 @@ TINY: dict[str, dict[str, Any]] = {
     "neox": {"model_type": "gpt_neox", **_NEOX},
     "neox-sequential": {"model_type": "gpt_neox", **_NEOX, "use_parallel_residual": False},
     "olmo2": {"model_type": "olmo2", **_LLAMA},
+    "olmo3": {
+        "model_type": "olmo3",
+        **_LLAMA,
+        "attention_bias": True,
+        "sliding_window": 3,
+        "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
+        "rope_parameters": {
+            "sliding_attention": {"rope_type": "default", "rope_theta": 7.0},
+            "full_attention": {
+                "rope_type": "yarn",
+                "rope_theta": 90.0,
+                "factor": 8.0,
+                "original_max_position_embeddings": 8,
+                "attention_factor": 1.3,
+            },
+        },
+    },
+    "smollm3": {
+        "model_type": "smollm3",
+        **_LLAMA,
+        "attention_bias": True,
+        "mlp_bias": True,
+        "no_rope_layers": [1, 0, 1],
+        "layer_types": ["full_attention", "sliding_attention", "full_attention"],
+        "use_sliding_window": True,
+        "sliding_window": 3,
+    },
     "qwen3": {"model_type": "qwen3", **_LLAMA, "head_dim": 6},
     "gemma2": {
         "model_type": "gemma2",

@@ -106,7 +106,7 @@ class ModelShape:
     mlps: bool = True
     """False for attention-only models."""
     post_norm: bool = False
-    """A norm after each write group's sum (Gemma 2 and 3, OLMo 2)."""
+    """A norm after each write group's sum (Gemma 2 and 3, OLMo 2 and 3)."""
     causal: bool = True
     """False for a toy whose attention sees later positions too."""
     gated: bool = False

@@ -1,6 +1,6 @@
 """Every code, in the words that a user sees. The rendered text stands beside each file of `bad/`.
 
-With `CIRCUITDSL_ACCEPT=1` in the environment the files are written anew, to be read in the diff.
+With `CIRC_UPDATE=1` in the environment the files are written anew, to be read in the diff.
 """
 
 import os
@@ -20,7 +20,7 @@ FILES = sorted(BAD.glob("*.circ"))
 def test_bad_file_is_reported_in_the_expected_words(path, faults, monkeypatch):
     monkeypatch.chdir(BAD)
     found = render(faults(path.read_text(encoding="utf-8"), Path(path.name)))
-    if os.environ.get("CIRCUITDSL_ACCEPT"):
+    if os.environ.get("CIRC_UPDATE"):
         path.with_suffix(".expected").write_text(found, encoding="utf-8")
     assert found == path.with_suffix(".expected").read_text(encoding="utf-8")
 
