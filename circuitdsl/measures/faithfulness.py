@@ -1,6 +1,7 @@
 """Measures of a whole circuit: `faithfulness`, `minimality.single`, and what the figure shows of each node and edge."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from circuitdsl.borders.hypothesis import Claim, Hypothesis, Link, Place
 from circuitdsl.borders.measure import (
@@ -16,6 +17,7 @@ from circuitdsl.borders.measure import (
     column,
     difference,
 )
+from circuitdsl.borders.options import option
 from circuitdsl.borders.readouts import KLDivergence, MetricValue, Readout, SameArgmax
 from circuitdsl.borders.units import EMBED, LOGITS
 from circuitdsl.borders.values import Algebra, Recomputed, Run
@@ -50,6 +52,8 @@ class CircuitRuns:
         self.background = background(chosen, self.measured, hypothesis)
         self.frozen = self.clean if norm == "frozen" else None
         self.gone = [place for name in options.without or () for place in hypothesis.nodes[name].places]
+        self.given: frozenset[Place] = frozenset()
+        """Knocked out of the circuit alone, and of no other run."""
         self.live = frozenset(place for name in self.keep or () for place in hypothesis.nodes[name].places)
         self.links = links_of(options, hypothesis)
         self.metric = claim.metric_name
@@ -68,7 +72,7 @@ class CircuitRuns:
 
     @property
     def circuit(self) -> Recomputed:
-        return self.of_links(self.links)
+        return self.of_links(self.links, self.given)
 
     @property
     def model(self) -> Recomputed:
@@ -102,18 +106,18 @@ class CircuitRuns:
             cut = {link for link in self.links if link.sender not in self.live and link.receiver not in self.live}
             for edge in self.hypothesis.edges:
                 if cut.intersection(edge.links):
-                    yield edge.label, self.of_links(without_links(self.links, edge.links))
+                    yield edge.label, self.of_links(without_links(self.links, edge.links), self.given)
             return
         nodes = [node for node in self.hypothesis.nodes.values() if not node.members and node.units not in ((EMBED,), (LOGITS,))]
         sending = {link.sender for link in self.links} - self.live
         if each == "node":
             for node in nodes:
                 if sending.intersection(node.places):
-                    yield node.name, self.of_links(self.links, node.places)
+                    yield node.name, self.of_links(self.links, [*node.places, *self.given])
             return
         places = [place for node in nodes for place in node.places if place in sending]
         for unit in sorted({place.unit for place in places}, key=lambda unit: unit.key):
-            yield str(unit), self.of_links(self.links, [place for place in places if place.unit == unit])
+            yield str(unit), self.of_links(self.links, [*(place for place in places if place.unit == unit), *self.given])
 
     def peers(self) -> dict[str, tuple[Recomputed, Recomputed]]:
         """For each unit of a named node with others in it: the circuit's run without those others, and without all of them."""
@@ -124,10 +128,11 @@ class CircuitRuns:
             units = dict.fromkeys(place.unit for place in places)
             if node.members or len(units) < 2:
                 continue
-            nothing = self.of_links(self.links, places)
+            nothing = self.of_links(self.links, [*places, *self.given])
             for unit in units:
                 if all(place.node == node.name for place in sending if place.unit == unit):
-                    found[str(unit)] = (self.of_links(self.links, [place for place in places if place.unit != unit]), nothing)
+                    others = [place for place in places if place.unit != unit]
+                    found[str(unit)] = (self.of_links(self.links, [*others, *self.given]), nothing)
         return found
 
 
@@ -161,8 +166,21 @@ def _lower_faithfulness(claim: Claim[ComparedOptions], hypothesis: Hypothesis, a
     return Lowered(readouts | again.readouts, (Member(claim.label, ratio, beside | again.beside),), runs.conditions, watches=watches)
 
 
-def _lower_minimality_single(claim: Claim[CircuitOptions], hypothesis: Hypothesis, algebra: Algebra) -> Lowered:
+@dataclass(frozen=True, kw_only=True)
+class SingleOptions(CircuitOptions):
+    given: tuple[str, ...] | None = option(
+        "nodes", help="what is knocked out of the circuit alone, such as backups: the share stays one of the whole model's effect"
+    )
+
+
+def _lower_minimality_single(claim: Claim[SingleOptions], hypothesis: Hypothesis, algebra: Algebra) -> Lowered:
     runs = CircuitRuns(claim, hypothesis, algebra)
+    given = claim.options.given or ()
+    places = {place for name in given for place in hypothesis.nodes[name].places}
+    runs.links = tuple(link for link in without_senders(runs.links, places) if link.receiver not in places)
+    runs.given = frozenset(places)
+    if given:
+        runs.conditions["given"] = ", ".join(given)
     readouts = {"F(C)": runs.readout(runs.circuit), "F(M)": runs.readout(runs.model), "F(∅)": runs.readout(runs.empty)}
     members = []
     watches: list[Watch] = []
@@ -227,7 +245,7 @@ MINIMALITY_SINGLE = Measure(
     range=Range(0),
     source="Wang et al. 2022 (arXiv 2211.00593), section 4.3, with K empty",
     baseline="the empty circuit: every unit at the ablation",
-    signature=Signature(subject="metric", options=CircuitOptions, each=("unit", "node", "edge"), needs_each=True),
+    signature=Signature(subject="metric", options=SingleOptions, each=("unit", "node", "edge"), needs_each=True),
     lower=_lower_minimality_single,
     example="minimality.single(logit_diff, each unit) >= 0.01",
     costly=True,

@@ -301,3 +301,12 @@ def test_sets_with_and_without_others():
     both = a.with_(b)
     assert both.label == "0.0, 0.1" and both.without(a).places == b.places
     assert a.without(b) == a
+
+
+def test_what_is_given_is_knocked_out_of_the_circuit_alone(inductive, settle):
+    """Each twin adds 1 to the model's 2. Once the other is gone from the circuit, a twin is worth half of the model; `without` takes it
+    from the model too."""
+    adapter, hypothesis = inductive(True, *TWIN)
+    shares = settle("minimality.single", hypothesis, adapter, ZERO, each="unit", given=("1.1",))
+    assert shares.scores["head 1.0"] == 0.5 and "head 1.1" not in shares.scores and shares.conditions["given"] == "1.1"
+    assert settle("minimality.single", hypothesis, adapter, ZERO, each="unit", without=("1.1",)).scores["head 1.0"] == 1.0
