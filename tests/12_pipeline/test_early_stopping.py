@@ -87,6 +87,7 @@ def test_each_look_is_at_all_prompts_so_far_in_the_order_of_the_blocks(lowered, 
     for look, rows in ((first, stopped.asked[0].rows[: first["blocks"].rows.size]), (second, stopped.asked[0].rows)):
         (column,) = look["questions"][0].columns.values()
         assert column.tolist() == list(rows) and len(look["questions"][0].clusters) == len(rows)
+        assert look["questions"][0].comparison == one.claim.comparison and look["questions"][0].members == one.lowered.members
         assert look["blocks"].rows.ravel().tolist() == list(range(len(rows)))
         assert look["blocks"].weights.sum() == pytest.approx(1)
     assert first["confidence"] == hypothesis.settings.confidence and first["bounds"] == early_stopping.bounds(one.lowered)
@@ -112,6 +113,20 @@ def test_a_reason_says_when_a_verdict_came_that_stayed(lowered, scripted):
     one, _, three = (look["blocks"].rows.size for look in given)
     assert [verdict.reason for verdict in stopped.verdicts] == [f"decided at {n} of 90 prompts" for n in (one, three, three)]
     assert [verdict.members[0].reason for verdict in stopped.verdicts] == [verdict.reason for verdict in stopped.verdicts]
+
+
+def test_what_is_said_of_the_prompts_leaves_other_reasons_as_they_are(lowered, monkeypatch):
+    def judge(questions, *_, **__):
+        members = [MemberVerdict(label=label, about="", outcome=U, estimate=EMPTY, reason=why) for label, why in (("a", ""), ("b", "why"))]
+        given = [("", members[:1]), ("", members[1:]), ("two", members)]
+        return tuple(ClaimVerdict(label="it", outcome=U, members=tuple(some), reason=reason) for reason, some in given)
+
+    hypothesis, asked, _ = lowered([f"first: {WORKS} >= 0.5", f"second: {WORKS} >= 0.6", f"third: {WORKS} >= 0.9"], prompts=20)
+    monkeypatch.setattr(statistics, "judge_sequentially", judge)
+    one, two, three = measure_early(hypothesis, asked, Run(), 3).verdicts
+    said = "undecided after all blocks of 20 prompts"
+    assert (one.reason, two.reason, three.reason) == (said, said, f"two; {said}")
+    assert [[member.reason for member in verdict.members] for verdict in (one, two, three)] == [[said], ["why"], ["", "why"]]
 
 
 def test_claims_of_each_distribution_have_their_part_of_what_verdicts_may_err(lowered, scripted):
