@@ -8,7 +8,7 @@ from circuitdsl.borders import document as doc
 from circuitdsl.prompts import targets
 from circuitdsl.prompts.declare import Slot
 from circuitdsl.prompts.findings import Lacking, Mistake, listed, similar
-from circuitdsl.prompts.labels import Labelled, Labelling
+from circuitdsl.prompts.labels import MOST_VALUES, Labelled, Labelling
 from circuitdsl.prompts.roles import token_index
 from circuitdsl.prompts.targets import Target, Trouble
 from circuitdsl.prompts.template import Template, parse_template
@@ -293,9 +293,10 @@ class Lookup:
         for trouble in found:
             if isinstance(trouble, str) and trouble not in allowed:
                 raise _trouble(trouble, label, node, sum(one == trouble for one in found), len(found), self.name)
-        several = sum(isinstance(one, Target) and one.several for one in found)
+        several = [one.value for one in found if isinstance(one, Target) and one.several]
         if several and self.tokens.checked and not _says_part(node):
-            message = f"in {several} of {len(found)} cases the value has several tokens: the first is taken"
+            values = listed((self.tokens.tokenizer.decode(one) for one in dict.fromkeys(several)), MOST_VALUES)
+            message = f"in {len(several)} of {len(found)} cases the value has several tokens: the first is taken; they are {values}"
             self.warnings.append(Mistake("W022", node.span, message, "`.last` takes the last"))
         return [one.token if isinstance(one, Target) else -1 for one in found]
 

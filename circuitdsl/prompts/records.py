@@ -14,8 +14,9 @@ from circuitdsl.prompts.data_files import BadLines, Unreadable, data_rows
 from circuitdsl.prompts.declare import Declaration, Filler, Slot
 from circuitdsl.prompts.draws import permutation
 from circuitdsl.prompts.findings import Findings, listed
+from circuitdsl.prompts.metric_tokens import token_text
 from circuitdsl.prompts.sample import PromptSample, SampledRow
-from circuitdsl.prompts.show import side_by_side, token_text
+from circuitdsl.prompts.show import side_by_side
 from circuitdsl.prompts.tokens import Placed, Range, SlotPlace, Tokens, shares, span_of
 from circuitdsl.prompts.vocabulary import project_file
 

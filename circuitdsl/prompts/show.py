@@ -4,16 +4,11 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
 from circuitdsl.borders.hypothesis import Hypothesis
-from circuitdsl.borders.prompts import Distribution, Prompt, Tokenizer
+from circuitdsl.borders.prompts import Distribution, Metric, Prompt, Tokenizer
 from circuitdsl.borders.units import Layout
+from circuitdsl.prompts.metric_tokens import metric_tokens, token_text
 from circuitdsl.prompts.space import PromptSpace
 from circuitdsl.prompts.tokens import Placed, Tokens
-
-
-def token_text(tokenizer: Tokenizer, number: int) -> str:
-    """One token, quoted so that spaces and line ends are seen."""
-    text = tokenizer.piece(number)
-    return f"«{text}»" if text.isprintable() else f"«{text!r}»".replace("«'", "«").replace("'»", "»")
 
 
 def role_texts(layout: Layout) -> list[str]:
@@ -47,11 +42,12 @@ def columns(rows: Sequence[tuple[str, ...]]) -> str:
 
 
 def show_prompts(space: PromptSpace | Hypothesis, tokenizer: Tokenizer | None, most: int = 6) -> str:
-    """Every distribution's layouts, the first prompt of each: tokens with positions and roles, answer and wrong answers."""
-    return "\n\n".join("\n".join(_distribution(found, tokenizer, most)) for found in space.distributions.values())
+    """Every distribution's layouts, the first prompt of each: tokens with positions and roles, answers, and what the metrics read."""
+    metrics = list(space.metrics.values())
+    return "\n\n".join("\n".join(_distribution(found, metrics, tokenizer, most)) for found in space.distributions.values())
 
 
-def _distribution(found: Distribution, tokenizer: Tokenizer | None, most: int) -> Iterator[str]:
+def _distribution(found: Distribution, metrics: Sequence[Metric], tokenizer: Tokenizer | None, most: int) -> Iterator[str]:
     paired = f", counterfactuals of {found.paired}" if found.paired else ""
     layouts = found.rows_by_layout()
     yield f"{found.name}: {len(found)} prompts{paired}, {len(layouts)} layout{'s' if len(layouts) != 1 else ''}"
@@ -64,8 +60,12 @@ def _distribution(found: Distribution, tokenizer: Tokenizer | None, most: int) -
         prompt = found.prompts[rows[0]]
         length = f" with {layout.length} tokens" if tokenizer is not None else ""
         yield f"  {len(rows)} prompts of template {layout.template + 1}{length}: {prompt.text!r}"
-        if tokenizer is not None:
-            yield from _tokens(prompt, tokenizer)
+        if tokenizer is None:
+            continue
+        yield from _tokens(prompt, tokenizer)
+        for metric in metrics:
+            if found.name in metric.bound:
+                yield f"    {metric.name} = {metric_tokens(metric, found.name, rows[0], prompt, tokenizer)}"
 
 
 def _tokens(prompt: Prompt, tokenizer: Tokenizer) -> Iterator[str]:

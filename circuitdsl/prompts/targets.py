@@ -13,10 +13,15 @@ Trouble = Literal["absent", "start", "differs", "shared", "joins"]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A token; `several` if the value has more than this one."""
+    """A token, and all those that the value has."""
 
     token: int
-    several: bool = False
+    value: tuple[int, ...]
+
+    @property
+    def several(self) -> bool:
+        """Whether the value has more than this one."""
+        return len(self.value) > 1
 
 
 def places(row: SampledRow, label: str, occurrence: int | None = None) -> list[SlotPlace]:
@@ -92,4 +97,4 @@ def answer(tokens: Tokens, declaration: Declaration, row: SampledRow, value: Ref
 
 
 def _target(ids: tuple[int, ...], part: str) -> Target:
-    return Target(ids[-1] if part == "last" else ids[0], len(ids) > 1)
+    return Target(ids[-1] if part == "last" else ids[0], ids)

@@ -112,7 +112,10 @@ def test_nothing_imports_the_command_line():
 
 def test_the_libraries_that_the_package_imports_are_named_in_its_dependencies():
     project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    asked = [*project["dependencies"], *(one for extra in ("gguf", "probes", "parquet", "figures") for one in project["optional-dependencies"][extra])]
+    asked = [
+        *project["dependencies"],
+        *(one for extra in ("gguf", "probes", "parquet", "figures") for one in project["optional-dependencies"][extra]),
+    ]
     named = {re.match(r"[\w-]+", one)[0].lower().replace("-", "_") for one in asked}
     distributions = packages_distributions()
     for path in modules():

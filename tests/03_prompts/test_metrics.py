@@ -72,6 +72,15 @@ def test_several_tokens_and_which_one(make, tokenizer) -> None:
     assert "W022" in [found.code for found in first.diagnostics] and "W022" not in [found.code for found in last.diagnostics]
 
 
+def test_every_value_of_several_tokens_that_a_metric_reads_is_named(make) -> None:
+    names = [f"Zq{first}{second}x" for first in "abcde" for second in "vwx"]
+    listed = ", ".join(f'"{name}"' for name in names)
+    text = f'vocab n = {listed}\nprompts clean {{ "the {{A}} to"; A in n }}\nmetric m = logit(A)\nmetric o = logit(" {{A}}")'
+    found = [one for one in make(text).diagnostics if one.code == "W022"]
+    assert len(found) == 2 and all(name in one.message for one in found for name in names)
+    assert all("in 15 of 15 cases" in one.message for one in found)
+
+
 def test_what_follows_digits_has_no_space(make, tokenizer) -> None:
     text = 'vocab cc = "x1"\nvocab years = "42", "77"\nprompts clean { "year {c}{YY} to {c}"; c = "xx"; YY in years; answer YY }'
     for prompt in make(text).distributions["clean"].prompts:

@@ -30,3 +30,34 @@ def test_blocks_line_ends_and_many_layouts(make, tokenizer) -> None:
 
 def test_without_a_tokenizer(make, ioi) -> None:
     assert "tokens not checked" in show_prompts(make(ioi, use=None), None)
+
+
+def test_the_tokens_that_metrics_read(make, ioi, tokenizer) -> None:
+    """With their positions: answers, texts, blocks, and the first items of a fold with their number."""
+    text = (
+        ioi
+        + """
+metric diff = logit(answer) - (logit(wrong) - 2)
+metric spelled = -logprob(" {IO}") * 2 @ S2
+metric wide = sum(prob(n) for n in names if n != IO) @ END
+metric most = max(logit(w) - logit(answer) for w in wrong)
+metric seen = loss(S2), lower
+metric far = kl, lower
+prompts lines { "{block}{block}"; block in random tokens 6 }
+metric copied = loss(block:2[1..5]), lower
+"""
+    )
+    space = make(text, count=3)
+    lines = [line.strip() for line in show_prompts(space, tokenizer, most=1).splitlines()]
+    prompt = space.distributions["clean"].prompts[0]
+    end, place = prompt.layout.length - 1, prompt.layout.span("S2")[0]
+    io, s1 = prompt.values["IO"], prompt.values["S1"]
+    others = [name for name in ("Mary", "John", "Alice", "Kevin", "Laura", "Peter") if name != io][:4]
+    assert f"diff = logit(« {io}» @ {end}) - (logit(« {s1}» @ {end}) - 2)" in lines
+    assert f"spelled = -logprob(« {io}» @ {place}) * 2" in lines
+    assert f"wide = sum(prob({', '.join(f'« {name}»' for name in others)}, … 5 in all @ {end}))" in lines
+    assert f"most = max(logit(« {s1}» @ {end}) - logit(« {io}» @ {end}))" in lines
+    assert f"seen = loss(« {s1}» @ {place})" in lines and f"far = kl(all tokens @ {end})" in lines
+    (copied,) = [line for line in lines if line.startswith("copied")]
+    assert copied.endswith("… 5 in all @ 7..11)")
+    assert sum(line.startswith("diff") for line in lines) == 1  # `lines` has no answer
