@@ -51,7 +51,8 @@ def random_circuits(
     import numpy as np
 
     draw = {"size": same_size, "swap": one_swapped, "disjoint": disjoint, "inflated": disjoint}.get(null, by_layer)
-    seen, circuits = {_wiring(links)}, []
+    seen = {_wiring(links)}
+    circuits: list[tuple[Link, ...]] = []
     number = misses = 0
     while len(circuits) < count and misses < FEWEST_MISSES + MISSES_EACH * len(circuits):
         key = int.from_bytes(hashlib.sha256(f"null/{null}/{seed}/{number}".encode()).digest()[:16], "little")
@@ -73,7 +74,8 @@ def all_circuits(null: Null, links: Sequence[Link], shape: ModelShape, most: int
 
     Raises NoSuchCircuit if there is none.
     """
-    seen, circuits = {_wiring(links)}, []
+    seen = {_wiring(links)}
+    circuits: list[tuple[Link, ...]] = []
     for tried, heads in enumerate(_swaps(links, shape, fixed) if null == "swap" else _maps(null, links, shape, fixed)):
         if heads is not None and (wiring := _wiring(found := _beside(null, links, put(links, heads)))) not in seen:
             seen.add(wiring)
@@ -187,7 +189,9 @@ def one_swapped(links: Sequence[Link], shape: ModelShape, rng: "np.random.Genera
 
 def _swaps(links: Sequence[Link], shape: ModelShape, fixed: Fixed) -> list[Heads]:
     own = heads_of(links, fixed)
-    swaps = [{head: other} for head in own for other in shape.units(head.kind, head.layer) if other not in own and other not in fixed]
+    swaps: list[Heads] = [
+        {head: other} for head in own for other in shape.units(head.kind, head.layer) if other not in own and other not in fixed
+    ]
     if not swaps:
         raise NoSuchCircuit("every head of the circuit's layers is in the circuit")
     return swaps

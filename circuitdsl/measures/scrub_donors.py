@@ -5,8 +5,9 @@ row's length alone: the node's positions are the donor's, and its value is deliv
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import combinations
 
 from circuitdsl.borders.diagnostics import refusal
@@ -59,9 +60,7 @@ class ScrubDonors:
                 roles = delivered(group.links[0])
                 if group.carries and roles:
                     name = f"{group.links[0].sender.node} @ {', '.join(map(str, roles))}"
-                    found[f"donor stands elsewhere ({name})"] = self._differing(
-                        group.carries, lambda of, roles=roles: self._placed(of, roles)
-                    )
+                    found[f"donor stands elsewhere ({name})"] = self._differing(group.carries, partial(self._placed, roles=roles))
         return {name: f"{share:.1%} of draws" for name, share in found.items()}
 
     def check(self, incoming: Mapping[Place, Sequence[DrawGroup]]) -> None:
@@ -151,7 +150,7 @@ class ScrubDonors:
                 found.setdefault(key, set()).add(places)
         return found
 
-    def _differing(self, feature: str, of) -> float:
+    def _differing(self, feature: str, of: Callable[[str], Iterable[object]]) -> float:
         """Share of (row, donor) pairs that differ in something, the donor any that agrees with the row."""
         pool = self.sampling.pool
         every = Counter(self._keys(pool, feature))

@@ -60,4 +60,5 @@ def _before(values: np.ndarray, start: float) -> np.ndarray:
 
 
 def _wealth(gains: np.ndarray) -> np.ndarray:
-    return np.exp(np.minimum(np.cumsum(np.log1p(gains), axis=-1), 700.0))
+    found: np.ndarray = np.exp(np.minimum(np.cumsum(np.log1p(gains), axis=-1), 700.0))
+    return found

@@ -19,7 +19,8 @@ class Blocks(NamedTuple):
 
     def means(self, values: np.ndarray) -> np.ndarray:
         """Of a column [N], the blocks' weighted means [T]."""
-        return values[self.rows] @ self.weights
+        found: np.ndarray = values[self.rows] @ self.weights
+        return found
 
 
 def balanced_blocks(layouts: np.ndarray, seed: int, rare: int = 8) -> Blocks:

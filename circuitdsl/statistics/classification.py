@@ -123,7 +123,8 @@ def _arrangements(labels: np.ndarray) -> float:
 
 
 def _share(found: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    return (found == labels).mean(axis=1)
+    shares: np.ndarray = (found == labels).mean(axis=1)
+    return shares
 
 
 def _rank_sum(found: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -61,7 +61,8 @@ class Sample:
         Strata: Σ (n_h/n)² s_h²/n_h. Clusters: the CR2 sandwich of an intercept, Σ_g (Σ_{i∈g} (y_i − ȳ))² / (1 − n_g/n) / n²
         (Bell & McCaffrey 2002), which is s²/n when every prompt is a cluster of its own.
         """
-        return (self.between(values) if self.kind == "clusters" else self._within(values)).sum(axis=-1)
+        found: np.ndarray = (self.between(values) if self.kind == "clusters" else self._within(values)).sum(axis=-1)
+        return found
 
     def third_cumulant(self, values: np.ndarray) -> float:
         """Of the mean of [N], by k-statistics within strata or of clusters' residual totals; 0 for fewer than three."""
@@ -100,7 +101,8 @@ class Sample:
             order, starts = self._order
             totals = np.add.reduceat(residuals[..., order], starts, axis=-1)
         shares = self.sizes / self.n if len(self.sizes) < self.n else 1 / self.n
-        return totals**2 / (1 - shares) / self.n**2
+        found: np.ndarray = totals**2 / (1 - shares) / self.n**2
+        return found
 
     def _within(self, values: np.ndarray) -> np.ndarray:
         """Each stratum's part of the variance of the mean, [..., H]."""
@@ -134,7 +136,8 @@ class Sample:
         parts = self._within(values)
         total, spread = parts.sum(axis=-1) ** 2, (parts**2 / (self.sizes - 1)).sum(axis=-1)
         plain = float(self.n - len(self.sizes))
-        return np.maximum(1.0, np.divide(total, spread, out=np.full(shape, plain), where=spread > 0))
+        found: np.ndarray = np.maximum(1.0, np.divide(total, spread, out=np.full(shape, plain), where=spread > 0))
+        return found
 
 
 def grouped(labels: np.ndarray, named: bool = False, units: np.ndarray | None = None) -> Sample | None:

@@ -49,7 +49,8 @@ def straightened(t: Number, skewness: Number) -> Number:
     size = np.maximum(np.abs(t), 1e-12)
     slope = t**2 / 3 + 1 / 6
     taken = np.where(t < 0, np.minimum(most, 13.5 * slope / size**3), most)
-    return t + np.maximum(0.0, taken * slope + taken**2 * t**3 / 27)
+    found: Number = t + np.maximum(0.0, taken * slope + taken**2 * t**3 / 27)
+    return found
 
 
 def bent(critical: float, skewness: float) -> float:

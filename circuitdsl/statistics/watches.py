@@ -243,7 +243,8 @@ def _plain_interval(above: np.ndarray, below: np.ndarray | None, sample: Sample,
 
 def _per_prompt(of: Combination, columns: Mapping[str, np.ndarray]) -> np.ndarray:
     """[N], averaged over replicates where there are some."""
-    return np.atleast_2d(combine(of, columns)).mean(axis=0)
+    found: np.ndarray = np.atleast_2d(combine(of, columns)).mean(axis=0)
+    return found
 
 
 def watched(
@@ -288,7 +289,8 @@ def _outcome(p: PValues, confidence: float) -> Outcome:
 
 
 def _plain(column: np.ndarray) -> np.ndarray:
-    return np.atleast_2d(column).mean(axis=0)
+    found: np.ndarray = np.atleast_2d(column).mean(axis=0)
+    return found
 
 
 def _ratio(of: RatioOf, columns: Mapping[str, np.ndarray]) -> float:
