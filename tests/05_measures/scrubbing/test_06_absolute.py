@@ -9,7 +9,6 @@ from circuitdsl.borders.hypothesis import Claim, Path, Place, Settings, Step
 from circuitdsl.borders.prompts import Distribution
 from circuitdsl.borders.source import CircError
 from circuitdsl.borders.units import LOGITS, Layout, Role, Unit
-from circuitdsl.borders.values import Algebra
 from circuitdsl.measures import measures
 from circuitdsl.measures.effects import EffectOptions
 from circuitdsl.models.toys import induction
@@ -142,7 +141,9 @@ def test_an_effect_from_drawn_donors_that_stand_elsewhere_is_refused(scrub, file
     def effect(roles, hypothesis):
         path = Path("a -> logits", (Place(A, "a", roles),), (Step("direct", (Place(LOGITS, "logits"),)),))
         claim = Claim("e", "effect", "e", metric="m", paths=(path,), options=EffectOptions(from_="pool"), measured="clean")
-        return measures()["effect"].lower(claim, hypothesis, Algebra())
+        check = measures()["effect"].check
+        assert check is not None
+        check(claim, hypothesis)
 
     with pytest.raises(CircError, match=r"C383: `X` stands elsewhere in some donors from `pool`"):
         effect(HERE, made)
