@@ -21,7 +21,7 @@ from circuitdsl.measures.scrub_runs import Apart, DrawGroup, delivered, permutat
 if TYPE_CHECKING:
     import numpy as np
 
-    from circuitdsl.measures.scrub import Scrubs
+    from circuitdsl.measures.scrub_claim import Scrubs
 
 STEPS = 3
 """Splits at the most: a grouping of more than a few parts is hard to say in words."""

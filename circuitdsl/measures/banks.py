@@ -32,7 +32,7 @@ from circuitdsl.borders.source import CircError, Source
 from circuitdsl.measures.scrub_runs import Scrubbing, TooLarge
 
 if TYPE_CHECKING:
-    from circuitdsl.measures.scrub import ScrubOptions
+    from circuitdsl.measures.scrub_options import ScrubOptions
 
 LARGEST_TREE = 4000
 """Recomputations a prompt and draw: more take hours on a real model."""

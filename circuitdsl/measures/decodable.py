@@ -1,25 +1,9 @@
 """`decodable`: whether a linear probe reads a slot or feature off what a node writes, or off what it reads."""
 
-from dataclasses import dataclass
-from typing import Literal
-
 from circuitdsl.borders.hypothesis import Claim, Hypothesis
 from circuitdsl.borders.measure import Measure, Range, Search, Signature
-from circuitdsl.borders.options import Options, option
 from circuitdsl.borders.values import Algebra
-
-
-@dataclass(frozen=True, kw_only=True)
-class ProbeOptions(Options):
-    of: Literal["output", "input"] = option("word", "output", help="what the node adds to the stream, or the stream it reads")
-    types: str | None = option(
-        "feature", help="what the control task labels at random; default: the coarsest slot or feature that divides the classes"
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class DecodableOptions(ProbeOptions):
-    score: Literal["accuracy", "auc"] = option("word", "accuracy", help="`auc` is of two classes")
+from circuitdsl.measures.probe_options import DecodableOptions, ProbeOptions
 
 
 def _lower(claim: Claim[ProbeOptions], hypothesis: Hypothesis, algebra: Algebra) -> Search:

@@ -26,7 +26,7 @@ from circuitdsl.borders.source import CircError
 from circuitdsl.borders.units import EMBED, LOGITS
 from circuitdsl.borders.values import Algebra, Run
 from circuitdsl.borders.watches import Guesses, Watch
-from circuitdsl.measures.decodable import DecodableOptions, ProbeOptions
+from circuitdsl.measures.probe_options import DecodableOptions, ProbeOptions
 from circuitdsl.measures.probes import CONTROLS, Probe, available, commonest, control_labels, fit
 
 ColumnsOfVectors = Callable[[Sequence[int], Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]

@@ -1,11 +1,7 @@
 """`scrub`: how much of the behaviour is left when every value may be that of any prompt which the hypothesis calls equal."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Literal
 
-from circuitdsl.borders.diagnostics import refusal
 from circuitdsl.borders.hypothesis import Claim, Hypothesis
 from circuitdsl.borders.measure import (
     Combination,
@@ -15,166 +11,22 @@ from circuitdsl.borders.measure import (
     Measure,
     Member,
     Range,
-    RatioOf,
     Search,
     Signature,
     column,
 )
-from circuitdsl.borders.measure import difference as minus
-from circuitdsl.borders.options import option
-from circuitdsl.borders.source import CircError, CodedWarning
-from circuitdsl.borders.values import Algebra, Draw, Gather, Recomputed, Run
+from circuitdsl.borders.source import CodedWarning
+from circuitdsl.borders.values import Algebra
 from circuitdsl.borders.watches import Watch
 from circuitdsl.measures.adversary import Grouping, against
-from circuitdsl.measures.banks import FEWEST_BANKS, FEWEST_SLOTS, LARGEST_TREE, MOST_SLOTS, counted, sampling_of, size_of, sizes
-from circuitdsl.measures.circuit_options import Ablated
-from circuitdsl.measures.circuit_runs import circuit_logits, within
+from circuitdsl.measures.banks import FEWEST_SLOTS
 from circuitdsl.measures.redrawn_columns import DrawnColumns
 from circuitdsl.measures.scrub_checks import adversary_found, bounded, mechanism_kept, together_or_apart
-from circuitdsl.measures.scrub_donors import ScrubDonors
-from circuitdsl.measures.scrub_runs import Apart, Sampling, Scrubbing, tree_size
-from circuitdsl.measures.worlds import ablation, background
+from circuitdsl.measures.scrub_claim import MOST_ITSELF, Scrubs
+from circuitdsl.measures.scrub_options import ScrubOptions
+from circuitdsl.measures.worlds import ablation
 
 FEWEST_DONORS = 20
-MOST_ITSELF = 0.2
-"""Share of draws that may give the reference itself before verdicts allow for what that hides, with a warning."""
-ALMOST_ALL = 0.999
-"""Where all draws give the reference itself, they say nothing: the bound then reaches from far below 0."""
-MOST_REPLICATES = 1000
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScrubOptions(Ablated):
-    baseline: Literal["shuffle", "unconditional", "pair"] = option(
-        "word",
-        required=True,
-        help="what 0 means: shuffle: labels of an independent prompt; unconditional: every donor free; pair: F(∅), under `ablate`",
-    )
-    sampling: Literal["tree", "shared", "banks"] | None = option(
-        "word",
-        help="tree: every path draws anew; shared: one donor for each prompt and value of a feature; banks: as a tree, from a "
-        "few values of each node; default: the tree while it is small enough, else banks",
-    )
-    banks: float | None = option("number", help="how many values of each node paths take from; default: as many as are affordable")
-    replicates: float | None = option("number", help="how often donors are drawn for each prompt; default: 1, and 4 banks")
-    others: tuple[str, ...] | None = option(
-        "nodes", help="nodes that share a draw of their own where they are left out; the rest share one"
-    )
-    adversary: float | None = option(
-        "number",
-        help="look for the grouping of what is left out that lowers the score most: so many candidates a step",
-        searches=True,
-    )
-    from_: str | None = option("distribution", help="where donors come from; default: the measured prompts")
-
-
-class Scrubs:
-    """The runs that a claim compares: scrubbed, the model's own, and the baseline's. Banks have at most `most_slots`."""
-
-    def __init__(self, claim: Claim[ScrubOptions], hypothesis: Hypothesis, algebra: Algebra, most_slots: int = MOST_SLOTS):
-        self.claim, self.hypothesis, self.algebra = claim, hypothesis, algebra
-        self.measured = claim.measured
-        options = claim.options
-        self.links = within(hypothesis, options.circuit)
-        self.baseline = options.baseline
-        apart = tuple(Apart(name, hypothesis.nodes[name].places) for name in options.others or ())
-        self.sampling = Sampling(self.measured, options.from_ or self.measured, apart=apart)
-        self._scrubbed: dict[tuple[object, ...], Recomputed] = {}
-        self.model = algebra.logits(Run(self.measured))
-        whole = self.scrubbing(free=self.baseline == "unconditional")
-        groups = (group for groups in whole.incoming.values() for group in groups)
-        self.features = tuple(dict.fromkeys(group.carries for group in groups if group.carries))
-        self._guard()
-        self.tree = tree_size(whole.incoming, whole.kept)
-        how, self.why = sampling_of(claim, hypothesis.source, self.tree, self.scrubbing, most_slots)
-        self.sampling = replace(self.sampling, **how)
-        self.banks = self.sampling.kind == "banks"
-        self.replicates = int(options.replicates or (FEWEST_BANKS if self.banks else 1))
-        self.donors = ScrubDonors(claim, hypothesis, self.sampling)
-        if hypothesis.settings.align == "absolute":
-            self._check_places()
-
-    def scrubbing(self, limit: int | None = None, **changes: object) -> Scrubbing:
-        sampling = replace(self.sampling, **changes)  # type: ignore[arg-type]
-        return Scrubbing(self.algebra, self.hypothesis, self.links, sampling, limit)
-
-    def scrubbed(self, replicate: int = 0, **changes: object) -> Recomputed:
-        key = (replicate, *sorted(changes.items()))
-        if key not in self._scrubbed:
-            self._scrubbed[key] = self.scrubbing(None, replicate=replicate, **changes).logits()
-        return self._scrubbed[key]
-
-    def draws(self, **changes: object) -> list[Recomputed]:
-        """The scrubbed logits of every draw, each with its donors drawn anew."""
-        return [self.scrubbed(number, **changes) for number in range(self.replicates)]
-
-    def score(self, scrubbed: str) -> RatioOf:
-        """Of the column of that name."""
-        return RatioOf(minus(scrubbed, "F(base)"), minus("F(M)", "F(base)"), banks=self.banks)
-
-    @property
-    def how(self) -> str:
-        """How it is sampled, and why if that was not asked for."""
-        said = f"banks of {self.sampling.banks}" if self.banks else self.sampling.kind
-        return f"{said}: {self.why}" if self.why else said
-
-    @cached_property
-    def once(self) -> dict[str, int | None]:
-        """Recomputations a prompt and draw with shared draws, and in banks if they are used."""
-        found = {"shared": size_of(self.scrubbing(LARGEST_TREE, kind="shared"))}
-        return found | ({"banks": size_of(self.scrubbing())} if self.banks else {})
-
-    @property
-    def sizes(self) -> str:
-        """Recomputations a prompt and draw of each way to sample."""
-        said = {"shared": "with shared draws", "banks": f"in banks of {self.sampling.banks}"}
-        return sizes(self.tree, {said[how]: size for how, size in self.once.items()})
-
-    @property
-    def cost(self) -> str:
-        """Recomputations a prompt in all, as far as scrubbed runs were asked for."""
-        size = self.tree if self.sampling.kind == "tree" else self.once[self.sampling.kind]
-        return f"about {counted(len(self._scrubbed) * (size or 0))} recomputations a prompt in all"
-
-    def base(self, replicate: int, **changes: object) -> Recomputed:
-        """`shuffle` reads a prompt of the layout (or length) with the row's own labels: as likely as the row with that prompt's."""
-        match self.baseline:
-            case "shuffle":
-                draw = Draw(self.measured, self.measured, f"{replicate}:shuffle")
-                return self.algebra.logits(Gather(self.measured, draw))
-            case "unconditional":
-                return self.scrubbed(replicate, free=True, **changes)
-        chosen = background(ablation(self.claim, self.hypothesis), self.measured, self.hypothesis)
-        return circuit_logits(self.algebra, (), chosen, Run(self.measured))
-
-    def itself(self) -> float:
-        """The largest share of draws that give the reference itself, of all features that are carried; 0 where it is small."""
-        if self.sampling.pool != self.sampling.on:
-            return 0.0
-        cells = [self.donors.cells(feature) for feature in self.features]
-        share = max((len(one) / sum(one.values()) for one in cells), default=0.0)
-        return min(share, ALMOST_ALL) if share > MOST_ITSELF else 0.0
-
-    def _error(self, code: str, message: str, hint: str) -> CircError:
-        return refusal(code, message, self.claim.span, hint, source=self.hypothesis.source)
-
-    def _guard(self) -> None:
-        replicates = self.claim.options.replicates
-        if replicates is not None and not (1 <= replicates <= MOST_REPLICATES and replicates == int(replicates)):
-            hint = "`replicates = 4` draws four donors for each prompt"
-            raise self._error("C375", f"`replicates` is a whole number from 1 to {MOST_REPLICATES:,}", hint)
-        for feature in self.features:
-            for name in (self.sampling.on, self.sampling.pool):
-                if name not in self.hypothesis.features.get(feature, {}):
-                    message = f"the prompts of `{name}` have no `{feature}`, which a node carries"
-                    raise self._error("C376", message, "scrub on prompts that have it, with donors that have it")
-
-    def _check_places(self) -> None:
-        """That what donors have elsewhere is delivered to readers that may read it there."""
-        incoming = self.scrubbing().incoming
-        self.donors.check(incoming)
-        if self.baseline == "unconditional":
-            ScrubDonors(self.claim, self.hypothesis, replace(self.sampling, free=True)).check_free(incoming)
 
 
 def _check(claim: Claim[ScrubOptions], hypothesis: Hypothesis) -> None:

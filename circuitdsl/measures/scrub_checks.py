@@ -16,7 +16,7 @@ from circuitdsl.measures.redrawn_columns import DrawnColumns
 from circuitdsl.measures.scrub_runs import DrawGroup
 
 if TYPE_CHECKING:
-    from circuitdsl.measures.scrub import Scrubs
+    from circuitdsl.measures.scrub_claim import Scrubs
 
 Beside = tuple[Mapping[str, Estimand], tuple[Watch, ...]]
 

@@ -11,7 +11,8 @@ from circuitdsl.borders.tree import Call, CallTree
 from circuitdsl.borders.units import EMBED
 from circuitdsl.borders.values import Algebra, Base, Draw, Gather, Mix, Override, Recomputed, Value, World
 from circuitdsl.measures.circuit_runs import EMBEDDING
-from circuitdsl.measures.scrub import ScrubOptions, Scrubs
+from circuitdsl.measures.scrub_claim import Scrubs
+from circuitdsl.measures.scrub_options import ScrubOptions
 from circuitdsl.measures.scrub_runs import DrawGroup, Scrubbing
 
 MOST_CALLS = 16

@@ -15,7 +15,7 @@ from circuitdsl.borders.units import Unit
 from circuitdsl.borders.values import Algebra, Draw
 from circuitdsl.engine.executor import execute
 from circuitdsl.measures import measures
-from circuitdsl.measures.scrub import Scrubs
+from circuitdsl.measures.scrub_claim import Scrubs
 from circuitdsl.measures.scrub_runs import permutation
 from circuitdsl.models.toys import Draft
 from circuitdsl.planning import plan
