@@ -24,6 +24,14 @@ class Place:
     unit: Unit
     node: str
     roles: Roles = None
+    _hash: int = field(init=False, repr=False, compare=False)
+    """Made once: a place is looked up for every link that it is an end of."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.unit, self.node, self.roles)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Literal
 
 from circuitdsl.borders.kinds import GROUPS, KINDS, GroupKind, Kind, KindSpec, Port
@@ -22,6 +23,20 @@ class Unit:
     kind: Kind
     layer: int = 0
     index: int = 0
+    key: tuple[int, int, int] = field(init=False, repr=False, compare=False)
+    """Sorts units in the order of the architecture: embed first, logits last."""
+    group: "WriteGroup" = field(init=False, repr=False, compare=False)
+    """The write group it belongs to (docs/semantics.md, section 1)."""
+    _hash: int = field(init=False, repr=False, compare=False)
+    """These three are made once: lowering sorts and looks up the units of thousands of circuits."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", (_ENDS.get(self.kind, self.layer), _KIND_ORDER[self.kind], self.index))
+        object.__setattr__(self, "group", _group(self.layer, KINDS[self.kind].group))
+        object.__setattr__(self, "_hash", hash((self.kind, self.layer, self.index)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     @property
     def spec(self) -> KindSpec:
@@ -34,20 +49,10 @@ class Unit:
         return KINDS[self.kind].ports
 
     @property
-    def group(self) -> "WriteGroup":
-        """The write group it belongs to (docs/semantics.md, section 1)."""
-        return WriteGroup(self.layer, KINDS[self.kind].group)
-
-    @property
     def whole(self) -> "Unit | None":
         """The unit that it is a part of: a neuron's MLP. None for what is no part of another unit."""
         whole = KINDS[self.kind].whole
         return None if whole is None else Unit(whole, self.layer)
-
-    @property
-    def key(self) -> tuple[int, int, int]:
-        """Sorts units in the order of the architecture: embed first, logits last."""
-        return _ENDS.get(self.kind, self.layer), _KIND_ORDER[self.kind], self.index
 
     def __lt__(self, other: "Unit") -> bool:
         return self.key < other.key
@@ -58,9 +63,6 @@ class Unit:
         if not spec.in_layers:
             return self.kind
         return f"{self.kind} {self.layer}.{self.index}" if spec.numbered else f"{self.kind} {self.layer}"
-
-
-EMBED, LOGITS = Unit("embed"), Unit("logits")
 
 
 def read_unit(text: str) -> Unit | None:
@@ -82,9 +84,19 @@ class WriteGroup:
     layer: int
     kind: GroupKind
 
-    @property
-    def key(self) -> tuple[int, int]:
-        return _ENDS.get(self.kind, self.layer), _GROUP_ORDER[self.kind]
+    key: tuple[int, int] = field(init=False, repr=False, compare=False)
+    """Sorts groups in the order of the architecture."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", (_ENDS.get(self.kind, self.layer), _GROUP_ORDER[self.kind]))
+
+
+@cache
+def _group(layer: int, kind: GroupKind) -> WriteGroup:
+    return WriteGroup(layer, kind)
+
+
+EMBED, LOGITS = Unit("embed"), Unit("logits")
 
 
 @dataclass(frozen=True, slots=True)

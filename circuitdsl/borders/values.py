@@ -175,9 +175,36 @@ class Linear:
 Value = Base | Recomputed | Linear
 
 
+def worlds(values: Iterable[Value]) -> Iterator[World]:
+    """The base worlds that values are made of; one may come several times. Each value and mix within is looked at once."""
+    seen: set[Value | Mix] = set()
+    open_: list[Value | Mix | None] = list(values)
+    while open_:
+        one = open_.pop()
+        if one is None or one in seen:
+            continue
+        seen.add(one)
+        match one:
+            case Base(world):
+                yield world
+            case Mix(before, _, overrides):
+                open_ += (before, *(override.value for override in overrides))
+            case Recomputed(background=background, mixes=mixes, frozen=frozen):
+                yield background
+                if frozen is not None:
+                    yield frozen
+                open_ += (mix for _, mix in mixes)
+            case Linear(shares=shares):
+                open_ += (share.value for share in shares)
+
+
 def hashed(*parts: str) -> str:
     """A digest of content: 32 hexadecimal digits."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def _in_order(override: Override) -> tuple[int, int, int]:
+    return override.unit.key
 
 
 Kept = TypeVar("Kept")
@@ -188,6 +215,8 @@ class Algebra:
     """Makes values and keeps each once. One algebra serves one plan; it is passed along, never global."""
 
     _kept: dict[tuple[object, ...], Any] = field(default_factory=dict)
+    _overrides: dict[tuple[object, ...], Override] = field(default_factory=dict)
+    _mixes: dict[tuple[object, ...], Mix] = field(default_factory=dict)
 
     def _keep(self, key: tuple[object, ...], make: Callable[[], Kept]) -> Kept:
         if key not in self._kept:
@@ -199,17 +228,26 @@ class Algebra:
 
     def mix(self, overrides: Iterable[Override], over: Mix | None = None) -> Mix | None:
         """Overrides in any order, put after those of `over`, whose groups must all come earlier. None if there are none."""
-        groups: dict[WriteGroup, list[Override]] = {}
-        for override in overrides:
-            groups.setdefault(override.unit.group, []).append(override)
         mix = over
-        for group in sorted(groups, key=lambda g: g.key):
+        group: list[Override] = []
+        for override in sorted(overrides, key=_in_order):
+            if group and override.unit.group.key != group[0].unit.group.key:
+                mix = self._extended(mix, group)
+                group = []
+            group.append(self._overrides.setdefault((override.unit, override.roles, override.value, override.on), override))
+        return self._extended(mix, group) if group else mix
+
+    def _extended(self, mix: Mix | None, members: list[Override]) -> Mix:
+        """A mix and the overrides of one group after it, which are kept ones in the order of their units."""
+        if len(members) > 1 and len({one.unit for one in members}) < len(members):
+            members = sorted(members, key=lambda one: (one.unit.key, repr(one.roles), one.value.digest))
+        key = (mix, *members)
+        if (found := self._mixes.get(key)) is None:
+            group = members[0].unit.group
             if mix is not None and mix.group.key >= group.key:
                 raise ValueError(f"mix out of order: {group} after {mix.group}")
-            members = sorted(groups[group], key=lambda o: (o.unit.key, repr(o.roles), o.value.digest))
-            key = ("mix", id(mix), group, tuple((o.unit, o.roles, id(o.value), o.on) for o in members))
-            mix = self._keep(key, partial(Mix, mix, group, tuple(members)))
-        return mix
+            found = self._mixes[key] = Mix(mix, group, tuple(members))
+        return found
 
     def recomputed(self, unit: Unit, background: World, mixes: dict[Port, Mix | None], frozen: World | None = None) -> Recomputed:
         """`mixes` may leave ports out: they read the background."""

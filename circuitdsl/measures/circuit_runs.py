@@ -1,5 +1,6 @@
 """The circuit's run, and runs with parts knocked out, as values (docs/semantics.md, section 4)."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 
 from circuitdsl.borders.hypothesis import Hypothesis, Link, Place
@@ -17,30 +18,45 @@ def circuit_values(
 
     With no link the logits are the background's.
     """
-    incoming: dict[Place, dict[Port, list[Link]]] = {OUTPUT: {}}
-    for link in dict.fromkeys(links):
-        incoming.setdefault(link.sender, {})
-        incoming.setdefault(link.receiver, {}).setdefault(link.port, []).append(link)
+    incoming: defaultdict[Place, dict[Port, dict[Place, Roles]]] = defaultdict(dict)
+    incoming[OUTPUT] = {}
+    for link in links:
+        if link.sender not in incoming:
+            incoming[link.sender] = {}
+        ports = incoming[link.receiver]
+        arriving = ports.get(link.port)
+        if arriving is None:
+            arriving = ports[link.port] = {}
+        _deliver(link, arriving)
     values: dict[Place, Value] = {}
+    overrides: dict[tuple[Place, Roles], Override] = {}
+
+    def override(sender: Place, roles: Roles) -> Override:
+        found = overrides.get((sender, roles))
+        if found is None:
+            found = overrides[sender, roles] = Override(sender.unit, roles, values[sender])
+        return found
+
     for place in sorted(incoming, key=lambda p: (p.unit.key, p.node)):
         if place.unit == EMBED:
             values[place] = algebra.base(clean, EMBED)
             continue
         mixes = {
-            port: algebra.mix(Override(sender.unit, roles, values[sender]) for sender, roles in _delivered(arriving).items())
+            port: algebra.mix(override(sender, roles) for sender, roles in arriving.items())
             for port, arriving in incoming[place].items()
         }
         values[place] = algebra.recomputed(place.unit, background, mixes, frozen)
     return values
 
 
-def _delivered(links: Iterable[Link]) -> dict[Place, Roles]:
-    """Where each sender's value arrives by any of the links; None: everywhere."""
-    found: dict[Place, Roles] = {}
-    for link in links:
-        roles, before = link.roles if link.roles is not None else link.sender.roles, found.get(link.sender, ())
-        found[link.sender] = None if roles is None or before is None else tuple(dict.fromkeys((*before, *roles)))
-    return found
+def _deliver(link: Link, arriving: dict[Place, Roles]) -> None:
+    """Adds where the sender's value arrives by this link to where it arrives by others; None: everywhere."""
+    sender = link.sender
+    roles = sender.roles if link.roles is None else link.roles
+    if roles is not None:
+        before = arriving.get(sender, ())
+        roles = None if before is None else tuple(dict.fromkeys((*before, *roles)))
+    arriving[sender] = roles
 
 
 def circuit_logits(algebra: Algebra, links: Iterable[Link], background: World, clean: World, frozen: World | None = None) -> Recomputed:

@@ -56,6 +56,7 @@ class CircuitRuns:
         """Knocked out of the circuit alone, and of no other run."""
         self.live = frozenset(place for name in self.keep or () for place in hypothesis.nodes[name].places)
         self.links = links_of(options, hypothesis)
+        self._of_circuit: dict[frozenset[Place], Recomputed] = {}
         self.metric = claim.metric_name
         self.conditions = {"ablate": str(chosen), "norm": norm, "on": self.measured}
         if self.gone:
@@ -67,8 +68,14 @@ class CircuitRuns:
 
     def of_links(self, links: tuple[Link, ...], less: Iterable[Place] = ()) -> Recomputed:
         """The run of these links and of what is kept live, without all that leaves `less` or was knocked out beforehand."""
-        links = without_senders(with_live(self.hypothesis, links, self.keep), [*self.gone, *less])
-        return circuit_logits(self.algebra, links, self.background, self.clean, self.frozen)
+        less = frozenset(less)
+        if links is self.links and less in self._of_circuit:
+            return self._of_circuit[less]
+        left = without_senders(with_live(self.hypothesis, links, self.keep), [*self.gone, *less])
+        found = circuit_logits(self.algebra, left, self.background, self.clean, self.frozen)
+        if links is self.links:
+            self._of_circuit[less] = found
+        return found
 
     @property
     def circuit(self) -> Recomputed:

@@ -7,7 +7,6 @@ itself, or were drawn before, are passed over; each circuit comes from as many m
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Literal
 
@@ -36,8 +35,8 @@ class NoSuchCircuit(Exception):
 
 def heads_of(links: Sequence[Link], fixed: Fixed = NONE) -> tuple[Unit, ...]:
     """The circuit's heads but for those that are `fixed`, in the order of the architecture."""
-    found = {place.unit for link in links for place in (link.sender, link.receiver) if place.unit.spec.exchangeable}
-    return tuple(sorted(found - fixed, key=lambda unit: unit.key))
+    found = {link.sender.unit for link in links} | {link.receiver.unit for link in links}
+    return tuple(sorted((unit for unit in found - fixed if unit.spec.exchangeable), key=lambda unit: unit.key))
 
 
 def random_circuits(
@@ -51,20 +50,19 @@ def random_circuits(
     import numpy as np
 
     draw = {"size": same_size, "swap": one_swapped, "disjoint": disjoint, "inflated": disjoint}.get(null, by_layer)
-    seen = {_wiring(links)}
+    rewired = _Rewired(links, fixed)
+    seen: set[object] = {rewired.wiring({})}
     circuits: list[tuple[Link, ...]] = []
     number = misses = 0
     while len(circuits) < count and misses < FEWEST_MISSES + MISSES_EACH * len(circuits):
         key = int.from_bytes(hashlib.sha256(f"null/{null}/{seed}/{number}".encode()).digest()[:16], "little")
         rng = np.random.Generator(np.random.Philox(key=key))
-        moved = put(links, draw(links, shape, rng, fixed))
-        if null == "smaller":
-            moved = halved(moved, fixed, rng)
-        found = _beside(null, links, moved)
+        heads = draw(links, shape, rng, fixed)
+        half = halved(put(links, heads), fixed, rng) if null == "smaller" else None
         number, misses = number + 1, misses + 1
-        if (wiring := _wiring(found)) not in seen:
+        if (wiring := rewired.wiring(heads) if half is None else _wiring(half)) not in seen:
             seen.add(wiring)
-            circuits.append(found)
+            circuits.append(_beside(null, links, put(links, heads)) if half is None else half)
             misses = 0
     return circuits
 
@@ -74,17 +72,40 @@ def all_circuits(null: Null, links: Sequence[Link], shape: ModelShape, most: int
 
     Raises NoSuchCircuit if there is none.
     """
-    seen = {_wiring(links)}
-    circuits: list[tuple[Link, ...]] = []
+    rewired = _Rewired(links, fixed)
+    seen = {rewired.wiring({})}
+    found: list[Heads] = []
     for tried, heads in enumerate(_swaps(links, shape, fixed) if null == "swap" else _maps(null, links, shape, fixed)):
-        if heads is not None and (wiring := _wiring(found := _beside(null, links, put(links, heads)))) not in seen:
+        if heads is not None and (wiring := rewired.wiring(heads)) not in seen:
             seen.add(wiring)
-            circuits.append(found)
-        if len(circuits) > most or tried >= MOST_TRIED:
+            found.append(heads)
+        if len(found) > most or tried >= MOST_TRIED:
             return None
-    if not circuits:
+    if not found:
         raise NoSuchCircuit(f"the circuit itself is all that `match = {null}` allows")
-    return circuits
+    return [_beside(null, links, put(links, heads)) for heads in found]
+
+
+class _Rewired:
+    """What tells a circuit whose heads are put elsewhere from other such ones, without making it.
+
+    Wires between units that stay are the same in all of them, and never those of a moved head, so that only the others count. With
+    `inflated` the circuit's own wires are in all of them as well, and none is a disjoint head's.
+    """
+
+    def __init__(self, links: Sequence[Link], fixed: Fixed):
+        own = set(heads_of(links, fixed))
+        numbers: dict[object, int] = {}
+        self._wires: list[tuple[int, Unit, Unit]] = []
+        for link in links:
+            sender, receiver = link.sender, link.receiver
+            if sender.unit in own or receiver.unit in own:
+                same = numbers.setdefault((sender.roles, receiver.roles, link.port, link.roles), len(numbers))
+                self._wires.append((same, sender.unit, receiver.unit))
+
+    def wiring(self, heads: Heads) -> frozenset[tuple[int, Unit, Unit]]:
+        """The wires of moved heads: what the positions and the port are, and between which units they are."""
+        return frozenset((same, heads.get(sender, sender), heads.get(reader, reader)) for same, sender, reader in self._wires)
 
 
 def _beside(null: str, links: Sequence[Link], moved: tuple[Link, ...]) -> tuple[Link, ...]:
@@ -156,11 +177,17 @@ def _in_order(links: Sequence[Link], heads: Heads, shape: ModelShape, open_: Set
 def put(links: Sequence[Link], heads: Heads) -> tuple[Link, ...]:
     """The circuit with its heads moved."""
 
-    def place(old: Place) -> Place:
+    moved: dict[Place, Place] = {}
+    for old in {link.sender for link in links} | {link.receiver for link in links}:
         new = heads.get(old.unit, old.unit)
-        return old if new == old.unit else replace(old, unit=new, node=f"{old.node} as {new}")
-
-    return tuple(replace(link, sender=place(link.sender), receiver=place(link.receiver)) for link in links)
+        if new != old.unit:
+            moved[old] = Place(new, f"{old.node} as {new}", old.roles)
+    return tuple(
+        Link(moved.get(link.sender, link.sender), moved.get(link.receiver, link.receiver), link.port, link.roles)
+        if link.sender in moved or link.receiver in moved
+        else link
+        for link in links
+    )
 
 
 def halved(links: Sequence[Link], fixed: Fixed, rng: "np.random.Generator") -> tuple[Link, ...]:

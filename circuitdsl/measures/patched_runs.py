@@ -130,21 +130,23 @@ class Routes:
 def overriding(algebra: Algebra, mix: Mix | None, pins: Sequence[Override]) -> Mix | None:
     """The mix with `pins` put over it: at their roles they win. What comes before the first of them is shared."""
     first = min(pin.unit.group.key for pin in pins)
+    of_unit: dict[Unit, list[Override]] = {}
+    for pin in pins:
+        of_unit.setdefault(pin.unit, []).append(pin)
     later: list[Override] = []
     while mix is not None and mix.group.key >= first:
         later += mix.overrides
         mix = mix.before
-    return algebra.mix([*(kept for one in later for kept in _uncovered(one, pins)), *pins], mix)
+    return algebra.mix([*(kept for one in later for kept in _uncovered(one, of_unit.get(one.unit, ()))), *pins], mix)
 
 
 def _uncovered(override: Override, pins: Sequence[Override]) -> list[Override]:
-    """What is left of an override under the pins: nothing where they name its roles, all of it where it is at every position."""
-    mine = [pin for pin in pins if pin.unit == override.unit]
-    if any(pin.roles is None or pin.roles == override.roles for pin in mine):
+    """What is left of an override under its unit's pins: nothing where they name its roles, all of it where it is at every position."""
+    if any(pin.roles is None or pin.roles == override.roles for pin in pins):
         return []
-    if override.roles is None or not mine:
+    if override.roles is None or not pins:
         return [override]
-    taken = {role for pin in mine for role in pin.roles or ()}
+    taken = {role for pin in pins for role in pin.roles or ()}
     left = tuple(role for role in override.roles if role not in taken)
     return [Override(override.unit, left, override.value)] if left else []
 

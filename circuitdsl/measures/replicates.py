@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from circuitdsl.borders.hypothesis import Claim, Hypothesis
 from circuitdsl.borders.measure import Lowered, Measure, RankOf, Search
-from circuitdsl.borders.values import Algebra
+from circuitdsl.borders.values import Algebra, Draw, Gather, worlds
 
 REPLICATES = 3
 
@@ -20,12 +20,20 @@ def lower_redrawn(
     first = measure.lower(claim, hypothesis, algebra)
     if isinstance(first, Lowered) and (first.replicates or any(isinstance(member.estimand, RankOf) for member in first.members)):
         return first
+    if not draws_donors(first):
+        return first
     versions = [first]
     for number in range(2, replicates + 1):
         versions.append(measure.lower(claim, replace(hypothesis, replicate=number), algebra))
         if digests(versions[-1]) == digests(first):
             return first
     return redrawn(versions)
+
+
+def draws_donors(lowered: Lowered | Search) -> bool:
+    """Whether a value in it has rows that are drawn at random, for one replicate of several; scrubbing has draws of its own."""
+    values = (value for readout in lowered.readouts.values() for value in readout.values)
+    return any(isinstance(world, Gather) and not isinstance(world.draw, Draw) for world in worlds(values))
 
 
 def digests(lowered: Lowered | Search) -> list[str]:
