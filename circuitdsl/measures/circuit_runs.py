@@ -42,8 +42,7 @@ def circuit_values(
             values[place] = algebra.base(clean, EMBED)
             continue
         mixes = {
-            port: algebra.mix(override(sender, roles) for sender, roles in arriving.items())
-            for port, arriving in incoming[place].items()
+            port: algebra.mix(override(sender, roles) for sender, roles in arriving.items()) for port, arriving in incoming[place].items()
         }
         values[place] = algebra.recomputed(place.unit, background, mixes, frozen)
     return values
