@@ -16,7 +16,7 @@ demo: $(VENV)/.demo  ## install everything and verify a hypothesis on a real lan
 	case $$status in 0|1|3) exit 0;; *) exit $$status;; esac
 
 test: $(VENV)/.dev check  ## linter, types, import rules and all tests
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore tests/00_structure  # which `check` has run
 
 bench: $(VENV)/.dev  ## ratios to a plain forward pass, peers, curves; QUICK=1 for the ratios alone
 	$(PIP) install matplotlib

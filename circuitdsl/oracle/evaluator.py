@@ -25,15 +25,18 @@ class Measured:
 
 @dataclass
 class Evaluator:
-    """Evaluates values prompt by prompt. Plain runs and values are remembered by identity; nothing else is shared."""
+    """Evaluates values prompt by prompt. Plain runs, what units wrote in them, and values are remembered; nothing else is shared."""
 
     modules: Modules
     hypothesis: Hypothesis
     draws: Mapping[str | Draw, np.ndarray]
     _runs: dict[tuple[int, ...], PlainRun] = field(default_factory=dict)
+    _written: dict[tuple[tuple[int, ...], Unit], Tensor] = field(default_factory=dict)
     _means: dict[tuple[World, Unit, Layout | int], Tensor] = field(default_factory=dict)
     _values: dict[tuple[int, str, int], tuple[Tensor, Tensor | None]] = field(default_factory=dict)
-    _kept: list[Value] = field(default_factory=list)
+    _parts: dict[tuple[int, Unit], Value] = field(default_factory=dict)
+    _reads: dict[tuple[WriteGroup, World, int, str, int], Tensor] = field(default_factory=dict)
+    _kept: list[Value | Mix | None] = field(default_factory=list)
 
     def value(self, value: Value, at: Measured) -> Tensor:
         """A contribution [1, T, d], or logits [T, V]."""
@@ -88,7 +91,7 @@ class Evaluator:
                     alike = same_length if by_length else [p for p in pool if p.layout == at.prompt.layout]
                     if not alike:
                         raise ValueError(f"{distribution} has no prompt to average for row {at.row} of {at.distribution}")
-                    self._means[key] = torch.stack([self.modules.contribution(self._run(p.tokens), unit) for p in alike]).mean(0)
+                    self._means[key] = torch.stack([self._wrote(p.tokens, unit) for p in alike]).mean(0)
                 return self._means[key]
             case Run(distribution):
                 return self._of_prompt(self.hypothesis.distributions[distribution].prompts[at.row], unit, at)
@@ -101,7 +104,14 @@ class Evaluator:
     def _of_prompt(self, prompt: Prompt, unit: Unit, at: Measured) -> Tensor:
         if len(prompt.tokens) != len(at.prompt.tokens):
             raise ValueError(f"a donor of row {at.row} of {at.distribution} has another length")
-        return self.modules.contribution(self._run(prompt.tokens), unit)
+        return self._wrote(prompt.tokens, unit)
+
+    def _wrote(self, tokens: tuple[int, ...], unit: Unit) -> Tensor:
+        """[1, T, d]: what the unit contributed in the plain run of a prompt."""
+        key = (tokens, unit)
+        if key not in self._written:
+            self._written[key] = self.modules.contribution(self._run(tokens), unit)
+        return self._written[key]
 
     def _run(self, tokens: tuple[int, ...]) -> PlainRun:
         if tokens not in self._runs:
@@ -125,8 +135,17 @@ class Evaluator:
         return self.modules.mlp(unit, normalised["in"]), None
 
     def read(self, reader: Unit, background: World, mix: Mix | None, at: Measured) -> Tensor:
-        """[1, T, d]: constants + Σ_g post_g(c_g + Σ x_u), over the groups g and their units u that write before the reader."""
-        overrides = _overrides(mix)
+        """[1, T, d]: constants + Σ_g post_g(c_g + Σ x_u), over the groups g and their units u that write before the reader.
+
+        It depends on the reader by its group alone: what writes before one head of a layer writes before all of them.
+        """
+        key = (reader.group, background, id(mix), at.distribution, at.row)
+        if key not in self._reads:
+            self._reads[key] = self._read(reader, background, _overrides(mix), at)
+            self._kept.append(mix)
+        return self._reads[key]
+
+    def _read(self, reader: Unit, background: World, overrides: list[Override], at: Measured) -> Tensor:
         shape = self.modules.shape
         for override in overrides:
             if not shape.reads(reader, override.unit):
@@ -139,19 +158,28 @@ class Evaluator:
 
     def _mixed(self, unit: Unit, background: World, overrides: list[Override], at: Measured) -> Tensor:
         """x_u [1, T, d], with an MLP's overridden neurons in place of the ones that are in the value that holds at a position."""
+        own, parts = [o for o in overrides if o.unit == unit], [o for o in overrides if o.unit.whole == unit]
+        if not own and not parts:
+            return self.base(background, unit, at)
         out = self.base(background, unit, at).clone()
         holds: list[Value] = [Base(background, unit)] * out.shape[1]
-        for override, positions in self._placed([o for o in overrides if o.unit == unit], at):
+        for override, positions in self._placed(own, at):
             out[:, positions] = self.value(override.value, at)[:, positions]
             for position in positions:
                 holds[position] = override.value
-        parts = [o for o in overrides if o.unit.whole == unit]
         for part in dict.fromkeys(o.unit for o in parts):
             for override, positions in self._placed([o for o in parts if o.unit == part], at):
                 for position in positions:
-                    own = self.value(_part(holds[position], part), at)[:, position]
-                    out[:, position] += self.value(override.value, at)[:, position] - own
+                    held = self.value(self._part(holds[position], part), at)[:, position]
+                    out[:, position] += self.value(override.value, at)[:, position] - held
         return out
+
+    def _part(self, value: Value, neuron: Unit) -> Value:
+        key = (id(value), neuron)
+        if key not in self._parts:
+            self._parts[key] = _part(value, neuron)
+            self._kept.append(value)
+        return self._parts[key]
 
     def _layout(self, on: Draw | None, at: Measured) -> Layout:
         """Where roles are looked up: on the measured prompt, or on its donor."""

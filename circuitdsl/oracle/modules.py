@@ -46,6 +46,7 @@ class Modules:
     def __init__(self, adapter: Adapter):
         self.adapter, self.shape = adapter, adapter.shape
         self.parts: list[LayerParts] = [adapter.parts(layer) for layer in range(adapter.shape.layers)]
+        self._constants: dict[WriteGroup, Tensor] = {}
 
     # --- plain runs
 
@@ -180,12 +181,13 @@ class Modules:
 
     def constant(self, group: WriteGroup) -> Tensor:
         """c_g [d]: what the group adds when all its heads are silent; zero for an MLP, whose bias is its own."""
-        silent = torch.zeros(1, 1, self.shape.width, dtype=self.adapter.dtype, device=self.adapter.device)
-        if group.kind != "attention":
-            return silent[0, 0]
-        output = self.parts[group.layer].output
-        made: Tensor = output(self._silent(silent))[0, 0] * self._multiplier(group.layer, "attention")
-        return made
+        if group not in self._constants:
+            silent = torch.zeros(1, 1, self.shape.width, dtype=self.adapter.dtype, device=self.adapter.device)
+            made = silent
+            if group.kind == "attention":
+                made = self.parts[group.layer].output(self._silent(silent)) * self._multiplier(group.layer, "attention")
+            self._constants[group] = made[0, 0]
+        return self._constants[group]
 
     def post(self, group: WriteGroup, total: Tensor) -> Tensor:
         """The norm after a group's sum, where the family has one."""

@@ -1,5 +1,6 @@
 """Float64 stays float64 where transformers would compute in float32."""
 
+import pytest
 import torch
 from transformers.models.llama.modeling_llama import LlamaRMSNorm
 
@@ -16,6 +17,7 @@ def test_float64_is_kept_and_only_inside():
         lambda t: t.type(torch.float32),
         lambda t: torch.nn.functional.softmax(t, dim=-1, dtype=torch.float32),
         lambda t: t.softmax(-1, dtype=torch.float32),
+        lambda t: torch.softmax(t, -1, dtype=torch.float32),
     )
     for cast in casts:
         with exact():
@@ -37,3 +39,15 @@ def test_a_norm_has_the_precision_of_float64():
     with exact():
         assert (norm(x) - by_hand).abs().max() < 1e-14
     assert (norm(x) - by_hand).abs().max() > 1e-9
+
+
+def test_contexts_may_overlap_and_nothing_is_left_behind():
+    own = torch.Tensor.to, torch.Tensor.float, torch.Tensor.softmax, torch.softmax
+    x, first, second = torch.rand(5, dtype=torch.float64), exact(), exact()
+    first.__enter__()
+    with pytest.raises(ZeroDivisionError), second:
+        first.__exit__(None, None, None)
+        assert x.float().dtype is torch.float64
+        raise ZeroDivisionError
+    assert x.float().dtype is torch.float32
+    assert (torch.Tensor.to, torch.Tensor.float, torch.Tensor.softmax, torch.softmax) == own

@@ -26,6 +26,8 @@ from circuitdsl.measures.nulls import (
 from circuitdsl.models import toys
 
 DRAWS = 3000
+OF_A_CHAIN = 1000
+"""Draws where each takes a hundred steps."""
 CHAIN = ["embed -> 0.0.v", "0.0 -> 1.0.k", "1.0 -> logits"]
 PAIR = ["embed -> 0.0.v", "embed -> 0.1.v", "0.0 -> 1.0.k", "0.1 -> 1.0.v", "1.0 -> logits"]
 THROUGH_MLP = ["embed -> 0.0.v", "0.0 -> mlp 0", "mlp 0 -> 1.0.v", "1.0 -> logits"]
@@ -59,13 +61,13 @@ def same_layers(heads):
     return all(old.layer == new.layer for old, new in heads.items())
 
 
-def uniform(sampler, circuit, size, every, **options):
-    """Chi-square of `DRAWS` draws with a fixed seed against the uniform distribution over `every` map."""
+def uniform(sampler, circuit, size, every, draws=DRAWS, **options):
+    """Chi-square of draws with a fixed seed against the uniform distribution over `every` map."""
     from scipy.stats import chisquare
 
     rng = np.random.default_rng(5)
     counts: Counter[tuple[Unit, ...]] = Counter()
-    for _ in range(DRAWS):
+    for _ in range(draws):
         drawn = sampler(circuit, size, rng, **options)
         counts[tuple(drawn.get(h, h) for h in heads_of(circuit))] += 1
     assert counts.keys() == every
@@ -104,7 +106,7 @@ def test_connected_circuits_of_the_same_size_are_uniform(links, lines, size):
     circuit, size = links(*lines), shape(*size)
     every = every_map(circuit, size, in_order(circuit, size))
     assert len(every) > 1
-    assert uniform(same_size, circuit, size, every) > 0.001
+    assert uniform(same_size, circuit, size, every, OF_A_CHAIN) > 0.001
 
 
 def test_a_head_that_makes_room_keeps_its_own_edges_possible(links):
@@ -112,7 +114,7 @@ def test_a_head_that_makes_room_keeps_its_own_edges_possible(links):
     circuit = links("embed -> 0.0.v", "0.0 -> mlp 0", "mlp 0 -> logits", "embed -> 1.0.v", "1.0 -> logits")
     size = shape(2, 2)
     every = every_map(circuit, size, in_order(circuit, size))
-    assert uniform(same_size, circuit, size, every) > 0.001
+    assert uniform(same_size, circuit, size, every, OF_A_CHAIN) > 0.001
 
 
 def test_a_sampler_that_is_not_uniform_would_be_caught(links):
