@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from circuitdsl.borders.source import COMMAND_LINE, CircError, Diagnostic, Severity, Source, Span
 
-Labels = tuple[tuple[Span, str], ...]
+SpanLabels = tuple[tuple[Span, str], ...]
 NOWHERE = Span()
 
 
@@ -23,7 +23,7 @@ class Diagnostics:
         self.source = source
         self.found: list[Diagnostic] = []
 
-    def error(self, code: str, message: str, span: Span = NOWHERE, hint: str = "", labels: Labels = (), note: str = "") -> Reported:
+    def error(self, code: str, message: str, span: Span = NOWHERE, hint: str = "", labels: SpanLabels = (), note: str = "") -> Reported:
         self.add(Diagnostic(code, message, span, hint, Severity.ERROR, self.source, labels, note))
         return Reported(message)
 
@@ -32,7 +32,7 @@ class Diagnostics:
         self.add(Diagnostic(code, message, Span(), hint, source=COMMAND_LINE))
         return Reported(message)
 
-    def warning(self, code: str, message: str, span: Span = NOWHERE, hint: str = "", labels: Labels = ()) -> None:
+    def warning(self, code: str, message: str, span: Span = NOWHERE, hint: str = "", labels: SpanLabels = ()) -> None:
         self.add(Diagnostic(code, message, span, hint, Severity.WARNING, self.source, labels))
 
     def add(self, found: Diagnostic) -> None:
@@ -76,6 +76,8 @@ class Diagnostics:
             raise CircError(self.found)
 
 
-def refusal(code: str, message: str, span: Span = NOWHERE, hint: str = "", source: Source | None = None, labels: Labels = ()) -> CircError:
+def refusal(
+    code: str, message: str, span: Span = NOWHERE, hint: str = "", source: Source | None = None, labels: SpanLabels = ()
+) -> CircError:
     """One error that nothing can be done after."""
     return CircError([Diagnostic(code, message, span, hint, source=source, labels=labels)])

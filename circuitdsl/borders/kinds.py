@@ -33,7 +33,7 @@ GROUPS: Mapping[GroupKind, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Drawing:
+class UnitStyle:
     """How figures show units of a kind. Texts are formats of `layer` and, for parts, `index`; of a run also of `last`."""
 
     shape: Literal["capsule", "rectangle", "hexagon"]
@@ -67,7 +67,7 @@ class KindSpec:
     """A part of its write group, with a number in its layer; False: the group is this one unit."""
     whole: Kind | None = None
     """For parts of a unit: that unit's kind. They are not among a model's units unless they are asked for."""
-    drawing: Drawing | None = None
+    drawing: UnitStyle | None = None
 
     @property
     def article(self) -> str:
@@ -105,7 +105,7 @@ _TABLE = (
         numbered=True,
         count=lambda shape: shape.heads,
         width=lambda shape: shape.head_width,
-        drawing=Drawing(
+        drawing=UnitStyle(
             shape="capsule",
             labels={"9.6": "{layer}.{index}", "L9H6": "L{layer}H{index}", "a9.h6": "a{layer}.h{index}"},
             run="{layer}.{index}..{layer}.{last}",
@@ -121,7 +121,7 @@ _TABLE = (
         mistaken=("ffn", "m"),
         count=lambda shape: int(shape.mlps),
         width=lambda shape: shape.width,
-        drawing=Drawing(
+        drawing=UnitStyle(
             shape="rectangle",
             labels={"9.6": "mlp {layer}", "L9H6": "L{layer} MLP", "a9.h6": "m{layer}"},
             run="mlps {layer}..{last}",
@@ -138,7 +138,7 @@ _TABLE = (
         whole="mlp",
         count=lambda shape: shape.mlp_width if shape.mlps else 0,
         width=lambda shape: 1,
-        drawing=Drawing(
+        drawing=UnitStyle(
             shape="hexagon",
             labels={"9.6": "n {layer}.{index}", "L9H6": "n {layer}.{index}", "a9.h6": "n {layer}.{index}"},
             run="n {layer}.{index}..{layer}.{last}",

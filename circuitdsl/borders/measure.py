@@ -238,7 +238,7 @@ class Search:
 
 
 @dataclass(frozen=True, slots=True)
-class Range:
+class NumberRange:
     """Numbers that a measure can be, `low` and `high` among them unless `above`: then `low` is not. `says` is what some of them mean."""
 
     low: float = -math.inf
@@ -286,7 +286,7 @@ class Measure(Generic[OptionsType]):
     summary: str
     formula: str
     unit: str
-    range: Range
+    range: NumberRange
     source: str
     signature: Signature[OptionsType]
     lower: "Callable[[Claim[OptionsType], Hypothesis, Algebra], Lowered | Search]"
@@ -318,9 +318,9 @@ __all__ = [
     "MeanOf",
     "Measure",
     "Member",
+    "NumberRange",
     "PermutedOf",
     "ProportionOf",
-    "Range",
     "RankOf",
     "RatioOf",
     "Scored",

@@ -13,7 +13,6 @@ from circuitdsl.borders.kinds import Kind
 from circuitdsl.borders.steps import (
     Addend,
     Attend,
-    Change,
     Combine,
     Normalise,
     PatternReadout,
@@ -26,6 +25,7 @@ from circuitdsl.borders.steps import (
     Sum,
     Transform,
     Write,
+    WriteChange,
 )
 from circuitdsl.borders.units import WriteGroup
 from circuitdsl.borders.values import Subspace
@@ -196,7 +196,7 @@ class Chunk:
         total = self.worlds.of(step.backgrounds).total(step.group, step.positions)
         return self.adapter.post(step.group, total + changed) - self.adapter.post(step.group, total)
 
-    def contributions(self, step: Write, change: Change, placements: tuple[Placement, ...]) -> Tensor:
+    def contributions(self, step: Write, change: WriteChange, placements: tuple[Placement, ...]) -> Tensor:
         """The background's contributions with the placed ones in their place: [M, B, P, n, h], [M, B, P, n] or [M, B, P, d]."""
         if len(placements) == 1:
             only = placements[0]

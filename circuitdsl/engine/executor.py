@@ -13,12 +13,12 @@ from circuitdsl.engine.captures import Captures, PanelWorlds
 from circuitdsl.engine.chunk import Chunk
 from circuitdsl.engine.indexing import Indexing
 
-Progress = Callable[[int, int], None]
+RowProgress = Callable[[int, int], None]
 """Called with the rows that are done and their number, over all panels."""
 
 
 def execute(
-    plan: Plan, adapter: Adapter, hypothesis: Hypothesis, *, progress: Progress | None = None, captures: Captures | None = None
+    plan: Plan, adapter: Adapter, hypothesis: Hypothesis, *, progress: RowProgress | None = None, captures: Captures | None = None
 ) -> dict[str, np.ndarray]:
     """Readout digest → float64 numbers [N], or vectors [N, d], aligned with the request's rows.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from circuitdsl.borders.evidence import EdgeRecord, EffectRecord, GraphRecord, NodeRecord
-from circuitdsl.borders.kinds import IN_LAYERS, KINDS, Drawing, Kind
+from circuitdsl.borders.kinds import IN_LAYERS, KINDS, Kind, UnitStyle
 from circuitdsl.borders.units import Unit, read_unit
 from circuitdsl.figures import style
 from circuitdsl.figures.fonts import SMALLEST, measure, shorten, wrap
@@ -250,7 +250,7 @@ def _worst(outcomes: Iterable[str | None]) -> str | None:
     return next((o for o in ("refuted", "not testable", "inconclusive", None, "supported") if o in found), None)
 
 
-def drawing(kind: Kind) -> Drawing:
+def drawing(kind: Kind) -> UnitStyle:
     """How units of a kind are drawn. Raises ValueError for one that figures have no cell for."""
     found = KINDS[kind].drawing
     if found is None:

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left, insort
 
-from circuitdsl.borders.diagnostics import NOWHERE, Diagnostics, Labels, Reported
+from circuitdsl.borders.diagnostics import NOWHERE, Diagnostics, Reported, SpanLabels
 from circuitdsl.borders.source import CircError, Diagnostic, Source, Span
 
 MOST = 100
@@ -20,7 +20,15 @@ class SyntaxErrors(Diagnostics):
         self._places: set[tuple[Span, str]] = set()
 
     def error(
-        self, code: str, message: str, span: Span = NOWHERE, hint: str = "", labels: Labels = (), note: str = "", *, spoils: bool = False
+        self,
+        code: str,
+        message: str,
+        span: Span = NOWHERE,
+        hint: str = "",
+        labels: SpanLabels = (),
+        note: str = "",
+        *,
+        spoils: bool = False,
     ) -> Reported:
         """`spoils`: nothing sensible can be read at `span` any more."""
         if spoils:

@@ -16,7 +16,7 @@ from circuitdsl.borders.kinds import IN_LAYERS
 from circuitdsl.borders.measure import Lowered, Search
 from circuitdsl.borders.units import EMBED, Unit
 from circuitdsl.measures.redrawn_columns import DrawnColumns
-from circuitdsl.measures.scrub_runs import Apart, DrawGroup, delivered, permutation
+from circuitdsl.measures.scrub_runs import DrawGroup, SharedDraw, delivered, permutation
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,7 +35,7 @@ NOISE = 1e-6
 class Grouping:
     """Groups with prompts of their own; what is in none of them shares one."""
 
-    apart: tuple[Apart, ...]
+    apart: tuple[SharedDraw, ...]
 
     def __str__(self) -> str:
         return " | ".join([*(one.name for one in self.apart), "the rest"])
@@ -132,18 +132,18 @@ def splits(base: Grouping, parts: Mapping[str, frozenset[Unit]], left: tuple[Uni
     for name, units in parts.items():
         if (inside := units & rest) and inside != rest:
             said = name if inside == units else f"what is left of {name}"
-            _add(found, (*base.apart, Apart(said, tuple(Place(unit, "") for unit in _sorted(inside)))), left)
+            _add(found, (*base.apart, SharedDraw(said, tuple(Place(unit, "") for unit in _sorted(inside)))), left)
         for one in base.apart:
             mine = frozenset(place.unit for place in one.places)
             if (inside := units & mine) and inside != mine:
                 said = name if inside == units else f"{name} of {one.name}"
                 others = tuple(other for other in base.apart if other is not one)
                 parts_of_it = ((f"{one.name} less {name}", mine - inside), (said, inside))
-                _add(found, (*others, *(Apart(part, _of(one.places, some)) for part, some in parts_of_it)), left)
+                _add(found, (*others, *(SharedDraw(part, _of(one.places, some)) for part, some in parts_of_it)), left)
     return list(found.values())
 
 
-def _add(found: dict[frozenset[frozenset[Unit]], Grouping], apart: tuple[Apart, ...], left: tuple[Unit, ...]) -> None:
+def _add(found: dict[frozenset[frozenset[Unit]], Grouping], apart: tuple[SharedDraw, ...], left: tuple[Unit, ...]) -> None:
     groups = [frozenset(place.unit for place in one.places) for one in apart]
     groups.append(frozenset(left).difference(*groups))
     found.setdefault(frozenset(groups), Grouping(apart))

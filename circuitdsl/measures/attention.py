@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from circuitdsl.borders.hypothesis import Claim, Hypothesis
-from circuitdsl.borders.measure import Combination, Lowered, MeanOf, Measure, Member, Range, Signature, column
+from circuitdsl.borders.measure import Combination, Lowered, MeanOf, Measure, Member, NumberRange, Signature, column
 from circuitdsl.borders.options import Options, option
 from circuitdsl.borders.readouts import AttentionWeight
 from circuitdsl.borders.units import Roles
@@ -35,7 +35,7 @@ ATTENTION = Measure(
     summary="how much attention a head gives from one role to another",
     formula="weight from the query's positions (mean) to the key's positions (sum), mean over prompts (and over the node's heads)",
     unit="share of the head's attention",
-    range=Range(0, 1),
+    range=NumberRange(0, 1),
     source="Wang et al. 2022 (arXiv 2211.00593), section 3.1",
     signature=Signature(
         subject="node",

@@ -6,7 +6,7 @@ from typing import Literal
 
 from circuitdsl.borders.diagnostics import refusal
 from circuitdsl.borders.hypothesis import Claim, Hypothesis
-from circuitdsl.borders.measure import Lowered, MeanOf, Measure, Member, ProportionOf, Range, Signature, column
+from circuitdsl.borders.measure import Lowered, MeanOf, Measure, Member, NumberRange, ProportionOf, Signature, column
 from circuitdsl.borders.options import option
 from circuitdsl.borders.readouts import AnswerBeats, LogitsReadout, MetricBeyond, MetricValue, Top1
 from circuitdsl.borders.values import Algebra, Recomputed, Run
@@ -73,7 +73,7 @@ VALUE = Measure(
     summary="the metric's own mean",
     formula="F = mean over prompts of the metric",
     unit="that of the metric",
-    range=Range(),
+    range=NumberRange(),
     source="docs/semantics.md, section 6",
     signature=Signature(subject="metric", options=BehaviourOptions),
     lower=_lower(MetricValue),
@@ -85,7 +85,7 @@ SHARE = Measure(
     summary="share of prompts where the metric is above, or below, a threshold",
     formula="mean over prompts of [metric > above], or of [metric < below]; at the threshold itself it is neither",
     unit="share of prompts",
-    range=Range(0, 1),
+    range=NumberRange(0, 1),
     source="docs/semantics.md, section 6",
     signature=Signature(subject="metric", options=ShareOptions),
     lower=_lower_share,
@@ -101,7 +101,7 @@ ACCURACY = Measure(
     summary="share of prompts where the answer beats every wrong answer",
     formula="mean over prompts of [logit(answer) > max over wrong of logit(wrong)], at the metric's position; a tie is no win",
     unit="share of prompts",
-    range=Range(0, 1),
+    range=NumberRange(0, 1),
     source='Wang et al. 2022 (arXiv 2211.00593), section 2 ("IO above S")',
     signature=Signature(subject="metric", options=BehaviourOptions, needs_answers=True),
     lower=_lower(AnswerBeats),
@@ -113,7 +113,7 @@ TOP1 = Measure(
     summary="share of prompts where the answer is the most likely token of all",
     formula="mean over prompts of [logit(answer) > max over all other tokens], at the metric's position; a tie is no win",
     unit="share of prompts",
-    range=Range(0, 1),
+    range=NumberRange(0, 1),
     source="docs/semantics.md, section 6",
     signature=Signature(subject="metric", options=BehaviourOptions, needs_answers=True),
     lower=_lower(Top1),

@@ -11,7 +11,7 @@ from circuitdsl.borders.measure import (
     MeanOf,
     Measure,
     Member,
-    Range,
+    NumberRange,
     RatioOf,
     Search,
     Signature,
@@ -29,7 +29,7 @@ from circuitdsl.measures.knockout_sets import (
     GREEDY_ROUNDS,
     NOTHING,
     PATIENCE,
-    Family,
+    KnockoutFamily,
     KnockoutSet,
     classes,
     largest,
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class FamilyOptions(CircuitOptions):
-    family: Family = option(
+    family: KnockoutFamily = option(
         "word", "class", help="which sets K are tried: each named node, each unit, ten random sets, or units added greedily"
     )
 
@@ -223,7 +223,7 @@ COMPLETENESS = Measure(
     summary="whether the circuit breaks as the model does when the same parts are knocked out of both",
     formula="max over K ⊆ C of abs(F(C∖K) - F(M∖K)) / abs(F(M) - F(∅))",
     unit="share of the model's effect",
-    range=Range(0, says="0 is complete"),
+    range=NumberRange(0, says="0 is complete"),
     source="Wang et al. 2022 (arXiv 2211.00593), section 4.2, there not normalised",
     baseline="the empty circuit: every unit at the ablation",
     signature=Signature(subject="metric", options=CompletenessOptions, searches=True),
@@ -242,7 +242,7 @@ MINIMALITY = Measure(
     summary="what each part of the circuit is worth once its backups are gone",
     formula="max over K ⊆ C∖{v} of abs(F(C∖K) - F(C∖(K ∪ {v}))) / abs(F(M) - F(∅))",
     unit="share of the model's effect",
-    range=Range(0),
+    range=NumberRange(0),
     source="Wang et al. 2022 (arXiv 2211.00593), section 4.3, there with K chosen by hand",
     baseline="the empty circuit: every unit at the ablation",
     signature=Signature(subject="metric", options=FamilyOptions, each=("unit", "node"), needs_each=True, searches=True),
@@ -257,7 +257,7 @@ COMPLEMENT = Measure(
     summary="what is left of the behaviour when the circuit is taken out of the model",
     formula="abs(F(M∖C) - F(∅)) / abs(F(M) - F(∅))",
     unit="share of the model's effect",
-    range=Range(0, says="0: nothing is left"),
+    range=NumberRange(0, says="0: nothing is left"),
     source="docs/semantics.md, section 6; not the independence test of Shi et al. 2024 (arXiv 2410.13032)",
     baseline="the empty circuit: every unit at the ablation",
     signature=Signature(subject="metric", options=ComparedOptions),

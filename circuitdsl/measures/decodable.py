@@ -1,7 +1,7 @@
 """`decodable`: whether a linear probe reads a slot or feature off what a node writes, or off what it reads."""
 
 from circuitdsl.borders.hypothesis import Claim, Hypothesis
-from circuitdsl.borders.measure import Measure, Range, Search, Signature
+from circuitdsl.borders.measure import Measure, NumberRange, Search, Signature
 from circuitdsl.borders.values import Algebra
 from circuitdsl.measures.probe_options import DecodableOptions, ProbeOptions
 
@@ -31,7 +31,7 @@ DECODABLE = Measure(
     summary="how well a linear probe reads a slot or feature off what a node writes, on prompts that it was not fitted on",
     formula="share of held-out prompts on which the probe's class is right; or the area under its ROC curve",
     unit="share of prompts, or area",
-    range=Range(0, 1),
+    range=NumberRange(0, 1),
     source="Alain & Bengio 2016 (arXiv 1610.01644), linear probes; control tasks: Hewitt & Liang 2019 (arXiv 1909.03368)",
     baseline="the commonest class, permuted labels, and the control task, beside it",
     signature=Signature(
@@ -52,7 +52,7 @@ DECODABLE_SELECTIVITY = Measure(
     summary="how much better a linear probe reads a slot or feature than labels that mean nothing",
     formula="accuracy on held-out prompts - accuracy on the control task",
     unit="share of prompts",
-    range=Range(-1, 1),
+    range=NumberRange(-1, 1),
     source="Hewitt & Liang 2019 (arXiv 1909.03368), section 2",
     baseline="the control task: every type has a label drawn at random",
     signature=Signature(subject="node", slots=1, features=True, searches=True, options=ProbeOptions),

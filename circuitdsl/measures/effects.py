@@ -7,13 +7,13 @@ from typing import Literal
 from circuitdsl.borders.diagnostics import refusal
 from circuitdsl.borders.hypothesis import Claim, Hypothesis, Path, Place, Step
 from circuitdsl.borders.kinds import Port
-from circuitdsl.borders.measure import Lowered, MeanOf, Measure, Member, Range, Signature, column, difference
+from circuitdsl.borders.measure import Lowered, MeanOf, Measure, Member, NumberRange, Signature, column, difference
 from circuitdsl.borders.options import Options, option
 from circuitdsl.borders.readouts import MetricValue, Readout
 from circuitdsl.borders.units import LOGITS
 from circuitdsl.borders.values import Algebra, Mix, Override, Recomputed, World
 from circuitdsl.measures.circuit_runs import OUTPUT
-from circuitdsl.measures.patched_runs import PortReader, Routes
+from circuitdsl.measures.patched_runs import PatchedRun, PortReader
 from circuitdsl.measures.scrub_donors import check_source
 from circuitdsl.measures.worlds import rows_of
 
@@ -52,7 +52,7 @@ def path_logits(
         if step.kind == "direct":
             reads = _direct(algebra, hypothesis, step, [*pins, *_values(algebra, clean, own, frozen)])
         else:
-            routes = Routes(algebra, shape, clean, pins, own, None if step.kind == "all" else step.through, frozen)
+            routes = PatchedRun(algebra, shape, clean, pins, own, None if step.kind == "all" else step.through, frozen)
             reads = {place: _pinned(routes.before(place.unit), step.port) for place in step.places}
         pins, own = [], reads
     return algebra.logits(clean, own[OUTPUT]("in", None), frozen)
@@ -159,7 +159,7 @@ EFFECT = Measure(
     summary="change of the metric when one value is replaced along a path",
     formula="metric(path patched) - metric(background), mean over prompts",
     unit="that of the metric",
-    range=Range(says="its sign is not flipped for losses"),
+    range=NumberRange(says="its sign is not flipped for losses"),
     source="path patching: Goldowsky-Dill et al. 2023 (arXiv 2304.05969); Wang et al. 2022 (arXiv 2211.00593), section 3.1",
     baseline="the background, a plain run",
     signature=Signature(

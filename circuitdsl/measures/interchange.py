@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from circuitdsl.borders.diagnostics import refusal
 from circuitdsl.borders.hypothesis import Claim, Hypothesis, Place
-from circuitdsl.borders.measure import Combination, Estimand, Lowered, MeanOf, Measure, Member, ProportionOf, Range, Signature
+from circuitdsl.borders.measure import Combination, Estimand, Lowered, MeanOf, Measure, Member, NumberRange, ProportionOf, Signature
 from circuitdsl.borders.options import Options, option
 from circuitdsl.borders.readouts import AnswerBeats
 from circuitdsl.borders.source import CircError
 from circuitdsl.borders.units import Unit
 from circuitdsl.borders.values import Algebra, Override, Recomputed, Run
-from circuitdsl.measures.patched_runs import Routes
+from circuitdsl.measures.patched_runs import PatchedRun
 
 RANDOM = 4
 """Random nodes that a node is compared with."""
@@ -59,7 +59,7 @@ def _prefers(logits: Recomputed, source: str, claim: Claim[InterchangeOptions]) 
 def _swapped(algebra: Algebra, hypothesis: Hypothesis, places: Iterable[Place], clean: str, source: str) -> Recomputed:
     """The logits of the clean run with the places' values of the source run pinned together, everything after them recomputed."""
     pins = [Override(place.unit, place.roles, algebra.base(Run(source), place.unit)) for place in dict.fromkeys(places)]
-    return Routes(algebra, hypothesis.shape, Run(clean), pins).logits()
+    return PatchedRun(algebra, hypothesis.shape, Run(clean), pins).logits()
 
 
 def _elsewhere(places: Iterable[Place], hypothesis: Hypothesis, number: int) -> tuple[Place, ...] | None:
@@ -119,7 +119,7 @@ INTERCHANGE = Measure(
     summary="interchange-intervention accuracy: a node's value with another value of a variable gives that value's answer",
     formula="mean over prompts of [logit(answer) > max over wrong of logit(wrong)], answers of the source, node's value from the source",
     unit="share of prompts",
-    range=Range(0, 1),
+    range=NumberRange(0, 1),
     source="Geiger et al. 2021 (arXiv 2106.02997), Causal abstractions of neural networks",
     baseline="nothing swapped, the whole model swapped, and as many random heads of the same layers, beside it",
     signature=Signature(

@@ -11,7 +11,7 @@ from circuitdsl.borders.units import EMBED
 if TYPE_CHECKING:
     import numpy as np
 
-Family = Literal["class", "single", "random", "greedy"]
+KnockoutFamily = Literal["class", "single", "random", "greedy"]
 RANDOM_SETS = 10
 GREEDY_ROUNDS = 10
 PATIENCE = 2

@@ -1,6 +1,6 @@
 """Runs in which everything after some units is recomputed, along every route or through a group (docs/semantics.md, section 5).
 
-A `Routes` starts from values pinned over a background and walks the layers upward. Its chain of mixes is shared between readers,
+A `PatchedRun` starts from values pinned over a background and walks the layers upward. Its chain of mixes is shared between readers,
 so a run of a model with U units holds O(U) overrides, not O(U²).
 """
 
@@ -15,7 +15,7 @@ PortReader = Callable[[Port, Mix | None], Mix | None]
 """From a port and what a live reader would read there to what this place reads."""
 
 
-class Routes:
+class PatchedRun:
     """The live run over `world` with `pins` in place, and `places` that read something of their own.
 
     `through` names the only places that are recomputed (None: every unit). `own[place]` changes what a place reads; where the place is
@@ -176,4 +176,4 @@ def knocked_out(
 
     own = {place: reads_of(place) for place in cut if place.unit != LOGITS}
     ends = [reads_of(place) for place in cut if place.unit == LOGITS]
-    return Routes(algebra, shape, clean, pins, own, frozen=frozen).logits(ends[0] if ends else None)
+    return PatchedRun(algebra, shape, clean, pins, own, frozen=frozen).logits(ends[0] if ends else None)

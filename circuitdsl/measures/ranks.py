@@ -11,7 +11,7 @@ from circuitdsl.borders.measure import (
     Lowered,
     Measure,
     Member,
-    Range,
+    NumberRange,
     RankOf,
     RatioOf,
     Signature,
@@ -132,7 +132,7 @@ RANK_AMONG_RANDOM = Measure(
     summary="share of random circuits that are at least as faithful as this one",
     formula="(1 + #{random circuits with abs(1 - faithfulness) at most C's}) / (B + 1)",
     unit="share of random circuits",
-    range=Range(0, 1, above=True, says="small is special"),
+    range=NumberRange(0, 1, above=True, says="small is special"),
     source="Shi et al. 2024 (arXiv 2410.13032), sufficiency; decided by Clopper-Pearson on the share",
     baseline="the stated null: which circuits are drawn",
     signature=Signature(

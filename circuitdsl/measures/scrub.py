@@ -10,7 +10,7 @@ from circuitdsl.borders.measure import (
     MeanOf,
     Measure,
     Member,
-    Range,
+    NumberRange,
     Search,
     Signature,
     column,
@@ -134,7 +134,7 @@ SCRUB = Measure(
     summary="share of the behaviour that is left when what a node carries is all that is kept of it",
     formula="(F_scrub - F_base) / (F(M) - F_base), F_scrub the mean metric of causally scrubbed runs",
     unit="share of the model's metric above the baseline's",
-    range=Range(says="1 is the model's own, 0 the baseline's"),
+    range=NumberRange(says="1 is the model's own, 0 the baseline's"),
     source="Chan et al. 2022, Causal scrubbing (Alignment Forum); docs/semantics.md, section 7",
     baseline="stated: shuffle (labels of an independent prompt), unconditional (every donor free), or pair (F of the empty circuit)",
     signature=Signature(

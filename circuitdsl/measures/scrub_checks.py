@@ -18,10 +18,10 @@ from circuitdsl.measures.scrub_runs import DrawGroup
 if TYPE_CHECKING:
     from circuitdsl.measures.scrub_claim import Scrubs
 
-Beside = tuple[Mapping[str, Estimand], tuple[Watch, ...]]
+RowsAndWatches = tuple[Mapping[str, Estimand], tuple[Watch, ...]]
 
 
-def bounded(runs: "Scrubs", columns: DrawnColumns) -> tuple[RatioOf | BoundedOf, Beside]:
+def bounded(runs: "Scrubs", columns: DrawnColumns) -> tuple[RatioOf | BoundedOf, RowsAndWatches]:
     """The claim's score; from banks, with what they are off by bounded by banks of half the size (measures/banks.py).
 
     Half the size goes for the baseline as well, where that is made of banks. Where many draws give the reference itself, with what they
@@ -51,7 +51,7 @@ def bounded(runs: "Scrubs", columns: DrawnColumns) -> tuple[RatioOf | BoundedOf,
     return BoundedOf(score, other, beyond, slots, itself), ({f"bias of banks of {slots}": bias}, (BankBias(slots, bias),))
 
 
-def together_or_apart(runs: "Scrubs", columns: DrawnColumns) -> Beside:
+def together_or_apart(runs: "Scrubs", columns: DrawnColumns) -> RowsAndWatches:
     """The score with what carries one feature for one reader drawn once, and with every unit drawn for itself, where that differs.
 
     Errors that go together cancel if they are drawn apart. The prompts for what is left out are the same as in the claim's own.
@@ -89,7 +89,7 @@ def _partition(groups: tuple[DrawGroup, ...]) -> set[tuple[str, frozenset[Link]]
     return {(feature, frozenset(links)) for (feature, _), links in drawn.items()}
 
 
-def adversary_found(runs: "Scrubs", columns: DrawnColumns, grouping: Grouping | None) -> Beside:
+def adversary_found(runs: "Scrubs", columns: DrawnColumns, grouping: Grouping | None) -> RowsAndWatches:
     """The score with what is left out drawn in the groups that lowered it most on other prompts."""
     if grouping is None:
         return {}, ()

@@ -15,7 +15,7 @@ from circuitdsl.measures.banks import FEWEST_BANKS, LARGEST_TREE, MOST_SLOTS, co
 from circuitdsl.measures.circuit_runs import circuit_logits, within
 from circuitdsl.measures.scrub_donors import ScrubDonors
 from circuitdsl.measures.scrub_options import ScrubOptions
-from circuitdsl.measures.scrub_runs import Apart, Sampling, Scrubbing, tree_size
+from circuitdsl.measures.scrub_runs import Sampling, Scrubbing, SharedDraw, tree_size
 from circuitdsl.measures.worlds import ablation, background
 
 MOST_ITSELF = 0.2
@@ -34,7 +34,7 @@ class Scrubs:
         options = claim.options
         self.links = within(hypothesis, options.circuit)
         self.baseline = options.baseline
-        apart = tuple(Apart(name, hypothesis.nodes[name].places) for name in options.others or ())
+        apart = tuple(SharedDraw(name, hypothesis.nodes[name].places) for name in options.others or ())
         self.sampling = Sampling(self.measured, options.from_ or self.measured, apart=apart)
         self._scrubbed: dict[tuple[object, ...], Recomputed] = {}
         self.model = algebra.logits(Run(self.measured))

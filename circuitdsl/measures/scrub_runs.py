@@ -16,7 +16,7 @@ from circuitdsl.borders.units import EMBED, Roles, Unit
 from circuitdsl.borders.values import Algebra, Draw, Gather, Override, Recomputed, Run, Value, World
 from circuitdsl.measures.circuit_runs import OUTPUT
 
-Joint = Literal["as stated", "together", "apart"]
+JointDrawing = Literal["as stated", "together", "apart"]
 
 
 class TooLarge(Exception):
@@ -43,7 +43,7 @@ class DrawGroup:
 
 
 @dataclass(frozen=True, slots=True)
-class Apart:
+class SharedDraw:
     """Places that share a draw of their own wherever they are left out."""
 
     name: str
@@ -62,9 +62,9 @@ class Sampling:
     pool: str
     kind: Literal["tree", "shared", "banks"] = "tree"
     banks: int = 0
-    joint: Joint = "as stated"
+    joint: JointDrawing = "as stated"
     free: bool = False
-    apart: tuple[Apart, ...] = ()
+    apart: tuple[SharedDraw, ...] = ()
     replicate: int = 0
 
 
@@ -177,7 +177,7 @@ class Scrubbing:
             self._finer[fine, coarse] = all(to.setdefault(one, other) == other for one, other in pairs)
         return self._finer[fine, coarse]
 
-    def _leave_out(self, place: Place, left: Apart, path: str, slot: int, mixes: dict[Port, list[Override]]) -> None:
+    def _leave_out(self, place: Place, left: SharedDraw, path: str, slot: int, mixes: dict[Port, list[Override]]) -> None:
         """Puts a draw of their own under those of the places that this one reads and no edge delivers."""
         draw = self._rest(path, f"rest:{left.name}", slot)
         for other in left.places:
@@ -192,7 +192,7 @@ class Scrubbing:
                     mixes.setdefault(port, []).append(self._put(other.unit, roles, value, draw))
 
 
-def draw_groups(hypothesis: Hypothesis, links: tuple[Link, ...], joint: Joint = "as stated") -> dict[Place, tuple[DrawGroup, ...]]:
+def draw_groups(hypothesis: Hypothesis, links: tuple[Link, ...], joint: JointDrawing = "as stated") -> dict[Place, tuple[DrawGroup, ...]]:
     """For each place, what is drawn for it. An edge without port is one draw for all ports; a link counts in its first edge.
 
     `together`: all that carries one feature for one reader is one draw. `apart`: every unit draws for itself.

@@ -20,27 +20,27 @@ MOST_CALLS = 16
 
 
 @dataclass
-class MadeCall:
+class TracedCall:
     """A call that was made, and the calls that it made."""
 
     place: Place
     given: Draw | None
     path: str
     value: Value | None = None
-    inputs: "list[MadeCall]" = field(default_factory=list)
+    inputs: "list[TracedCall]" = field(default_factory=list)
 
 
 @dataclass
-class Watched(Scrubbing):
+class TracedScrubbing(Scrubbing):
     """A scrubbing that remembers who called whom."""
 
-    first: dict[int, MadeCall] = field(default_factory=dict)
+    first: dict[int, TracedCall] = field(default_factory=dict)
     """The call that a value was first made by: one that shares the value has the same inputs."""
-    _calling: list[MadeCall] = field(default_factory=list)
+    _calling: list[TracedCall] = field(default_factory=list)
     _groups: dict[Place, dict[Place, list[DrawGroup]]] = field(default_factory=dict)
 
     def _call(self, place: Place, given: Draw | None, path: str, *more: Any) -> Value:
-        made = MadeCall(place, given, path)
+        made = TracedCall(place, given, path)
         if self._calling:
             self._calling[-1].inputs.append(made)
         self._calling.append(made)
@@ -49,7 +49,7 @@ class Watched(Scrubbing):
         self.first.setdefault(id(made.value), made)
         return made.value
 
-    def group(self, reader: Place, made: MadeCall) -> DrawGroup:
+    def group(self, reader: Place, made: TracedCall) -> DrawGroup:
         """What the reader drew the call for."""
         if reader not in self._groups:
             by_sender = self._groups[reader] = {}
@@ -68,7 +68,7 @@ def tree(claim: Claim, hypothesis: Hypothesis, most: int = MOST_CALLS) -> CallTr
     Raises CircError as lowering the claim does.
     """
     plain = Scrubs(cast("Claim[ScrubOptions]", claim), hypothesis, Algebra()).scrubbing()
-    watched = Watched(plain.algebra, hypothesis, plain.links, plain.sampling)
+    watched = TracedScrubbing(plain.algebra, hypothesis, plain.links, plain.sampling)
     root = watched.first[id(watched.logits())]
     calls = [Call("call", None, (root.place,), (), None)]
     waiting = deque([(0, [root])])
@@ -94,9 +94,9 @@ def tree(claim: Claim, hypothesis: Hypothesis, most: int = MOST_CALLS) -> CallTr
     return CallTree(tuple(calls), len(every & seen), len(every), again)
 
 
-def _inputs(watched: Watched, reader: int, mades: Sequence[MadeCall]) -> Iterator[tuple[Call, list[MadeCall]]]:
+def _inputs(watched: TracedScrubbing, reader: int, mades: Sequence[TracedCall]) -> Iterator[tuple[Call, list[TracedCall]]]:
     """What is delivered to some calls: units of one node with one donor, into the same ports, together; embeddings at the end."""
-    found: dict[tuple[Any, ...], dict[int, MadeCall]] = {}
+    found: dict[tuple[Any, ...], dict[int, TracedCall]] = {}
     ports: dict[Draw | None, dict[Port, None]] = {}
     for made in mades:
         for one in made.inputs:
@@ -115,9 +115,9 @@ def _inputs(watched: Watched, reader: int, mades: Sequence[MadeCall]) -> Iterato
         yield Call("embed", reader, (EMBEDDING,), tuple(all_into), draw), []
 
 
-def _left_out(watched: Watched, reader: int, mades: Sequence[MadeCall]) -> Iterator[Call]:
+def _left_out(watched: TracedScrubbing, reader: int, mades: Sequence[TracedCall]) -> Iterator[Call]:
     """What calls take from donors that agree on nothing: their background, unless nothing of it is read, and `others`."""
-    found: dict[str, list[tuple[MadeCall, World]]] = {}
+    found: dict[str, list[tuple[TracedCall, World]]] = {}
     for made in mades:
         value = made.value
         if not isinstance(value, Recomputed):

@@ -21,7 +21,7 @@ GROUP = "circuitdsl.families"
 """The entry point group of families from outside: each entry names an instance of `Family`."""
 
 
-class Project(Protocol):
+class ProjectNeurons(Protocol):
     def __call__(self, projection: "nn.Module | Projection", /) -> "Tensor":
         """[..., d] → [..., n]: the wanted neurons' outputs of one of the MLP's projections, with its bias.
 
@@ -130,7 +130,7 @@ class Family:
         """Attention weights of masked scores [..., T], where they are not a softmax (None)."""
         return None
 
-    def activations(self, mlp: Any, project: Project) -> "Tensor":
+    def activations(self, mlp: Any, project: ProjectNeurons) -> "Tensor":
         """[..., n]: what the down projection takes of the wanted neurons; `mlp` is that of `parts`."""
         raise NotImplementedError
 

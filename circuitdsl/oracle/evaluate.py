@@ -10,7 +10,7 @@ from circuitdsl.borders.hypothesis import Hypothesis
 from circuitdsl.borders.plan import Request
 from circuitdsl.borders.readouts import Readout
 from circuitdsl.borders.values import Draw
-from circuitdsl.oracle.evaluator import Evaluator, Measured
+from circuitdsl.oracle.evaluator import Evaluator, MeasuredPrompt
 from circuitdsl.oracle.modules import Modules
 from circuitdsl.oracle.readouts import number
 
@@ -27,7 +27,7 @@ def evaluate(
     prompts = {name: distribution.prompts for name, distribution in hypothesis.distributions.items()}
 
     def of_row(readout: Readout, row: int) -> float | np.ndarray:
-        return number(readout, Measured(readout.labels, row, prompts[readout.labels][row]), evaluator)
+        return number(readout, MeasuredPrompt(readout.labels, row, prompts[readout.labels][row]), evaluator)
 
     return {
         request.readout.digest: np.array([of_row(request.readout, row) for row in request.rows], dtype=np.float64) for request in requests

@@ -15,7 +15,7 @@ from circuitdsl.oracle.modules import Modules, PlainRun
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredPrompt:
     """The prompt that a number is about: a row of the distribution that has the labels."""
 
     distribution: str
@@ -38,11 +38,11 @@ class Evaluator:
     _reads: dict[tuple[WriteGroup, World, int, str, int], Tensor] = field(default_factory=dict)
     _kept: list[Value | Mix | None] = field(default_factory=list)
 
-    def value(self, value: Value, at: Measured) -> Tensor:
+    def value(self, value: Value, at: MeasuredPrompt) -> Tensor:
         """A contribution [1, T, d], or logits [T, V]."""
         return self._evaluated(value, at)[0]
 
-    def pattern(self, value: Value, at: Measured) -> Tensor:
+    def pattern(self, value: Value, at: MeasuredPrompt) -> Tensor:
         """[T, T]: the attention pattern of a head's value, queries by keys; that of a base world is its own reads' pattern."""
         if isinstance(value, Base):
             value = Recomputed(value.unit, value.world, tuple((port, None) for port in value.unit.ports))
@@ -51,7 +51,7 @@ class Evaluator:
             raise ValueError(f"{value.unit} has no attention pattern")
         return pattern
 
-    def _evaluated(self, value: Value, at: Measured) -> tuple[Tensor, Tensor | None]:
+    def _evaluated(self, value: Value, at: MeasuredPrompt) -> tuple[Tensor, Tensor | None]:
         key = (id(value), at.distribution, at.row)
         if key not in self._values:
             match value:
@@ -64,7 +64,7 @@ class Evaluator:
             self._kept.append(value)
         return self._values[key]
 
-    def _sum(self, value: Linear, at: Measured) -> Tensor:
+    def _sum(self, value: Linear, at: MeasuredPrompt) -> Tensor:
         """Σ weight · P · x, [1, T, d]."""
         total = torch.zeros_like(self._run(at.prompt.tokens).embed)
         for share in value.shares:
@@ -77,7 +77,7 @@ class Evaluator:
 
     # --- base worlds
 
-    def base(self, world: World, unit: Unit, at: Measured) -> Tensor:
+    def base(self, world: World, unit: Unit, at: MeasuredPrompt) -> Tensor:
         """[1, T, d]: what the unit contributes in a base world."""
         match world:
             case Zero():
@@ -101,7 +101,7 @@ class Evaluator:
                     raise ValueError(f"row {at.row} has no donor in the draw {draw!r}")
                 return self._of_prompt(self.hypothesis.distributions[distribution].prompts[donor], unit, at)
 
-    def _of_prompt(self, prompt: Prompt, unit: Unit, at: Measured) -> Tensor:
+    def _of_prompt(self, prompt: Prompt, unit: Unit, at: MeasuredPrompt) -> Tensor:
         if len(prompt.tokens) != len(at.prompt.tokens):
             raise ValueError(f"a donor of row {at.row} of {at.distribution} has another length")
         return self._wrote(prompt.tokens, unit)
@@ -120,7 +120,7 @@ class Evaluator:
 
     # --- recomputation
 
-    def _recompute(self, value: Recomputed, at: Measured) -> tuple[Tensor, Tensor | None]:
+    def _recompute(self, value: Recomputed, at: MeasuredPrompt) -> tuple[Tensor, Tensor | None]:
         unit, reader = value.unit, value.unit.group
         if unit == EMBED:
             return self.base(value.background, unit, at), None
@@ -134,7 +134,7 @@ class Evaluator:
             return self.modules.head(unit, normalised["q"], normalised["k"], normalised["v"], arguments)
         return self.modules.mlp(unit, normalised["in"]), None
 
-    def read(self, reader: Unit, background: World, mix: Mix | None, at: Measured) -> Tensor:
+    def read(self, reader: Unit, background: World, mix: Mix | None, at: MeasuredPrompt) -> Tensor:
         """[1, T, d]: constants + Σ_g post_g(c_g + Σ x_u), over the groups g and their units u that write before the reader.
 
         It depends on the reader by its group alone: what writes before one head of a layer writes before all of them.
@@ -145,7 +145,7 @@ class Evaluator:
             self._kept.append(mix)
         return self._reads[key]
 
-    def _read(self, reader: Unit, background: World, overrides: list[Override], at: Measured) -> Tensor:
+    def _read(self, reader: Unit, background: World, overrides: list[Override], at: MeasuredPrompt) -> Tensor:
         shape = self.modules.shape
         for override in overrides:
             if not shape.reads(reader, override.unit):
@@ -156,7 +156,7 @@ class Evaluator:
             total = total + self.modules.post(group, self.modules.constant(group) + torch.stack(here).sum(0))
         return total
 
-    def _mixed(self, unit: Unit, background: World, overrides: list[Override], at: Measured) -> Tensor:
+    def _mixed(self, unit: Unit, background: World, overrides: list[Override], at: MeasuredPrompt) -> Tensor:
         """x_u [1, T, d], with an MLP's overridden neurons in place of the ones that are in the value that holds at a position."""
         own, parts = [o for o in overrides if o.unit == unit], [o for o in overrides if o.unit.whole == unit]
         if not own and not parts:
@@ -181,13 +181,13 @@ class Evaluator:
             self._kept.append(value)
         return self._parts[key]
 
-    def _layout(self, on: Draw | None, at: Measured) -> Layout:
+    def _layout(self, on: Draw | None, at: MeasuredPrompt) -> Layout:
         """Where roles are looked up: on the measured prompt, or on its donor."""
         if on is None:
             return at.prompt.layout
         return self.hypothesis.distributions[on.pool].prompts[int(self.draws[on][at.row])].layout
 
-    def _placed(self, overrides: list[Override], at: Measured) -> list[tuple[Override, list[int]]]:
+    def _placed(self, overrides: list[Override], at: MeasuredPrompt) -> list[tuple[Override, list[int]]]:
         """One unit's overrides with the positions where each holds: named roles win over an override at every position."""
         taken: set[int] = set()
         placed = []

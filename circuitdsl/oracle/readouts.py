@@ -24,7 +24,7 @@ from circuitdsl.borders.readouts import (
 )
 from circuitdsl.borders.units import LOGITS
 from circuitdsl.borders.values import Recomputed, Run, Value
-from circuitdsl.oracle.evaluator import Evaluator, Measured
+from circuitdsl.oracle.evaluator import Evaluator, MeasuredPrompt
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
@@ -80,25 +80,25 @@ def metric(expression: Expression, row: int, logits: np.ndarray, model: np.ndarr
 
 
 @singledispatch
-def number(readout: Readout, at: Measured, evaluator: Evaluator) -> float | np.ndarray:
+def number(readout: Readout, at: MeasuredPrompt, evaluator: Evaluator) -> float | np.ndarray:
     """A readout's number, or vector [d], for the prompt."""
     raise TypeError(f"not a readout: {readout!r}")
 
 
 @number.register
-def _(readout: MetricValue, at: Measured, evaluator: Evaluator) -> float:
+def _(readout: MetricValue, at: MeasuredPrompt, evaluator: Evaluator) -> float:
     return _metric(readout, at, evaluator)
 
 
 @number.register
-def _(readout: MetricBeyond, at: Measured, evaluator: Evaluator) -> float:
+def _(readout: MetricBeyond, at: MeasuredPrompt, evaluator: Evaluator) -> float:
     found = _metric(readout, at, evaluator)
     if math.isnan(found):
         return found
     return float(found < readout.threshold) if readout.below else float(found > readout.threshold)
 
 
-def _metric(readout: MetricValue, at: Measured, evaluator: Evaluator) -> float:
+def _metric(readout: MetricValue, at: MeasuredPrompt, evaluator: Evaluator) -> float:
     expression = evaluator.hypothesis.metrics[readout.metric].bound[readout.labels]
     logits = _array(evaluator.value(readout.value, at))
     own = Recomputed(LOGITS, Run(readout.labels), (("in", None),))
@@ -107,30 +107,30 @@ def _metric(readout: MetricValue, at: Measured, evaluator: Evaluator) -> float:
 
 
 @number.register
-def _(readout: AnswerBeats, at: Measured, evaluator: Evaluator) -> float:
+def _(readout: AnswerBeats, at: MeasuredPrompt, evaluator: Evaluator) -> float:
     logits = _next_token(readout, readout.value, at, evaluator)
     return float(all(logits[at.prompt.answer] > logits[wrong] for wrong in at.prompt.wrong))
 
 
 @number.register
-def _(readout: Top1, at: Measured, evaluator: Evaluator) -> float:
+def _(readout: Top1, at: MeasuredPrompt, evaluator: Evaluator) -> float:
     logits = _next_token(readout, readout.value, at, evaluator)
     return float(all(one < logits[at.prompt.answer] for token, one in enumerate(logits) if token != at.prompt.answer))
 
 
 @number.register
-def _(readout: KLDivergence, at: Measured, evaluator: Evaluator) -> float:
+def _(readout: KLDivergence, at: MeasuredPrompt, evaluator: Evaluator) -> float:
     return kl(*(_next_token(readout, value, at, evaluator) for value in (readout.reference, readout.value)))
 
 
 @number.register
-def _(readout: SameArgmax, at: Measured, evaluator: Evaluator) -> float:
+def _(readout: SameArgmax, at: MeasuredPrompt, evaluator: Evaluator) -> float:
     here, there = (_next_token(readout, value, at, evaluator) for value in (readout.value, readout.reference))
     return float(int(here.argmax()) == int(there.argmax()))
 
 
 @number.register
-def _(readout: AttentionWeight, at: Measured, evaluator: Evaluator) -> float:
+def _(readout: AttentionWeight, at: MeasuredPrompt, evaluator: Evaluator) -> float:
     queries, keys = (at.prompt.layout.positions(roles) for roles in (readout.query, readout.key))
     pattern = _array(evaluator.pattern(readout.value, at))
     weights = [sum(pattern[q, k] for k in keys) for q in queries]
@@ -138,24 +138,24 @@ def _(readout: AttentionWeight, at: Measured, evaluator: Evaluator) -> float:
 
 
 @number.register
-def _(readout: AttentionMoved, at: Measured, evaluator: Evaluator) -> float:
+def _(readout: AttentionMoved, at: MeasuredPrompt, evaluator: Evaluator) -> float:
     here, there = (_array(evaluator.pattern(value, at)) for value in (readout.value, readout.reference))
     return float(np.mean([np.abs(here[q] - there[q]).sum() / 2 for q in at.prompt.layout.positions(readout.query)]))
 
 
 @number.register
-def _(readout: OutputVector, at: Measured, evaluator: Evaluator) -> np.ndarray:
+def _(readout: OutputVector, at: MeasuredPrompt, evaluator: Evaluator) -> np.ndarray:
     written = _array(evaluator.value(readout.value, at)[0])
     return np.asarray(written[list(at.prompt.layout.positions(readout.at))].mean(0))
 
 
 @number.register
-def _(readout: InputVector, at: Measured, evaluator: Evaluator) -> np.ndarray:
+def _(readout: InputVector, at: MeasuredPrompt, evaluator: Evaluator) -> np.ndarray:
     stream = _array(evaluator.read(readout.value.unit, readout.value.world, None, at)[0])
     return np.asarray(stream[list(at.prompt.layout.positions(readout.at))].mean(0))
 
 
-def _next_token(readout: LogitsReadout, value: Value, at: Measured, evaluator: Evaluator) -> np.ndarray:
+def _next_token(readout: LogitsReadout, value: Value, at: MeasuredPrompt, evaluator: Evaluator) -> np.ndarray:
     """Logits [V] of a value where the readout's metric looks."""
     assert readout.metric is not None
     position = evaluator.hypothesis.metrics[readout.metric].positions[readout.labels][at.row]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from circuitdsl.borders.measured import MeasuredClaim
     from circuitdsl.statistics import Blocks
 
-Measure = Callable[[Sequence["MeasuredClaim"]], Numbers]
+MeasureClaims = Callable[[Sequence["MeasuredClaim"]], Numbers]
 
 AT_LEAST = 16
 """Prompts measured between two looks, at least."""
@@ -61,7 +61,7 @@ def bounded(one: "MeasuredClaim") -> bool:
 
 
 def judge_early(
-    hypothesis: Hypothesis, asked: "Sequence[MeasuredClaim]", figure: "Sequence[MeasuredClaim]", run: Measure
+    hypothesis: Hypothesis, asked: "Sequence[MeasuredClaim]", figure: "Sequence[MeasuredClaim]", run: MeasureClaims
 ) -> "tuple[tuple[MeasuredClaim, ...], tuple[MeasuredClaim, ...], tuple[ClaimVerdict, ...], Numbers]":
     """Claims with known bounds block by block, the others at the end, on all prompts; each kind has its share of α.
 
@@ -104,7 +104,7 @@ def judge_early(
     return tuple(one for one, _ in in_order), tuple(figure), tuple(verdict for _, verdict in in_order), numbers
 
 
-def measure_early(hypothesis: Hypothesis, asked: "Sequence[MeasuredClaim]", measure: Measure, judged: int) -> Stopped:
+def measure_early(hypothesis: Hypothesis, asked: "Sequence[MeasuredClaim]", measure: MeasureClaims, judged: int) -> Stopped:
     """Measures bounded claims block by block until all are decided or prompts are used up; one look after each.
 
     Blocks hold the same number of prompts of each layout. Claims of one distribution share theirs, and stop together; their verdicts
@@ -121,7 +121,7 @@ def measure_early(hypothesis: Hypothesis, asked: "Sequence[MeasuredClaim]", meas
 
 
 def _one_distribution(
-    hypothesis: Hypothesis, asked: "Sequence[MeasuredClaim]", measure: Measure, numbers: Numbers, share: float
+    hypothesis: Hypothesis, asked: "Sequence[MeasuredClaim]", measure: MeasureClaims, numbers: Numbers, share: float
 ) -> "list[tuple[MeasuredClaim, ClaimVerdict]]":
     from circuitdsl.statistics import all_decided, balanced_blocks, judge_sequentially
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
 from circuitdsl.borders.kinds import KINDS, Kind
-from circuitdsl.borders.steps import Addend, Change, Placement, Sum, Write, pool
+from circuitdsl.borders.steps import Addend, Placement, Sum, Write, WriteChange, pool
 from circuitdsl.borders.units import Unit, WriteGroup
 from circuitdsl.borders.values import World, Zero
 from circuitdsl.planning.builder import RegisterVariant, StepBuilder, along_one_axis, index, meet, together
@@ -56,7 +56,7 @@ def lay_changes(builder: StepBuilder, group: WriteGroup, states: Iterable[State]
             builder.changes.update((state, RegisterVariant(out, number)) for state in one.states)
 
 
-def _change(builder: StepBuilder, kind: Kind, units: list[Unit], variants: list[list[Term]], at: tuple[int, ...]) -> Change | None:
+def _change(builder: StepBuilder, kind: Kind, units: list[Unit], variants: list[list[Term]], at: tuple[int, ...]) -> WriteChange | None:
     if not units:
         return None
     members = tuple(unit.index for unit in units)
@@ -64,7 +64,7 @@ def _change(builder: StepBuilder, kind: Kind, units: list[Unit], variants: list[
     new = [(m, t, _by_member(builder, t.node)) for m, t in terms]
     old = [(m, t, _by_member(builder, t.instead)) for m, t in terms if t.instead is not None]
     sizes = (len(variants), at, members)
-    return Change(kind, members, _placements(builder, new, *sizes), _placements(builder, old, *sizes))
+    return WriteChange(kind, members, _placements(builder, new, *sizes), _placements(builder, old, *sizes))
 
 
 def _by_member(builder: StepBuilder, node: ValueNode) -> ValueNode:

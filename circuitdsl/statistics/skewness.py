@@ -40,16 +40,16 @@ FEW = 20
 MOST = 0.25
 """Skewness of the mean above which fewer than `FEW` prompts bound nothing on the side of their tail."""
 
-Number = TypeVar("Number", float, np.ndarray)
+FloatOrArray = TypeVar("Number", float, np.ndarray)
 
 
-def straightened(t: Number, skewness: Number) -> Number:
+def straightened(t: FloatOrArray, skewness: FloatOrArray) -> FloatOrArray:
     """The largest T(t, λ) for λ from 0 to `FACTOR` · `skewness`, but t itself for a `skewness` that is not positive."""
     most = np.maximum(FACTOR * skewness, 0.0)
     size = np.maximum(np.abs(t), 1e-12)
     slope = t**2 / 3 + 1 / 6
     taken = np.where(t < 0, np.minimum(most, 13.5 * slope / size**3), most)
-    found: Number = t + np.maximum(0.0, taken * slope + taken**2 * t**3 / 27)
+    found: FloatOrArray = t + np.maximum(0.0, taken * slope + taken**2 * t**3 / 27)
     return found
 
 

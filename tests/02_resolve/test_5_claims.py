@@ -6,7 +6,7 @@ from typing import Literal
 import pytest
 
 from circuitdsl.borders.hypothesis import Ablation, Comparison
-from circuitdsl.borders.measure import Measure, Range, Signature
+from circuitdsl.borders.measure import Measure, NumberRange, Signature
 from circuitdsl.borders.options import Options, option
 from circuitdsl.borders.units import LOGITS, Role
 from circuitdsl.measures import measures
@@ -263,11 +263,11 @@ def test_a_parallel_block_has_no_way_from_a_head_to_its_mlp(faults):
 @pytest.mark.parametrize(
     ("words", "numbers"),
     [
-        ("0 to 1", Range(0, 1)),
-        ("-1 to 1; 0 is chance", Range(-1, 1, says="0 is chance")),
-        ("above 0, up to 1; small is special", Range(0, 1, above=True, says="small is special")),
-        ("0 and up; 0 is complete", Range(0, says="0 is complete")),
-        ("any number; its sign is not flipped", Range(says="its sign is not flipped")),
+        ("0 to 1", NumberRange(0, 1)),
+        ("-1 to 1; 0 is chance", NumberRange(-1, 1, says="0 is chance")),
+        ("above 0, up to 1; small is special", NumberRange(0, 1, above=True, says="small is special")),
+        ("0 and up; 0 is complete", NumberRange(0, says="0 is complete")),
+        ("any number; its sign is not flipped", NumberRange(says="its sign is not flipped")),
     ],
 )
 def test_a_range_in_words(words, numbers):

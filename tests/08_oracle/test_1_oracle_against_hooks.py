@@ -11,7 +11,7 @@ from circuitdsl.borders.plan import Request
 from circuitdsl.borders.readouts import AttentionWeight, MetricValue
 from circuitdsl.borders.units import Role, Unit
 from circuitdsl.borders.values import Algebra, Gather, Override, Run, Zero
-from circuitdsl.measures.patched_runs import Routes, knocked_out
+from circuitdsl.measures.patched_runs import PatchedRun, knocked_out
 from circuitdsl.models.exact import exact
 from circuitdsl.oracle import evaluate
 
@@ -94,7 +94,7 @@ def test_the_plain_run_is_the_model(space, adapter):
 def test_every_edge_live_is_the_model(space, adapter):
     embed = Unit("embed")
     algebra = Algebra()
-    routes = Routes(algebra, adapter.shape, Zero(), [Override(embed, None, algebra.base(Run("clean"), embed))])
+    routes = PatchedRun(algebra, adapter.shape, Zero(), [Override(embed, None, algebra.base(Run("clean"), embed))])
     expected = by_hand(space, lambda row: logit_diff(space, row, adapter.model(tokens_of(space, row)).logits))
     np.testing.assert_allclose(oracle(space, adapter, routes.logits()), expected, rtol=1e-10)
 
@@ -146,7 +146,7 @@ def test_an_mlp_patched_at_one_position(space, adapter):
     mlp = Unit("mlp", 0)
     algebra = Algebra()
     pin = Override(mlp, LAST_B, algebra.base(Run("abc"), mlp))
-    value = Routes(algebra, adapter.shape, Run("clean"), [pin]).logits()
+    value = PatchedRun(algebra, adapter.shape, Run("clean"), [pin]).logits()
     module = adapter.parts(0).mlp_ends[1]
 
     def run(row):
@@ -193,7 +193,7 @@ def test_a_path_through_one_port_of_one_head(space, adapter, port):
     clean = Run("clean")
     mix = algebra.mix([Override(sender, None, algebra.base(Run("abc"), sender))])
     pin = Override(head, None, algebra.recomputed(head, clean, {port: mix}))
-    value = Routes(algebra, adapter.shape, clean, [pin]).logits()
+    value = PatchedRun(algebra, adapter.shape, clean, [pin]).logits()
     first, parts, shape = adapter.parts(0), adapter.parts(2), adapter.shape
     post, norm = first.mlp_post or (lambda total: total), parts.attention_norm or (lambda stream: stream)
 

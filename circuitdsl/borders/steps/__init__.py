@@ -18,7 +18,7 @@ from circuitdsl.borders.steps.heads import Attend, PatternReadout, Project, Proj
 from circuitdsl.borders.steps.mlps import MLP_ROWS_AT_ONCE, Transform
 from circuitdsl.borders.steps.readouts import LOGITS_AT_ONCE, ReadLogits, ReadVector
 from circuitdsl.borders.steps.streams import Normalise, Sum
-from circuitdsl.borders.steps.writes import Change, Placement, Write
+from circuitdsl.borders.steps.writes import Placement, Write, WriteChange
 
 __all__ = [
     "LOGITS_AT_ONCE",
@@ -26,7 +26,6 @@ __all__ = [
     "Addend",
     "Attend",
     "Backgrounds",
-    "Change",
     "Combine",
     "Depth",
     "Index",
@@ -47,5 +46,6 @@ __all__ = [
     "Transform",
     "WeightedPlacement",
     "Write",
+    "WriteChange",
     "pool",
 ]

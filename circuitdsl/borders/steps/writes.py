@@ -44,7 +44,7 @@ class Placement:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class WriteChange:
     """Members of a write group whose contributions change: `placements` in place of `instead` (the background where not said)."""
 
     kind: Kind
@@ -70,7 +70,7 @@ class Write(RegisterStep):
     backgrounds: Backgrounds
     positions: tuple[int, ...]
     variants: int
-    changes: tuple[Change, ...]
+    changes: tuple[WriteChange, ...]
     added: tuple[Addend, ...] = ()
     """Whole contributions in place of those of parts, such as heads, which are changed to zero."""
     removed: tuple[Addend, ...] = ()
@@ -124,7 +124,7 @@ class Write(RegisterStep):
         whole = (*self.added, *self.removed)
         return Memory(most + stream * (len(self.changes) > 1) + (stream + 2 * setting.largest(whole) if whole else 0), weights)
 
-    def _changed(self, setting: Setting, change: Change) -> int:
+    def _changed(self, setting: Setting, change: WriteChange) -> int:
         width = len(change.members) * setting.shape.width_of(change.kind)
         one = len(self.positions) * width
         own, every = setting.picked(self.backgrounds, one), self.variants * one

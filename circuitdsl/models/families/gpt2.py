@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from circuitdsl.borders.adapter import LayerParts, Projection
 from circuitdsl.borders.units import ModelShape
-from circuitdsl.models.family import Family, Project
+from circuitdsl.models.family import Family, ProjectNeurons
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -62,7 +62,7 @@ class GPT2(Family):
         weight: Tensor = module.weight
         return weight.T if hasattr(module, "nf") else weight
 
-    def activations(self, mlp: Any, project: Project) -> "Tensor":
+    def activations(self, mlp: Any, project: ProjectNeurons) -> "Tensor":
         made: Tensor = mlp.act(project(mlp.c_fc))
         return made
 

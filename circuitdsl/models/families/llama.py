@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from circuitdsl.borders.adapter import LayerParts, Projection
 from circuitdsl.borders.units import ModelShape
-from circuitdsl.models.family import Family, Project, rotary
+from circuitdsl.models.family import Family, ProjectNeurons, rotary
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -87,7 +87,7 @@ class Llama(Family):
     def rotate(self, body: Any, layer: int, projected: "Tensor", positions: "Tensor") -> "Tensor":
         return rotary(body, projected, positions)
 
-    def activations(self, mlp: Any, project: Project) -> "Tensor":
+    def activations(self, mlp: Any, project: ProjectNeurons) -> "Tensor":
         gate: Tensor = mlp.act_fn(project(mlp.gate_proj))
         return gate * project(mlp.up_proj)
 

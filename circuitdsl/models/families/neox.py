@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from circuitdsl.borders.adapter import LayerParts, Projection
 from circuitdsl.borders.units import ModelShape
-from circuitdsl.models.family import Family, Project, rotary
+from circuitdsl.models.family import Family, ProjectNeurons, rotary
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -68,7 +68,7 @@ class NeoX(Family):
     def rotate(self, body: Any, layer: int, projected: "Tensor", positions: "Tensor") -> "Tensor":
         return rotary(body, projected, positions)
 
-    def activations(self, mlp: Any, project: Project) -> "Tensor":
+    def activations(self, mlp: Any, project: ProjectNeurons) -> "Tensor":
         made: Tensor = mlp.act(project(mlp.dense_h_to_4h))
         return made
 

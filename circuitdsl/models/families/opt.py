@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from circuitdsl.borders.adapter import LayerParts, Projection
 from circuitdsl.borders.units import ModelShape
-from circuitdsl.models.family import Family, Project
+from circuitdsl.models.family import Family, ProjectNeurons
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -73,7 +73,7 @@ class OPT(Family):
     def final(self, model: Any) -> "tuple[nn.Module | None, nn.Module]":
         return model.model.decoder.final_layer_norm, model.lm_head
 
-    def activations(self, mlp: Any, project: Project) -> "Tensor":
+    def activations(self, mlp: Any, project: ProjectNeurons) -> "Tensor":
         first, activation, _ = mlp
         activated: Tensor = activation(project(first))
         return activated

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from circuitdsl.borders.adapter import LayerParts, Projection
 from circuitdsl.borders.units import ModelShape
 from circuitdsl.models.families.llama import Llama
-from circuitdsl.models.family import Project
+from circuitdsl.models.family import ProjectNeurons
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,7 +45,7 @@ class Phi3(Llama):
             mlp_post=None,
         )
 
-    def activations(self, mlp: Any, project: Project) -> "Tensor":
+    def activations(self, mlp: Any, project: ProjectNeurons) -> "Tensor":
         import torch
 
         gate, up = (Projection(mlp.gate_up_proj, half) for half in torch.arange(mlp.gate_up_proj.out_features).chunk(2))

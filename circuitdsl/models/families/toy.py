@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from circuitdsl.borders.adapter import LayerParts, Projection
 from circuitdsl.borders.units import ModelShape
-from circuitdsl.models.family import Family, Project
+from circuitdsl.models.family import Family, ProjectNeurons
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -76,7 +76,7 @@ class Toy(Family):
 
         return hard(scores) if config.attention == "hard" else None
 
-    def activations(self, mlp: Any, project: Project) -> "Tensor":
+    def activations(self, mlp: Any, project: ProjectNeurons) -> "Tensor":
         made: Tensor = mlp.activate(project(mlp.up))
         return made
 

@@ -9,7 +9,7 @@ import pytest
 from circuitdsl.borders.hypothesis import Place
 from circuitdsl.borders.units import Role, Unit
 from circuitdsl.measures.adversary import Grouping, left_out, splits
-from circuitdsl.measures.scrub_runs import Apart, draw_groups
+from circuitdsl.measures.scrub_runs import SharedDraw, draw_groups
 from circuitdsl.models.toys import induction
 
 A, B, C = (Unit("head", 0, index) for index in range(3))
@@ -142,7 +142,7 @@ def test_the_adversary_finds_nothing_where_nothing_is_left_out_that_matters(scru
 def test_parts_of_a_stated_group_keep_its_positions():
     places = tuple(Place(unit, "late", (Role("END"),)) for unit in (A, B))
     left = (A, B, C)
-    found = splits(Grouping((Apart("late", places),)), {"head 0.0": frozenset({A}), "head 0.2": frozenset({C})}, left)
+    found = splits(Grouping((SharedDraw("late", places),)), {"head 0.0": frozenset({A}), "head 0.2": frozenset({C})}, left)
     (grouping,) = found  # head 0.2 is all that is left of the rest
     assert {one.name: one.places for one in grouping.apart} == {"late less head 0.0": places[1:], "head 0.0": places[:1]}
 
