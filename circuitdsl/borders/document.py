@@ -295,7 +295,7 @@ class Apply(Syntax):
     arguments: tuple[Name, ...]
 
 
-OptionValue = Name | Text | Number | Apply | PositionRef | Endpoint | tuple[Endpoint, ...]
+OptionValue = Name | Text | Number | Apply | PositionRef | Endpoint | tuple[Endpoint, ...] | tuple[Text, ...]
 
 
 @dataclass(frozen=True, slots=True)

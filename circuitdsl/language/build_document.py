@@ -119,6 +119,9 @@ class DocumentBuilder(CircuitBuilder):
     def option_places(self, meta: Meta, children: list[tuple[d.Endpoint, ...]]) -> tuple[d.Endpoint, ...]:
         return children[0]
 
+    def option_texts(self, meta: Meta, children: list[d.Text]) -> tuple[d.Text, ...]:
+        return tuple(children)
+
     def measure(self, meta: Meta, children: list[d.Name]) -> d.Name:
         return d.Name(".".join(name.text for name in children), span=span_of(meta))
 

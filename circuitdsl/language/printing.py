@@ -174,7 +174,7 @@ def option_value(node: d.OptionValue) -> str:
         case d.Endpoint():
             return place(node)
         case _:
-            return f"({places(node)})"
+            return f"({', '.join(text(one) if isinstance(one, d.Text) else place(one) for one in node)})"
 
 
 def option(node: d.Option) -> str:

@@ -220,7 +220,7 @@ def condition_records(hypothesis: Hypothesis, sequential: bool = False) -> tuple
         "align": settings.align,
     }
     if "found_on" in settings.extra:
-        values["found_on"] = f"{settings.extra['found_on']}, whose prompts give no verdict here"
+        values["found_on"] = f"{', '.join(settings.extra['found_on'])}, whose prompts give no verdict here"
     if settings.extra.get("answers") == "exact":
         values["answers"] = "exact, also those of templates"
     if settings.extra.get("unequal") == "leave_out":

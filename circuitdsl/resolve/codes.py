@@ -216,8 +216,8 @@ CODES: dict[str, Code] = {
     ),
     "C340": Code(
         "evidence that does not say what was looked at",
-        "`found_on` names the evidence of the run that the hypothesis was found with. The file is not evidence, or was written before "
-        "evidence named the prompts that a run looked at.",
+        "`found_on` names the evidence of the runs that the hypothesis was found with, or folders with such files. A file is not "
+        "evidence, or was written before evidence named the prompts that a run looked at; or a folder has none but the file's own.",
     ),
     "C341": Code(
         "verdicts on prompts that were looked at",

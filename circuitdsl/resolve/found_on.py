@@ -1,8 +1,8 @@
-"""`settings { found_on = "sweep.evidence.json" }`: verdicts are not given on prompts that the hypothesis was found on."""
+"""`settings { found_on = ("sweep.evidence.json", "runs") }`: verdicts are not given on prompts that the hypothesis was found on."""
 
 import json
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from circuitdsl.borders import document as doc
 from circuitdsl.borders.diagnostics import Diagnostics
@@ -14,6 +14,27 @@ HINT = (
     "keep `prompts`, `seed` and `explore` of that run, if it looked at its exploring part alone; another `seed` draws other prompts "
     "where there are far more than are drawn; or use other values"
 )
+
+
+def evidence_files(folder: Path, names: Iterable[str], own: str, span: Span, problems: Diagnostics) -> tuple[str, ...]:
+    """Each file once, named from the folder; of folders among the names all evidence in them, but not the hypothesis' own.
+
+    `own` is the name of the hypothesis' file without its ending. Reports what is not there, and a folder without evidence.
+    """
+    found: dict[str, None] = {}
+    for name in names:
+        path = inside(folder, doc.Text(name, span=span), problems, folders=True)
+        if path.is_file():
+            found[name] = None
+            continue
+        others = [
+            one.name for one in sorted(path.glob("*.evidence.json")) if not (path == folder.resolve() and one.name.startswith(f"{own}."))
+        ]
+        if not others:
+            hint = "`circuitdsl verify` writes such files"
+            raise problems.error("C340", f"no other file's evidence is in the folder `{name}`", span, hint)
+        found |= dict.fromkeys((PurePath(name) / one).as_posix() for one in others)
+    return tuple(found)
 
 
 def looked_at(folder: Path, name: str, span: Span, problems: Diagnostics) -> tuple[frozenset[str], str]:
@@ -36,7 +57,7 @@ def looked_at(folder: Path, name: str, span: Span, problems: Diagnostics) -> tup
 
 
 def check_found_on(
-    name: str,
+    names: Iterable[str],
     span: Span,
     folder: Path,
     judged: Iterable[tuple[str, int]],
@@ -44,15 +65,24 @@ def check_found_on(
     model: str,
     problems: Diagnostics,
 ) -> None:
-    """`judged` are the distributions and rows that verdicts rest on. Reports those that were looked at before, and another model."""
-    looked, other = looked_at(folder, name, span, problems)
-    if other and _last(other) != _last(model):
-        hint = "name the evidence of the run that the hypothesis was written from, or leave `found_on` out"
-        problems.warning("W036", f"`{name}` is about the model `{other}`, this file about `{model}`", span, hint)
+    """`names` are evidence files, and `judged` the distributions and rows that verdicts rest on.
+
+    Reports those that were looked at in any of the files, and other models.
+    """
     prompts = {distributions[where].prompts[row].digest for where, row in judged}
-    if seen := len(prompts & looked):
-        message = f"{seen} of the {len(prompts)} prompts that give verdicts were looked at in `{name}`"
-        raise problems.error("C341", message, span, HINT)
+    seen: dict[str, set[str]] = {}
+    for name in names:
+        with problems.going_on():
+            looked, other = looked_at(folder, name, span, problems)
+            if other and _last(other) != _last(model):
+                hint = "name the evidence of the run that the hypothesis was written from, or leave `found_on` out"
+                problems.warning("W036", f"`{name}` is about the model `{other}`, this file about `{model}`", span, hint)
+            if prompts & looked:
+                seen[name] = prompts & looked
+    if seen:
+        where = f"in `{next(iter(seen))}`" if len(seen) == 1 else ", ".join(f"{len(some)} in `{name}`" for name, some in seen.items())
+        message = f"{len(set().union(*seen.values()))} of the {len(prompts)} prompts that give verdicts were looked at"
+        raise problems.error("C341", f"{message}{' ' if len(seen) == 1 else ': '}{where}", span, HINT)
 
 
 def _last(model: str) -> str:

@@ -121,12 +121,12 @@ class _Assembly:
             self.open.pop()
 
 
-def inside(folder: Path, name: doc.Text, problems: Diagnostics) -> Path:
-    """The file of that name in the folder, links followed. Reports one that is outside or missing."""
+def inside(folder: Path, name: doc.Text, problems: Diagnostics, folders: bool = False) -> Path:
+    """The file of that name in the folder, or with `folders` the folder, links followed. Reports one that is outside or missing."""
     try:
         path = (folder / name.value).resolve()
         outside = Path(name.value).is_absolute() or not path.is_relative_to(folder.resolve())
-        missing = not path.is_file()
+        missing = not (path.is_file() or (folders and path.is_dir()))
     except (OSError, ValueError):
         raise problems.error("C101", f"`{name.value}` is not the name of a file", name.span) from None
     if outside:

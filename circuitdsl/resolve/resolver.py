@@ -13,7 +13,7 @@ from circuitdsl.borders.units import ModelShape
 from circuitdsl.prompts import PromptSpace, build
 from circuitdsl.resolve.claims import ClaimResolver, about_circuit
 from circuitdsl.resolve.edges import EdgeResolver
-from circuitdsl.resolve.found_on import check_found_on
+from circuitdsl.resolve.found_on import check_found_on, evidence_files
 from circuitdsl.resolve.graph import check_paths, check_positions
 from circuitdsl.resolve.names import NameKind, Scope, slot_declarations
 from circuitdsl.resolve.nodes import NodeResolver, used_nodes
@@ -109,7 +109,7 @@ class _Resolution:
         default = space.distributions.get(space.default)
         exploring, verifying = split(default, settings.explore or 0, settings.seed) if default else ((), ())
         self._check_rows(space, settings.explore or 0, found, (exploring, verifying))
-        self._check_found_on(stated, space, found, verifying, model.name if model else self.shape.name)
+        evidence = self._check_found_on(stated, space, found, verifying, model.name if model else self.shape.name)
         if problems.failed or model is None:
             raise _failure(program, problems)
         self._check_looks(space, found)
@@ -133,28 +133,34 @@ class _Resolution:
             verifying=verifying,
             source=program.source,
             files=program.files if len(program.files) > 1 else (),
-            data=self._data(stated),
+            data=self._data(evidence),
             all_edges=any(one.all for one in edge_statements),
             warnings=tuple(_placed(program, problems)),
         )
 
-    def _check_found_on(self, stated: Stated, space: PromptSpace, claims: Sequence[Claim], verifying: Sequence[int], model: str) -> None:
-        name = stated.get("found_on", None)
-        if name is None or space.default not in space.distributions:
-            return
+    def _check_found_on(
+        self, stated: Stated, space: PromptSpace, claims: Sequence[Claim], verifying: Sequence[int], model: str
+    ) -> tuple[str, ...]:
+        """Names of the evidence files that the hypothesis was found on."""
+        names, source = stated.get("found_on", ()), self.program.source
+        if not names or space.default not in space.distributions:
+            return ()
         measured = {claim.measured for claim in claims if claim.comparison is not None}
         judged = [(one, row) for one in measured for row in verifying if row < len(space.distributions[one])]
         with self.problems.going_on():
             span = stated.spans.get("found_on", Span())
-            check_found_on(name, span, self.program.source.folder, judged, space.distributions, model, self.problems)
+            found = evidence_files(source.folder, names, source.path.stem if source.path else "", span, self.problems)
+            check_found_on(found, span, source.folder, judged, space.distributions, model, self.problems)
+            return found
+        return ()
 
-    def _data(self, stated: Stated) -> tuple[str, ...]:
+    def _data(self, evidence: tuple[str, ...]) -> tuple[str, ...]:
         read = [
             one.file.value
             for one in self.program.statements
             if isinstance(one, doc.VocabStatement | doc.PromptsStatement) and one.file is not None
         ]
-        return tuple(dict.fromkeys([*read, *filter(None, [stated.get("found_on", None)])]))
+        return tuple(dict.fromkeys([*read, *evidence]))
 
     def _all(self, kind: type[S]) -> list[S]:
         return [one for one in self.program.statements if isinstance(one, kind)]

@@ -95,8 +95,8 @@ KNOWN: Mapping[str, SettingKind] = {
         "live",
     ),
     "found_on": SettingKind(
-        'the name of an evidence file in the file\'s folder, such as `"sweep.evidence.json"`',
-        lambda value: isinstance(value, str) and value.endswith(".json"),
+        'evidence files, such as `"sweep.evidence.json"` or `("a.evidence.json", "b.evidence.json")`, or folders with some',
+        lambda value: isinstance(value, tuple) and all(isinstance(one, str) and one for one in value),
         "what the hypothesis was found on: prompts that were looked at there may give no verdict here",
         "nothing",
     ),
@@ -223,7 +223,9 @@ def _plain(value: object) -> Any:
     if isinstance(value, doc.Number):
         return value.value
     if isinstance(value, doc.Text):
-        return value.value if value.value.endswith(".json") else None
+        return (value.value,)
+    if isinstance(value, tuple) and all(isinstance(one, doc.Text) for one in value):
+        return tuple(one.value for one in value)
     name = plain_name(value)
     if name is None:
         return None

@@ -209,6 +209,7 @@ def test_paths():
         ("IO.first", d.PositionRef(d.SlotRef(d.Name("IO"), d.Name("first")))),
         ("a.q", d.Endpoint(d.Name("a"), "q")),
         ("heads 9.6", d.Endpoint((d.UnitRef("head", (9, 9), 6),))),
+        ('("t", "u")', (d.Text("t"), d.Text("u"))),
         ("(a)", (d.Endpoint(d.Name("a")),)),
         ("(a, b)", (d.Endpoint(d.Name("a")), d.Endpoint(d.Name("b")))),
     ],

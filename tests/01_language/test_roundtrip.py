@@ -93,6 +93,7 @@ option_values = st.one_of(
     st.builds(d.Endpoint, names, st.sampled_from("qkv")),
     units.map(lambda unit: d.Endpoint((unit,))),
     several(places),
+    several(texts),
 )
 options = st.builds(d.Option, names | st.sampled_from(["from", "circuit", "prompts"]).map(d.Name), option_values)
 measures = st.lists(identifiers, min_size=1, max_size=2).map(lambda parts: d.Name(".".join(parts)))

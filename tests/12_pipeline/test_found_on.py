@@ -36,3 +36,18 @@ def test_a_run_with_verdicts_has_looked_at_all(toy):
     assert len(evidence.looked_at) == 32
     with pytest.raises(CircError, match="16 of the 16 prompts that give verdicts were looked at"):
         resolve(read(toy), FLAGS)
+
+
+def test_a_folder_of_runs_is_told_and_recorded(toy):
+    """Evidence names the files that were read, and the report what was asked for."""
+    run(toy, SWEEP)
+    (toy.parent / "runs").mkdir()
+    (toy.parent / "sweep.evidence.json").rename(toy.parent / "runs" / "sweep.evidence.json")
+    text = toy.read_text().replace('"sweep.evidence.json"', '"runs"').split("claims {")[0]
+    toy.write_text(text + "claims {\nworks: value(copied, of = model) >= 0.5\n}\n")
+    evidence = verify(toy, FLAGS)
+    assert "runs/sweep.evidence.json" in {one.name for one in evidence.inputs}
+    assert [one.value for one in evidence.conditions if one.name == "found_on"] == ["runs, whose prompts give no verdict here"]
+    write_evidence(evidence, toy.parent / "runs", "works")
+    with pytest.raises(CircError, match=r"16 of the 16 prompts that give verdicts were looked at in `runs/works.evidence.json`"):
+        resolve(read(toy), FLAGS)
