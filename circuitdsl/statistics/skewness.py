@@ -40,7 +40,7 @@ FEW = 20
 MOST = 0.25
 """Skewness of the mean above which fewer than `FEW` prompts bound nothing on the side of their tail."""
 
-FloatOrArray = TypeVar("Number", float, np.ndarray)
+FloatOrArray = TypeVar("FloatOrArray", float, np.ndarray)
 
 
 def straightened(t: FloatOrArray, skewness: FloatOrArray) -> FloatOrArray:
