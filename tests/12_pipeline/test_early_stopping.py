@@ -79,6 +79,13 @@ def test_blocks_are_measured_one_after_the_other_and_no_prompt_twice(lowered, sc
     assert verdict.reason == f"decided at {len(measured)} of 60 prompts"
 
 
+def test_the_seed_decides_the_order_of_prompts(lowered):
+    hypothesis, asked, _ = lowered([f"works: {WORKS} >= 0.5"], prompts=60)
+    other = replace(hypothesis, settings=replace(hypothesis.settings, seed=1))
+    first, again, reseeded = (measure_early(one, asked, Run(), 1).asked[0].rows for one in (hypothesis, hypothesis, other))
+    assert first == again != reseeded
+
+
 def test_each_look_is_at_all_prompts_so_far_in_the_order_of_the_blocks(lowered, scripted):
     hypothesis, (one,), _ = lowered([f"works: {WORKS} >= 0.5"], prompts=60)
     given = scripted([U], [S])
