@@ -6,12 +6,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from circuitdsl.borders import document as doc
+from circuitdsl.borders.diagnostics import Diagnostics
 from circuitdsl.borders.prompts import Distribution, Tokenizer
 from circuitdsl.borders.source import Source, Span
 from circuitdsl.prompts.counterfactual import derive
 from circuitdsl.prompts.declare import RESERVED, Declaration, Declarer
 from circuitdsl.prompts.features import bind_features
-from circuitdsl.prompts.findings import Findings
 from circuitdsl.prompts.labels import Labelling, label
 from circuitdsl.prompts.metrics import Metrics
 from circuitdsl.prompts.records import sample_file
@@ -41,9 +41,9 @@ def build(
     `exact`: no space is put before answers of templates. `leave_out`: pairs of data files that are of unequal length are left out.
     Names are checked to be taken once, within the four kinds of statements and their slots.
     """
-    findings = Findings(source)
+    findings = Diagnostics(source)
     if bos and tokenizer and tokenizer.bos_id is None:
-        findings.error("C241", statements[0].span if statements else Span(), "`bos = true`, but this model's tokenizer has no BOS token")
+        findings.error("C241", "`bos = true`, but this model's tokenizer has no BOS token", statements[0].span if statements else Span())
         bos = None
     tokens = Tokens(tokenizer or WordTokenizer(), bos, tokenizer is not None, exact)
     vocabularies = _vocabularies(statements, folder, findings)
@@ -71,7 +71,7 @@ def build(
     )
 
 
-def _vocabularies(statements: Sequence[PromptStatement], folder: Path, findings: Findings) -> dict[str, Vocabulary | None]:
+def _vocabularies(statements: Sequence[PromptStatement], folder: Path, findings: Diagnostics) -> dict[str, Vocabulary | None]:
     found: dict[str, Vocabulary | None] = {}
     for statement in statements:
         if isinstance(statement, doc.VocabStatement) and statement.name.text not in found:
@@ -87,7 +87,7 @@ class _Distributions:
     count: int
     seed: int
     folder: Path
-    findings: Findings
+    findings: Diagnostics
     vocabularies: Mapping[str, Vocabulary | None]
     leave_out: bool = False
     declared: dict[str, Declaration | None] = field(default_factory=dict)
@@ -125,14 +125,14 @@ class _Distributions:
         if made is None:
             return
         if name in self.labellings:
-            self.findings.error("C215", made.declaration.span, f"prompts `{name}` are declared twice")
+            self.findings.error("C215", f"prompts `{name}` are declared twice", made.declaration.span)
             return
         self.declared[name], self.samples[name] = made.declaration, made
         if labelling := label(made, self.tokens, self.findings):
             self.labellings[name] = labelling
 
 
-def _names(statements: Sequence[PromptStatement], made: _Distributions, findings: Findings) -> frozenset[str]:
+def _names(statements: Sequence[PromptStatement], made: _Distributions, findings: Diagnostics) -> frozenset[str]:
     """All names, each of which may be taken once."""
     first: dict[str, tuple[Span, str]] = {}
     kinds = {
@@ -145,14 +145,14 @@ def _names(statements: Sequence[PromptStatement], made: _Distributions, findings
     named += [(name, span, "a slot") for name, span in made.slots.items()]
     for name, span, kind in sorted(named, key=lambda found: found[1]):
         if name in RESERVED and kind != "a slot":
-            findings.error("C209", span, f"`{name}` has a meaning of its own: choose another name")
+            findings.error("C209", f"`{name}` has a meaning of its own: choose another name", span)
         elif name in first:
             where, other = first[name]
             findings.error(
                 "C215",
-                span,
                 f"`{name}` is {kind} here, but {other} elsewhere" if kind != other else f"`{name}` is declared twice",
-                label=(where, "first declared here"),
+                span,
+                labels=((where, "first declared here"),),
             )
         else:
             first[name] = span, kind

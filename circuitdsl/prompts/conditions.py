@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 
 from circuitdsl.borders import document as doc
-from circuitdsl.prompts.findings import Lacking, Mistake, similar
 from circuitdsl.prompts.labels import Labelling
+from circuitdsl.prompts.mistakes import Lacking, Mistake, similar
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _ORDER: Mapping[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {

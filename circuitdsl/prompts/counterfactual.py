@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 from itertools import count
 
+from circuitdsl.borders.diagnostics import Diagnostics
 from circuitdsl.prompts.declare import Assignment, Declaration, Drawing, Filler, Reference, Values
 from circuitdsl.prompts.draws import permutation, uniform
-from circuitdsl.prompts.findings import Findings, listed
+from circuitdsl.prompts.mistakes import listed
 from circuitdsl.prompts.sample import PromptSample, SampledRow, entry, sizes
 from circuitdsl.prompts.show import side_by_side
 from circuitdsl.prompts.template import Hole
@@ -22,7 +23,7 @@ MOST_STEPS = 100_000
 """How long distinct values are looked for before there are said to be none."""
 
 
-def derive(declaration: Declaration, base: PromptSample, tokens: Tokens, seed: int, findings: Findings) -> PromptSample | None:
+def derive(declaration: Declaration, base: PromptSample, tokens: Tokens, seed: int, findings: Diagnostics) -> PromptSample | None:
     """The counterfactual of every row of `base`; None, with an error said, if one cannot have its row's layout."""
     maker = _Maker(declaration, base, tokens, seed)
     rows: list[SampledRow] = []
@@ -41,19 +42,19 @@ def derive(declaration: Declaration, base: PromptSample, tokens: Tokens, seed: i
             f"{len(stuck)} of {len(base.rows)} prompts of `{base.declaration.name}` leave no value for `{key}` in `{declaration.name}`"
         )
         message += f", where it is {listed(dict.fromkeys(_stands(row, key) for row in stuck))}"
-        findings.error("C222", declaration.span, message, "the vocabulary needs more values of as many tokens" + maker.why(key))
+        findings.error("C222", message, declaration.span, "the vocabulary needs more values of as many tokens" + maker.why(key))
     if bad:
         clean, row = bad[0]
         message = f"{len(bad)} of {len(base.rows)} prompts of `{declaration.name}` have other token positions than their prompt in"
         message += f" `{base.declaration.name}`; the first of them is shown"
         note = side_by_side(tokens, clean.placed, row.placed, base.declaration.name, declaration.name)
-        findings.error("C221", declaration.span, message, "choose values of as many tokens", note=note)
+        findings.error("C221", message, declaration.span, "choose values of as many tokens", note=note)
     if bad or without:
         return None
     same = sum(row.placed.ids == clean.placed.ids for row, clean in zip(rows, base.rows, strict=True))
     if same and not declaration.root.file:
         message = f"{same} of {len(rows)} prompts of `{declaration.name}` are the same as in `{base.declaration.name}`"
-        findings.warn("W027", declaration.span, message, "`redraw … distinct` takes other values")
+        findings.warning("W027", message, declaration.span, "`redraw … distinct` takes other values")
     return PromptSample(declaration, tuple(rows), clusters_named=base.clusters_named)
 
 

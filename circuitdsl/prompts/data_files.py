@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
-from circuitdsl.prompts.findings import listed
+from circuitdsl.prompts.mistakes import listed
 
 MOST_SHOWN = 20
 MOST_PLACES = 5

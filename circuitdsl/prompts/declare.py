@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from circuitdsl.borders import document as doc
+from circuitdsl.borders.diagnostics import Diagnostics
 from circuitdsl.borders.source import Span
-from circuitdsl.prompts.findings import Findings, listed, similar
+from circuitdsl.prompts.mistakes import listed, similar
 from circuitdsl.prompts.template import Hole, Template, parse_template
 from circuitdsl.prompts.vocabulary import Vocabulary
 
@@ -120,7 +121,7 @@ class Declarer:
 
     vocabularies: Mapping[str, Vocabulary | None]
     declared: Mapping[str, Declaration | None]
-    findings: Findings
+    findings: Diagnostics
     slots: dict[str, Slot] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
 
@@ -139,7 +140,7 @@ class Declarer:
 
     def _from_file(self, statement: doc.PromptsStatement) -> Declaration:
         for item in statement.items:
-            self.findings.error("C213", item.span, "prompts from a file take everything from it: nothing else can be said here")
+            self.findings.error("C213", "prompts from a file take everything from it: nothing else can be said here", item.span)
         return Declaration(statement.name.text, statement.name.span, (), {}, file=statement.file)
 
     def _first(self, statement: doc.PromptsStatement) -> Declaration | None:
@@ -147,14 +148,14 @@ class Declarer:
         for item in statement.items:
             if isinstance(item, doc.RedrawItem):
                 self.findings.error(
-                    "C213", item.span, "`redraw` is for prompts made from others", "write `prompts NAME from clean { redraw … }`"
+                    "C213", "`redraw` is for prompts made from others", item.span, "write `prompts NAME from clean { redraw … }`"
                 )
         drawings = self._drawings(draws)
         defined = self._definitions(assigns)
         templates = tuple(self._template(text) for text in texts)
         if not templates:
             self.findings.error(
-                "C214", statement.name.span, f"prompts `{statement.name.text}` have no template", 'write one in quotes: "When {A} …"'
+                "C214", f"prompts `{statement.name.text}` have no template", statement.name.span, 'write one in quotes: "When {A} …"'
             )
         found = self._answers(answers)
         if drawings is None or defined is None:
@@ -166,7 +167,7 @@ class Declarer:
         name = statement.base.text
         if name not in self.declared:
             hint = similar(name, self.declared) or "prompts are made from others that stand before them in the file"
-            self.findings.error("C211", statement.base.span, f"there are no prompts `{name}`", hint)
+            self.findings.error("C211", f"there are no prompts `{name}`", statement.base.span, hint)
             return None
         base = self.declared[name]
         if base is None:
@@ -175,12 +176,12 @@ class Declarer:
         draws, assigns, answers, texts = _sorted_items(statement)
         for text in texts:
             hint = f"write prompts of their own, without `from {name}`, for another template"
-            self.findings.error("C213", text.span, "prompts made from others keep their templates", hint)
+            self.findings.error("C213", "prompts made from others keep their templates", text.span, hint)
         redraws = [item for item in statement.items if isinstance(item, doc.RedrawItem)]
         if base.root.file:
             for item in [*draws, *redraws, *assigns]:
                 message = f"`{name}` comes from a file: its text cannot be changed here"
-                self.findings.error("C213", item.span, message, "put the counterfactuals into the file")
+                self.findings.error("C213", message, item.span, "put the counterfactuals into the file")
             own = self._answers(answers)
             return Declaration(statement.name.text, statement.name.span, (), base.slots, answers=own, base=base)
         drawings = self._drawings(draws) or ()
@@ -188,9 +189,9 @@ class Declarer:
         assignments = tuple(found for item in assigns if (found := self._assignment(item)))
         touched = [key for drawing in drawings for key in drawing.keys] + [found.key for found in assignments]
         for key in {key for key in touched if touched.count(key) > 1}:
-            self.findings.error("C215", statement.name.span, f"`{key}` is given a value twice in `{statement.name.text}`")
+            self.findings.error("C215", f"`{key}` is given a value twice in `{statement.name.text}`", statement.name.span)
         if not statement.items:
-            self.findings.warn("W023", statement.name.span, f"`{statement.name.text}` changes nothing in `{name}`")
+            self.findings.warning("W023", f"`{statement.name.text}` changes nothing in `{name}`", statement.name.span)
         own = self._answers(answers)
         return Declaration(
             statement.name.text,
@@ -228,19 +229,19 @@ class Declarer:
         if draw.vocab is None:
             tokens = draw.tokens or 0
             if not 1 <= tokens <= MOST_TOKENS:
-                self.findings.error("C217", draw.span, f"a block of {tokens} tokens: it needs 1 to {MOST_TOKENS:,}")
+                self.findings.error("C217", f"a block of {tokens} tokens: it needs 1 to {MOST_TOKENS:,}", draw.span)
                 return None
             return Slot(tokens=tokens)
         name = draw.vocab.text
         if name not in self.vocabularies:
-            self.findings.error("C210", draw.vocab.span, f"there is no vocabulary `{name}`", similar(name, self.vocabularies))
+            self.findings.error("C210", f"there is no vocabulary `{name}`", draw.vocab.span, similar(name, self.vocabularies))
             return None
         found = self.vocabularies[name]
         return Slot(found) if found else None
 
     def _enough(self, slot: Slot, wanted: int, item: doc.DrawItem | doc.RedrawItem) -> None:
         if item.distinct and slot.vocabulary and wanted > (size := len(slot.vocabulary.entries)):
-            self.findings.error("C216", item.span, f"{wanted} distinct values are asked of `{slot.vocabulary.name}`, which has {size}")
+            self.findings.error("C216", f"{wanted} distinct values are asked of `{slot.vocabulary.name}`, which has {size}", item.span)
 
     def _redrawn(self, redraw: doc.RedrawItem, base: Declaration) -> Iterator[Drawing]:
         """Redrawn slots by kind, since distinct means: among the values of one vocabulary."""
@@ -251,9 +252,9 @@ class Declarer:
                 continue
             slot = self.slots[found.slot]
             if found.field and not found.occurrence:
-                self.findings.error("C218", ref.span, f"a field cannot be redrawn alone: redraw `{found.slot}`")
+                self.findings.error("C218", f"a field cannot be redrawn alone: redraw `{found.slot}`", ref.span)
             elif slot.vocabulary is None and slot.tokens is None:
-                self.findings.error("C218", ref.span, f"`{found.slot}` has no vocabulary to be redrawn from", "assign it: `NAME = …`")
+                self.findings.error("C218", f"`{found.slot}` has no vocabulary to be redrawn from", ref.span, "assign it: `NAME = …`")
             else:
                 kinds.setdefault(slot, []).append(found.key)
         for slot, keys in kinds.items():
@@ -267,7 +268,7 @@ class Declarer:
         waiting = []
         for item in assigns:
             if item.slot.field or item.slot.occurrence:
-                self.findings.error("C218", item.slot.span, "here a whole slot is defined, without field or occurrence")
+                self.findings.error("C218", "here a whole slot is defined, without field or occurrence", item.slot.span)
             elif not self._taken(item.slot.name):
                 waiting.append(item)
                 self.broken.add(item.slot.name.text)
@@ -277,7 +278,7 @@ class Declarer:
             ready = [item for item in waiting if names.isdisjoint(_needs(item.value))]
             if not ready:
                 message = f"{listed(sorted(names))} are defined by each other"
-                self.findings.error("C219", waiting[0].span, message, "one of them has to be drawn: `NAME in VOCABULARY`")
+                self.findings.error("C219", message, waiting[0].span, "one of them has to be drawn: `NAME in VOCABULARY`")
                 return None
             for item in ready:
                 waiting.remove(item)
@@ -295,7 +296,7 @@ class Declarer:
         before = self.slots.get(name)
         if before is None:
             if name not in self.broken:
-                self.findings.error("C212", item.slot.span, f"there is no slot `{name}` here", similar(name, self.slots))
+                self.findings.error("C212", f"there is no slot `{name}` here", item.slot.span, similar(name, self.slots))
                 return None
             self.slots[name] = kind
             return Assignment(name, value)
@@ -303,18 +304,18 @@ class Declarer:
         if target is None:
             return None
         if target.field and not target.occurrence:
-            self.findings.error("C218", item.slot.span, f"a field cannot be assigned alone: assign `{name}`")
+            self.findings.error("C218", f"a field cannot be assigned alone: assign `{name}`", item.slot.span)
         elif before.tokens != kind.tokens or before.fields != kind.fields:
             what = "a block of tokens" if before.tokens or kind.tokens else "a value with fields"
-            self.findings.error("C218", item.span, f"the two sides of `=` do not fit: one is {what}")
+            self.findings.error("C218", f"the two sides of `=` do not fit: one is {what}", item.span)
         return Assignment(target.key, value)
 
     def _taken(self, name: doc.Name) -> bool:
         if name.text in RESERVED:
-            self.findings.error("C209", name.span, f"`{name.text}` has a meaning of its own: choose another name for this slot")
+            self.findings.error("C209", f"`{name.text}` has a meaning of its own: choose another name for this slot", name.span)
             self.broken.add(name.text)
         elif name.text in self.slots or name.text in self.broken:
-            self.findings.error("C215", name.span, f"slot `{name.text}` is declared twice")
+            self.findings.error("C215", f"slot `{name.text}` is declared twice", name.span)
         else:
             return False
         return True
@@ -335,42 +336,43 @@ class Declarer:
                 if in_template:
                     declared = f"say what it is: `{name} in VOCABULARY` or `{name} = …`"
                     hint = f"{hint} Or {declared}" if hint else declared
-                self.findings.error("C212", ref.name.span, f"there is no slot `{name}` here", hint)
+                self.findings.error("C212", f"there is no slot `{name}` here", ref.name.span, hint)
             return None
         fields, chosen, part = self.slots[name].fields, ref.field.text if ref.field else "", "first"
         if chosen in ("first", "last") and chosen not in fields:
             chosen, part = "", chosen
         if chosen and chosen not in fields:
             hint = similar(chosen, fields) or (f"its fields are {listed(fields)}" if fields else f"`{name}` has no fields")
-            self.findings.error("C206", ref.span, f"slot `{name}` has no field `{chosen}`", hint)
+            self.findings.error("C206", f"slot `{name}` has no field `{chosen}`", ref.span, hint)
             return None
         if fields and not chosen and fields_needed:
-            self.findings.error("C206", ref.span, f"which field of `{name}` is meant?", f"its fields are {listed(fields)}")
+            self.findings.error("C206", f"which field of `{name}` is meant?", ref.span, f"its fields are {listed(fields)}")
             return None
         return Reference(name, chosen or None, ref.occurrence, part)
 
     def _template(self, text: doc.Text) -> Template:
-        template = parse_template(text.value, lambda message, hint: self.findings.error("C220", text.span, message, hint))
+        template = parse_template(text.value, lambda message, hint: self.findings.error("C220", message, text.span, hint))
         for hole in template.holes:
             span = self._hole_span(text, hole)
             name = doc.Name(hole.slot, span=span)
             field_name = doc.Name(hole.field, span=span) if hole.field else None
             if hole.field in ("first", "last") and hole.field not in self.slots.get(hole.slot, Slot()).fields:
-                self.findings.error("C220", span, f"`{{{hole.label}}}`: a template takes the whole slot, not one of its tokens")
+                self.findings.error("C220", f"`{{{hole.label}}}`: a template takes the whole slot, not one of its tokens", span)
             else:
                 self.reference(doc.SlotRef(name, field_name, span=span), in_template=True)
         return template
 
     def _hole_span(self, text: doc.Text, hole: Hole) -> Span:
         """Where the first hole of this name stands in the file; the whole text if that cannot be told (escapes, other files)."""
-        written = self.findings.source.text[text.span.start : text.span.end]
+        source = self.findings.source
+        written = source.text[text.span.start : text.span.end] if source else ""
         pattern = r"(?<!\{)\{\s*" + r"\s*\.\s*".join(map(re.escape, hole.label.split("."))) + r"\s*\}"
         found = re.search(pattern, written)
         return Span(text.span.start + found.start(), text.span.start + found.end()) if found else text.span
 
     def _answers(self, items: Sequence[doc.AnswerItem]) -> Answers | None:
         for extra in items[1:]:
-            self.findings.error("C215", extra.span, "the answer is given twice", label=(items[0].span, "first given here"))
+            self.findings.error("C215", "the answer is given twice", extra.span, labels=((items[0].span, "first given here"),))
         if not items:
             return None
         answer = self.value(items[0].answer)

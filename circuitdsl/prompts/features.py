@@ -3,14 +3,15 @@
 from collections.abc import Mapping, Sequence
 
 from circuitdsl.borders import document as doc
-from circuitdsl.prompts.findings import Findings, Lacking, Mistake
+from circuitdsl.borders.diagnostics import Diagnostics
 from circuitdsl.prompts.labels import Labelling
+from circuitdsl.prompts.mistakes import Lacking, Mistake
 
 Classes = dict[str, dict[str, tuple[int, ...]]]
 
 
 def bind_features(
-    statements: Sequence[doc.FeatureStatement], labellings: Mapping[str, Labelling], taken: frozenset[str], findings: Findings
+    statements: Sequence[doc.FeatureStatement], labellings: Mapping[str, Labelling], taken: frozenset[str], findings: Diagnostics
 ) -> Classes:
     """Feature, then distribution, to the class of each row.
 
@@ -33,7 +34,7 @@ def bind_features(
             except Lacking as error:
                 lacking = lacking or error
             except Mistake as error:
-                findings.error(error.code, error.span, error.message, error.hint)
+                findings.error(error.code, error.message, error.span, error.hint)
                 break
             else:
                 size = len(labelling.rows)
@@ -42,7 +43,7 @@ def bind_features(
             if found:
                 values[statement.name.text] = found
             elif lacking:
-                findings.error(lacking.code, lacking.span, lacking.message, lacking.hint)
+                findings.error(lacking.code, lacking.message, lacking.span, lacking.hint)
     return {feature: _numbered(found) for feature, found in values.items()}
 
 

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 
+from circuitdsl.borders.diagnostics import Diagnostics
 from circuitdsl.borders.prompts import Distribution, Prompt
 from circuitdsl.borders.source import Span
 from circuitdsl.prompts import targets
 from circuitdsl.prompts.declare import Declaration, Values
-from circuitdsl.prompts.findings import Findings, listed
+from circuitdsl.prompts.mistakes import listed
 from circuitdsl.prompts.sample import PromptSample, SampledRow
 from circuitdsl.prompts.targets import Target, Trouble
 from circuitdsl.prompts.template import Hole
@@ -36,7 +37,7 @@ class Labelling:
     distribution: Distribution
 
 
-def label(sample: PromptSample, tokens: Tokens, findings: Findings) -> Labelling | None:
+def label(sample: PromptSample, tokens: Tokens, findings: Diagnostics) -> Labelling | None:
     """Prompts with their targets; None, with an error said, if an answer has no token."""
     declaration = sample.declaration
     rows: list[Labelled] = []
@@ -78,7 +79,7 @@ def label(sample: PromptSample, tokens: Tokens, findings: Findings) -> Labelling
     return Labelling(declaration, tuple(rows), Distribution(declaration.name, prompts, paired, sample.available, sample.clusters_named))
 
 
-def _same_fillers(declaration: Declaration, prompts: list[Prompt], findings: Findings) -> None:
+def _same_fillers(declaration: Declaration, prompts: list[Prompt], findings: Diagnostics) -> None:
     """Two slots of one vocabulary that have the same value in some prompts, but not in all."""
     of = {name: slot.vocabulary for name, slot in declaration.slots.items() if slot.vocabulary is not None}
     equal: dict[tuple[str, str], int] = {}
@@ -93,22 +94,22 @@ def _same_fillers(declaration: Declaration, prompts: list[Prompt], findings: Fin
     for (first, second), times in equal.items():
         if 0 < times < together[first, second]:
             message = f"in {times} of {together[first, second]} prompts of `{declaration.name}` {first} and {second} have the same value"
-            findings.warn("W017", declaration.span, message, "draw them `distinct`, or assign one to the other")
+            findings.warning("W017", message, declaration.span, "draw them `distinct`, or assign one to the other")
 
 
-def _same_texts(sample: PromptSample, tokens: Tokens, findings: Findings) -> None:
+def _same_texts(sample: PromptSample, tokens: Tokens, findings: Diagnostics) -> None:
     declaration, rows = sample.declaration, sample.rows
     different = len({row.placed.ids for row in rows})
     if different < len(rows) and not declaration.base:
         message = f"the {len(rows)} prompts of `{declaration.name}` have only {different} different texts: others are no further evidence"
-        findings.warn("W019", declaration.span, message, "slots that are not in the text make prompts differ in their labels alone")
+        findings.warning("W019", message, declaration.span, "slots that are not in the text make prompts differ in their labels alone")
     bos = tokens.tokenizer.bos_id
     if bos is not None and (doubled := sum(row.placed.ids[:2] == (bos, bos) for row in rows)):
         message = f"{doubled} of {len(rows)} prompts of `{declaration.name}` begin with BOS twice"
-        findings.warn("W018", declaration.span, message, "leave it out of the text, or set `bos = false`")
+        findings.warning("W018", message, declaration.span, "leave it out of the text, or set `bos = false`")
 
 
-def _joined_words(sample: PromptSample, tokens: Tokens, findings: Findings) -> None:
+def _joined_words(sample: PromptSample, tokens: Tokens, findings: Diagnostics) -> None:
     """Answers of a data file that go on with the prompt's last word, where a word of their own is meant, most likely."""
     if not sample.declaration.root.file or not tokens.checked:
         return
@@ -125,10 +126,10 @@ def _joined_words(sample: PromptSample, tokens: Tokens, findings: Findings) -> N
         first, row = next(iter(joined.items()))
         message = f"answers of `{sample.declaration.name}` follow the last word of their prompt without a space: {listed(joined)}"
         hint = f'answers in data files are exact: "…{row.placed.text[-12:]}{first}" is read; write " {first}" for a word of its own'
-        findings.warn("W040", sample.declaration.span, message, hint)
+        findings.warning("W040", message, sample.declaration.span, hint)
 
 
-def _double_spaces(sample: PromptSample, findings: Findings) -> None:
+def _double_spaces(sample: PromptSample, findings: Diagnostics) -> None:
     """Values that bring a space where the template has one: tokens of their own, and no error."""
     declaration, doubled = sample.declaration, dict[str, None]()
     if declaration.base or not declaration.templates:
@@ -140,7 +141,7 @@ def _double_spaces(sample: PromptSample, findings: Findings) -> None:
                 doubled[value] = None
     if doubled:
         message = f"in prompts of `{declaration.name}` two spaces stand before {listed(doubled)}"
-        findings.warn("W037", declaration.span, message, "the template has the space already: write values without one")
+        findings.warning("W037", message, declaration.span, "the template has the space already: write values without one")
 
 
 def shown(declaration: Declaration, values: Values, tokens: Tokens) -> dict[str, str]:
@@ -178,7 +179,7 @@ def _report(
     equal: list[int],
     rows: list[Labelled],
     exact: bool,
-    findings: Findings,
+    findings: Diagnostics,
 ) -> None:
     if joins:
         row, text = joins[0]
@@ -189,12 +190,12 @@ def _report(
             hint = f'`answers = exact`: write " {text}" if a space stands before it'
         elif row.answer is not None and not text[:1].isspace():
             hint = f'answers in data files are exact: write " {text}" if a space stands before it; a prompt must not end with a space'
-        findings.error("C223", span, message, hint)
+        findings.error("C223", message, span, hint)
     if several:
         values = listed(dict.fromkeys(several), MOST_VALUES)
         message = f"answers of `{name}` have several tokens in {len(several)} cases: the first token is the target; they are {values}"
-        findings.warn("W022", span, message)
+        findings.warning("W022", message, span)
     if equal and not joins:
         labelled = rows[equal[0]]
         message = f'in {len(equal)} of {len(rows)} prompts of `{name}` the answer "{labelled.answer}" and a wrong answer are the same token'
-        findings.warn("W028", span, message, "`distinct` keeps drawn values apart")
+        findings.warning("W028", message, span, "`distinct` keeps drawn values apart")

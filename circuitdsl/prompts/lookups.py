@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, cast
 from circuitdsl.borders import document as doc
 from circuitdsl.prompts import targets
 from circuitdsl.prompts.declare import Slot
-from circuitdsl.prompts.findings import Lacking, Mistake, listed, similar
 from circuitdsl.prompts.labels import MOST_VALUES, Labelled, Labelling
+from circuitdsl.prompts.mistakes import Lacking, Mistake, listed, similar
 from circuitdsl.prompts.roles import token_index
 from circuitdsl.prompts.targets import Target, Trouble
 from circuitdsl.prompts.template import Template, parse_template

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar, cast
 
 from circuitdsl.borders import document as doc
+from circuitdsl.borders.diagnostics import Diagnostics
 from circuitdsl.borders.prompts import Arithmetic, Constant, Divergence, Expression, FoldOver, Metric, Pick, SpanLoss
 from circuitdsl.borders.source import Source
-from circuitdsl.prompts.findings import Findings, Lacking, Mistake, similar
 from circuitdsl.prompts.labels import Labelled, Labelling
 from circuitdsl.prompts.lookups import Items, Lookup
+from circuitdsl.prompts.mistakes import Lacking, Mistake, similar
 from circuitdsl.prompts.roles import role, token_index, token_indices
 from circuitdsl.prompts.tokens import Tokens
 from circuitdsl.prompts.vocabulary import Vocabulary
@@ -62,7 +63,7 @@ class Metrics:
     tokens: Tokens
     taken: frozenset[str]
     source: Source
-    findings: Findings
+    findings: Diagnostics
 
     def bind(self, labellings: Mapping[str, Labelling]) -> dict[str, Metric]:
         """Every metric with all distributions that have what it needs. What is wrong is said if no distribution has it, or if it is
@@ -90,12 +91,12 @@ class Metrics:
                 found[name] = Metric(name, text, statement.lower, Late(bound), position, Late(positions), lacking)
                 if not statement.lower and not mistakes and _signs(statement.value) == {-1}:
                     hint = "write `, lower` behind it if less is better, or turn it round"
-                    self.findings.warn("W038", statement.value.span, f"`{name}` falls as the answer becomes likelier", hint)
+                    self.findings.warning("W038", f"`{name}` falls as the answer becomes likelier", statement.value.span, hint)
             for mistake in warnings:
-                self.findings.warn(mistake.code, mistake.span, mistake.message, mistake.hint)
+                self.findings.warning(mistake.code, mistake.message, mistake.span, mistake.hint)
             for mistake in mistakes:
                 if not bound or not isinstance(mistake, Lacking):
-                    self.findings.error(mistake.code, mistake.span, mistake.message, mistake.hint)
+                    self.findings.error(mistake.code, mistake.message, mistake.span, mistake.hint)
         return found
 
 

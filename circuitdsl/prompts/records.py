@@ -7,14 +7,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from circuitdsl.borders.diagnostics import Diagnostics
 from circuitdsl.borders.prompts import Encoding
 from circuitdsl.borders.source import Span
 from circuitdsl.borders.units import Layout
 from circuitdsl.prompts.data_files import BadLines, Unreadable, data_rows
 from circuitdsl.prompts.declare import Declaration, Filler, Slot
 from circuitdsl.prompts.draws import permutation
-from circuitdsl.prompts.findings import Findings, listed
 from circuitdsl.prompts.metric_tokens import token_text
+from circuitdsl.prompts.mistakes import listed
 from circuitdsl.prompts.sample import PromptSample, SampledRow
 from circuitdsl.prompts.show import side_by_side
 from circuitdsl.prompts.tokens import Placed, Range, SlotPlace, Tokens, shares, span_of
@@ -181,7 +182,7 @@ def _positions(found: Any, text: str) -> tuple[tuple[str, int | Range], ...]:
 
 
 def sample_file(
-    declaration: Declaration, tokens: Tokens, count: int, seed: int, folder: Path, findings: Findings, leave_out: bool = False
+    declaration: Declaration, tokens: Tokens, count: int, seed: int, folder: Path, findings: Diagnostics, leave_out: bool = False
 ) -> tuple[PromptSample | None, PromptSample | None]:
     """The file's prompts, `count` of them in random order, and their counterfactuals if it has some.
 
@@ -195,14 +196,14 @@ def sample_file(
     try:
         records = list(read_records(path, bad))
     except OSError as error:
-        findings.error("C201", span, f'"{bad.name}" cannot be read: {error.strerror}')
+        findings.error("C201", f'"{bad.name}" cannot be read: {error.strerror}', span)
         return None, None
     except Unreadable as error:
-        findings.error(error.code, span, f'"{bad.name}" {error.message}', error.hint)
+        findings.error(error.code, f'"{bad.name}" {error.message}', span, error.hint)
         return None, None
     names = _alike(records, bad)
     if not records and not bad.found:
-        findings.error("C203", span, f'"{bad.name}" is empty')
+        findings.error("C203", f'"{bad.name}" is empty', span)
     templates = {name: number for number, name in enumerate(dict.fromkeys(record.template for record in records))}
     rows: list[SampledRow] = []
     others: list[SampledRow] = []
@@ -228,7 +229,7 @@ def sample_file(
         others.append(SampledRow(templates[record.template], theirs, theirs, other, cluster, *answers))
     hint = OTHER_FORMS if bad.found and not records and path.suffix.lower() not in (".csv", ".tsv", ".json", ".parquet") else ""
     for message in bad.said():
-        findings.error("C224", span, message, hint)
+        findings.error("C224", message, span, hint)
     if unequal and not bad.found:
         _say_unequal(records, unequal, leave_out, bad, tokens, span, findings)
     if bad.found or not rows or (unequal and not leave_out):
@@ -236,7 +237,7 @@ def sample_file(
     every = len(rows) if len(rows) + len(unequal) == len(records) else None
     if len(rows) < count:
         message = f'"{bad.name}" has only {len(rows)} prompts; {count} were asked for, all are used'
-        findings.warn("W025", declaration.span, message)
+        findings.warning("W025", message, declaration.span)
     named = any(record.cluster is not None for record in records)
     known = Declaration(declaration.name, declaration.span, (), dict.fromkeys(names, Slot()), file=declaration.file)
     second_part = Declaration("counterfactual", declaration.span, (), dict(known.slots), file=declaration.file, base=known)
@@ -276,7 +277,7 @@ class _Pair:
 
 
 def _say_unequal(
-    records: Sequence[Record], pairs: Sequence[_Pair], leave_out: bool, bad: BadLines, tokens: Tokens, span: Span, findings: Findings
+    records: Sequence[Record], pairs: Sequence[_Pair], leave_out: bool, bad: BadLines, tokens: Tokens, span: Span, findings: Diagnostics
 ) -> None:
     """Counts the pairs of unequal length among all rows of the file, and shows one of those that were met."""
     lengths = ((len(tokens.whole(one.clean).ids), len(tokens.whole(one.counterfactual or "").ids)) for one in records)
@@ -284,13 +285,13 @@ def _say_unequal(
     message = f'{total} of {len(records)} pairs in "{bad.name}" have counterfactuals of another length than their prompt'
     where = f"in {bad.unit} {first.line} {first.part(tokens)}"
     if leave_out:
-        findings.warn("W041", span, f"{message}: left out; {where}", "what is measured speaks of the other pairs")
+        findings.warning("W041", f"{message}: left out; {where}", span, "what is measured speaks of the other pairs")
         if len(pairs) == len(records):
-            findings.error("C221", span, f'no pair in "{bad.name}" is of equal length', "make both equally long in tokens")
+            findings.error("C221", f'no pair in "{bad.name}" is of equal length', span, "make both equally long in tokens")
         return
     note = side_by_side(tokens, first.clean, first.other, "clean", "counterfactual")
     hint = "make both equally long in tokens, or leave such pairs out: `settings { unequal = leave_out }`"
-    findings.error("C221", span, f"{message}; {where}", hint, note=note)
+    findings.error("C221", f"{message}; {where}", span, hint, note=note)
 
 
 def _whole(text: str, layout: Layout, tokens: Tokens) -> Placed:

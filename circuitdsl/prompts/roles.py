@@ -6,8 +6,8 @@ from typing import Literal, cast
 from circuitdsl.borders import document as doc
 from circuitdsl.borders.units import Layout, Role
 from circuitdsl.prompts.declare import Slot
-from circuitdsl.prompts.findings import Lacking, Mistake, similar
 from circuitdsl.prompts.labels import Labelling
+from circuitdsl.prompts.mistakes import Lacking, Mistake, similar
 
 
 def role(position: doc.PositionRef, slots: Mapping[str, Slot], span: bool = False) -> Role:

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 
+from circuitdsl.borders.diagnostics import Diagnostics
 from circuitdsl.prompts.declare import Declaration, Filler, Slot, Values
 from circuitdsl.prompts.draws import Choice, Product, stratified
-from circuitdsl.prompts.findings import Findings, listed
+from circuitdsl.prompts.mistakes import listed
 from circuitdsl.prompts.tokens import Placed, SlotPlace, Tokens
 
 PROBE = 64
@@ -36,7 +37,7 @@ class PromptSample:
     clusters_named: bool = False
 
 
-def sample(declaration: Declaration, tokens: Tokens, count: int, seed: int, findings: Findings) -> PromptSample | None:
+def sample(declaration: Declaration, tokens: Tokens, count: int, seed: int, findings: Diagnostics) -> PromptSample | None:
     """`count` different rows, or all if there are fewer.
 
     Rows in which a slot has no tokens of its own, while in others it has, are left out with a warning: their layout says
@@ -58,13 +59,13 @@ def sample(declaration: Declaration, tokens: Tokens, count: int, seed: int, find
             break
     if always_shared := sorted({label for places in always.values() for label, _ in places}):
         message = f"in `{declaration.name}` {listed(always_shared)} never has tokens of its own: they also hold the text beside it"
-        findings.warn("W026", declaration.span, message, "`check --tokens` shows the tokens")
+        findings.warning("W026", message, declaration.span, "`check --tokens` shows the tokens")
     if tried > len(rows):
         message = f"{tried - len(rows)} of {tried} prompts of `{declaration.name}` left out: a slot shares a token with the text beside it"
-        findings.warn("W024", declaration.span, message, "`check --tokens` shows the tokens of those that are used")
+        findings.warning("W024", message, declaration.span, "`check --tokens` shows the tokens of those that are used")
     if len(rows) < count:
         message = f"`{declaration.name}` has only {len(rows)} different prompts; {count} were asked for, all are used"
-        findings.warn("W025", declaration.span, message)
+        findings.warning("W025", message, declaration.span)
     return PromptSample(declaration, tuple(rows), None if more else len(rows))
 
 

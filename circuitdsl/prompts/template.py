@@ -32,7 +32,7 @@ class Template:
         return tuple(piece for piece in self.pieces if isinstance(piece, Hole))
 
 
-def parse_template(text: str, problem: Callable[[str, str], None]) -> Template:
+def parse_template(text: str, problem: Callable[[str, str], object]) -> Template:
     """Pieces of a template, literals joined. Calls `problem(message, hint)` for each brace that cannot be understood."""
     pieces: list[str | Hole] = []
     seen: dict[str, int] = {}

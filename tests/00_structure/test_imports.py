@@ -127,4 +127,4 @@ def test_the_libraries_that_the_package_imports_are_named_in_its_dependencies():
 def test_diagnostics_are_made_by_the_collector_alone():
     """So that all errors are collected, said once and sorted in one way."""
     makers = {path.relative_to(PACKAGE).as_posix() for path in modules() if calls(path, "Diagnostic")}
-    assert makers == {"borders/diagnostics.py", "language/syntax_errors.py", "prompts/findings.py"}
+    assert makers == {"borders/diagnostics.py", "language/syntax_errors.py"}

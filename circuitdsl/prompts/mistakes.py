@@ -1,10 +1,9 @@
-"""What is wrong with the prompts of a file, collected so that all of it is said at once."""
+"""What may be wrong within an expression, and words for messages."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from difflib import get_close_matches
 
-from circuitdsl.borders.source import Diagnostic, Severity, Source, Span
+from circuitdsl.borders.source import Span
 
 
 class Mistake(Exception):
@@ -17,30 +16,6 @@ class Mistake(Exception):
 
 class Lacking(Mistake):
     """This distribution has not what the expression needs; another may."""
-
-
-@dataclass(slots=True)
-class Findings:
-    source: Source
-    diagnostics: list[Diagnostic] = field(default_factory=list)
-
-    def error(self, code: str, span: Span, message: str, hint: str = "", label: tuple[Span, str] | None = None, note: str = "") -> None:
-        self._add(Diagnostic(code, message, span, hint, Severity.ERROR, self.source, (label,) if label else (), note))
-
-    def warn(self, code: str, span: Span, message: str, hint: str = "") -> None:
-        self._add(Diagnostic(code, message, span, hint, Severity.WARNING, self.source))
-
-    def _add(self, found: Diagnostic) -> None:
-        if found not in self.diagnostics:
-            self.diagnostics.append(found)
-
-    @property
-    def errors(self) -> int:
-        return sum(found.severity is Severity.ERROR for found in self.diagnostics)
-
-    def sorted(self) -> list[Diagnostic]:
-        """In the order of the file."""
-        return sorted(self.diagnostics, key=lambda found: (found.span.start, found.span.end, found.code))
 
 
 def similar(word: str, known: Iterable[str]) -> str:
