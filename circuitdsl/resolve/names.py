@@ -103,7 +103,7 @@ def suggestion(word: str, candidates: Iterable[str]) -> str:
     near = difflib.get_close_matches(word.lower(), lower, n=2, cutoff=0.7)
     if near:
         return f"did you mean {' or '.join(f'`{lower[one]}`' for one in near)}?"
-    if 0 < len(candidates) <= 10:
+    if 0 < len(candidates) <= 16:
         return f"known: {', '.join(f'`{one}`' for one in candidates)}"
     return ""
 
