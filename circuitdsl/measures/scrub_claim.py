@@ -105,8 +105,13 @@ class Scrubs:
         return circuit_logits(self.algebra, (), chosen, Run(self.measured))
 
     def itself(self) -> float:
-        """The largest share of draws that give the reference itself, of all features that are carried; 0 where it is small."""
-        if self.sampling.pool != self.sampling.on:
+        """The largest share of draws that give the reference itself, of all features that are carried; 0 where it hides nothing.
+
+        It does not if it is small, or if these are all prompts that there are: then it is as large in what is estimated.
+        """
+        measured = self.hypothesis.distributions[self.measured]
+        whole = measured.available == len(measured) == len(self.hypothesis.rows(self.measured, "verifying"))
+        if self.sampling.pool != self.sampling.on or whole:
             return 0.0
         cells = [self.donors.cells(feature) for feature in self.features]
         share = max((len(one) / sum(one.values()) for one in cells), default=0.0)

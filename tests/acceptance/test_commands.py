@@ -352,11 +352,11 @@ def test_evidence_says_everything_that_is_needed_to_repeat_it(evidence, circuitd
 def test_the_command_in_the_evidence_gives_the_same_numbers(circuitdsl, toy, monkeypatch):
     """Word for word, in a shell, where the file stands."""
     path = toy.rename(toy.with_name("my toy.circ"))
-    arguments = ["verify", "--prompts", "12", "--seed", "4", "--dtype", "float64", "--no-edges", "--sequential", path.name]
+    arguments = ["verify", "--seed", "4", "--dtype", "float64", "--no-edges", "--sequential", path.name]
     monkeypatch.chdir(path.parent)
     monkeypatch.setattr(sys, "argv", ["circuitdsl", *arguments])
     assert circuitdsl(*arguments).status in (0, 3)
-    written = path.with_suffix(".prompts-12.seed-4.dtype-float64.evidence.json")
+    written = path.with_suffix(".seed-4.dtype-float64.evidence.json")
     first = json.loads(written.read_text())
     written.unlink()
     subprocess.run(f"PATH='{PROGRAM.parent}':$PATH; {first['command']}", shell=True, capture_output=True)

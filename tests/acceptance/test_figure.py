@@ -23,20 +23,20 @@ def test_render_draws(circuitdsl, toy, format, layout):
 
 
 def test_evidence_is_drawn_with_verdicts_effects_and_tokens(circuitdsl, toy):
-    assert circuitdsl("verify", "--prompts", 16, toy).status == 0
-    drawn = toy.with_suffix(".prompts-16.svg").read_text()
+    assert circuitdsl("verify", toy).status == 0
+    drawn = toy.with_suffix(".svg").read_text()
     ET.fromstring(drawn)
     for word in ("previous", "induction", "logits", "supported"):
         assert word in drawn
     again = toy.parent / "numbers.svg"
-    assert circuitdsl("render", toy.with_suffix(".prompts-16.evidence.json"), "-o", again, "--numbers", "--layout", "grid").status == 0
+    assert circuitdsl("render", toy.with_suffix(".evidence.json"), "-o", again, "--numbers", "--layout", "grid").status == 0
     assert again.read_text() != drawn and "1.0" in again.read_text()
 
 
 def test_widths_are_measured_effects_ports_are_told_apart_and_verdicts_are_shapes(circuitdsl, toy):
     """Under donors that differ at the cue alone, only its way to the queries and from the induction head matters."""
-    assert circuitdsl("verify", "--prompts", 16, toy).status == 0
-    drawn = toy.with_suffix(".prompts-16.svg").read_text()
+    assert circuitdsl("verify", toy).status == 0
+    drawn = toy.with_suffix(".svg").read_text()
     lines = {}
     for group in ET.fromstring(drawn).iter(f"{SVG}g"):
         if (group.get("id") or "").startswith("e_"):
@@ -48,14 +48,14 @@ def test_widths_are_measured_effects_ports_are_told_apart_and_verdicts_are_shape
     assert len({(end.get("d").count(" L"), end.get("fill") == "#ffffff") for end in ends.values()}) == 3
     assert drawn.count('class="mark"') >= 9 and not set("✓✗✔✘") & set(drawn)
     toy.write_text(toy.read_text().replace("broken)          <= -0.99", "broken)          <= -1.99"))
-    assert circuitdsl("verify", "--prompts", 16, toy).status == 1
-    assert toy.with_suffix(".prompts-16.svg").read_text().count("refuted") > drawn.count("refuted")
+    assert circuitdsl("verify", toy).status == 1
+    assert toy.with_suffix(".svg").read_text().count("refuted") > drawn.count("refuted")
 
 
 def test_positions_are_columns_with_tokens_below(circuitdsl, toy):
     toy.write_text(toy.read_text().replace("heads 1.0  #", "heads 1.0 @ cue #"))
-    assert circuitdsl("verify", "--prompts", 16, "--no-edges", "--layout", "grid", toy).status == 0
-    drawn = toy.with_suffix(".prompts-16.svg").read_text()
+    assert circuitdsl("verify", "--no-edges", "--layout", "grid", toy).status == 0
+    drawn = toy.with_suffix(".svg").read_text()
     assert "cue" in drawn and "&lt;bos&gt;" in drawn
 
 
@@ -65,7 +65,7 @@ def test_without_dot_and_graphviz_pure_the_figure_is_still_drawn(toy, program, t
     folder.mkdir()
     script = (
         f"import sys; sys.executable = {str(folder / 'python')!r}\n"
-        f"sys.argv = ['circuitdsl', 'verify', '--prompts', '12', '--no-edges', {str(toy)!r}]\n"
+        f"sys.argv = ['circuitdsl', 'verify', '--no-edges', {str(toy)!r}]\n"
         "sys.modules['graphviz_pure'] = None\n"
         "from circuitdsl.cli import main; main()"
     )
@@ -73,7 +73,7 @@ def test_without_dot_and_graphviz_pure_the_figure_is_still_drawn(toy, program, t
 
     done = subprocess.run([sys.executable, "-c", script], env={**os.environ, "PATH": str(folder)}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    ET.fromstring(toy.with_suffix(".prompts-12.svg").read_text())
+    ET.fromstring(toy.with_suffix(".svg").read_text())
     assert "grid" in done.stderr
 
 
@@ -87,7 +87,7 @@ def test_the_tree_in_the_docs_is_what_the_command_draws(circuitdsl, tmp_path):
     ("arguments", "words"),
     [
         (("--tree", "works"), "hint: its scrub claims are `scrubbed`, `free`, `shared`"),
-        (("--tree", "scrubbed", "--row", "300"), "hint: its rows are 0 to 299"),
+        (("--tree", "scrubbed", "--row", "360"), "hint: its rows are 0 to 359"),
         (("--tree", "scrubbed", "--format", "graphml"), "C605"),
         (("--tree", "scrubbed", "--layout", "grid"), "a tree has a layout of its own"),
         (("--tree", "scrubbed", "--numbers"), "and no effects"),

@@ -58,7 +58,7 @@ def test_another_model_by_flag(circuitdsl, toy):
     """A flag's folder is looked for from the file's own, as `model` is."""
     (toy.parent / "toys" / "induction").rename(toy.parent / "toys" / "renamed")
     assert circuitdsl("check", toy).status == 2
-    assert circuitdsl("verify", "--prompts", 12, "--no-edges", "--model", "./toys/renamed", toy).status == 0
+    assert circuitdsl("verify", "--no-edges", "--model", "./toys/renamed", toy).status == 0
 
 
 def test_a_model_that_is_not_here_is_checked_by_its_known_shape(circuitdsl, monkeypatch, toy):

@@ -36,7 +36,7 @@ def test_a_run_stops_when_every_claim_is_decided(toy, circuitdsl):
         "looks": "supported",
         "absent": "refuted",
     }
-    assert said.status == 1 and "decided at" in said.out and "of 400 prompts" in said.out
+    assert said.status == 1 and "decided at" in said.out and "of 360 prompts" in said.out
     measured = {len(column) for column in evidence(path)["columns"].values()}
     assert len(measured) == 1 and measured.pop() < 200
     plain = circuitdsl("verify", path, "--no-edges")
@@ -63,7 +63,7 @@ def test_a_claim_without_bounds_is_judged_at_the_end_and_says_so(toy, circuitdsl
     assert [warning[:4] for warning in claims["faithful"]["verdict"]["warnings"]] == ["W062"]
     assert claims["looks"]["verdict"]["warnings"] == []
     rows = {claim["label"]: len(evidence(path)["columns"][claim["readouts"][0]["column"]]) for claim in claims.values()}
-    assert rows["faithful"] == 400 > rows["looks"]
+    assert rows["faithful"] == 360 > rows["looks"]
 
 
 def test_prompts_of_a_sample_of_templates_are_judged_at_the_end(toy, circuitdsl):
@@ -90,7 +90,7 @@ def test_a_claim_on_its_bound_uses_all_prompts_up(toy, circuitdsl):
     path = written(toy, "limit: attention(induction, query = cue, key = next) >= 0.9999")
     said = circuitdsl("verify", path, "--sequential", "--no-edges")
     found = {claim["label"]: claim["verdict"] for claim in evidence(path)["claims"]}
-    assert found["limit"]["outcome"] == "inconclusive" and "undecided after all blocks of 400 prompts" in found["limit"]["reason"]
+    assert found["limit"]["outcome"] == "inconclusive" and "undecided after all blocks of 360 prompts" in found["limit"]["reason"]
     assert found["looks"]["outcome"] == "supported" and "decided at" in found["looks"]["reason"] and said.status == 1
 
 
