@@ -1,17 +1,18 @@
 """`value`, `share`, `accuracy`, `top1`: how the model, or the circuit alone, behaves."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from circuitdsl.borders.diagnostics import refusal
 from circuitdsl.borders.hypothesis import Claim, Hypothesis
-from circuitdsl.borders.measure import Lowered, MeanOf, Measure, Member, NumberRange, ProportionOf, Signature, column
+from circuitdsl.borders.measure import Lowered, MeanOf, Measure, Member, NumberRange, ProportionOf, RatioOf, Signature, column
 from circuitdsl.borders.options import option
 from circuitdsl.borders.readouts import AnswerBeats, LogitsReadout, MetricBeyond, MetricValue, Top1
 from circuitdsl.borders.values import Algebra, Recomputed, Run
-from circuitdsl.measures.circuit_options import KEEP, Ablated
-from circuitdsl.measures.circuit_runs import circuit_logits, with_live, within
+from circuitdsl.measures.circuit_options import KEEP, SHARE_OF, Ablated
+from circuitdsl.measures.circuit_runs import circuit_logits, with_live, within, without_senders
+from circuitdsl.measures.patched_runs import knocked_out
 from circuitdsl.measures.worlds import ablation, background
 
 
@@ -19,6 +20,12 @@ from circuitdsl.measures.worlds import ablation, background
 class BehaviourOptions(Ablated):
     of: Literal["model", "circuit"] = option("word", "model", help="whose behaviour")
     keep: tuple[str, ...] | None = option("nodes", help=KEEP)
+    without: tuple[str, ...] | None = option("nodes", help="what is knocked out of it beforehand, by the ablation")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValueOptions(BehaviourOptions):
+    share_of: Literal["model"] | None = option("word", help=SHARE_OF)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,14 +36,18 @@ class ShareOptions(BehaviourOptions):
 
 def subject_logits(claim: Claim[BehaviourOptions], hypothesis: Hypothesis, algebra: Algebra) -> tuple[Recomputed, dict[str, str]]:
     """Logits of what `of` names, and the conditions that they hold under."""
-    measured = claim.measured
+    measured, options = claim.measured, claim.options
     clean = Run(measured)
-    if claim.options.of == "model":
-        return algebra.logits(clean), {"of": "model", "on": measured}
+    gone = [place for name in options.without or () for place in hypothesis.nodes[name].places]
+    conditions = {"of": options.of, "on": measured} | ({"without": ", ".join(options.without or ())} if gone else {})
+    if options.of == "model" and not gone:
+        return algebra.logits(clean), conditions
     chosen = ablation(claim, hypothesis)
-    links = with_live(hypothesis, within(hypothesis, claim.options.circuit), claim.options.keep)
-    logits = circuit_logits(algebra, links, background(chosen, measured, hypothesis), clean)
-    return logits, {"of": "circuit", "on": measured, "ablate": str(chosen)}
+    ablated, conditions = background(chosen, measured, hypothesis), conditions | {"ablate": str(chosen)}
+    if options.of == "model":
+        return knocked_out(algebra, hypothesis.shape, clean, ablated, gone), conditions
+    links = tuple(link for link in within(hypothesis, options.circuit) if link.receiver not in gone)
+    return circuit_logits(algebra, without_senders(with_live(hypothesis, links, options.keep), gone), ablated, clean), conditions
 
 
 def _lower(readout: type[LogitsReadout]) -> Callable[[Claim[BehaviourOptions], Hypothesis, Algebra], Lowered]:
@@ -46,6 +57,16 @@ def _lower(readout: type[LogitsReadout]) -> Callable[[Claim[BehaviourOptions], H
         return Lowered({"F": readout(logits, claim.measured, claim.metric)}, (Member(claim.label, estimand),), conditions)
 
     return lower
+
+
+def _lower_value(claim: Claim[ValueOptions], hypothesis: Hypothesis, algebra: Algebra) -> Lowered:
+    lowered = _lower(MetricValue)(claim, hypothesis, algebra)
+    if claim.options.share_of is None:
+        return lowered
+    whole = MetricValue(algebra.logits(Run(claim.measured)), claim.measured, claim.metric_name)
+    member = Member(claim.label, RatioOf(column("F"), column("F(M)")), {"F": MeanOf(column("F")), "F(M)": MeanOf(column("F(M)"))})
+    readouts = {**lowered.readouts, "F(M)": whole}
+    return replace(lowered, readouts=readouts, members=(member,), conditions={**lowered.conditions, "share_of": "model"})
 
 
 def _check_share(claim: Claim[ShareOptions], hypothesis: Hypothesis) -> None:
@@ -71,12 +92,12 @@ def _lower_share(claim: Claim[ShareOptions], hypothesis: Hypothesis, algebra: Al
 VALUE = Measure(
     name="value",
     summary="the metric's own mean",
-    formula="F = mean over prompts of the metric",
-    unit="that of the metric",
+    formula="F = mean over prompts of the metric; with `share_of = model`, F / F(M), a ratio of means",
+    unit="that of the metric, or a share of F(M)",
     range=NumberRange(),
     source="docs/semantics.md, section 6",
-    signature=Signature(subject="metric", options=BehaviourOptions),
-    lower=_lower(MetricValue),
+    signature=Signature(subject="metric", options=ValueOptions),
+    lower=_lower_value,
     example="value(logit_diff) >= 0",
 )
 

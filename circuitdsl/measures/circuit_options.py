@@ -6,6 +6,7 @@ from typing import Literal
 from circuitdsl.borders.hypothesis import Ablation
 from circuitdsl.borders.options import Options, option
 
+SHARE_OF = "the number as a share of the model's own F(M), a ratio of means"
 KEEP = "units that are live in every run, such as the MLPs: they read each other, the circuit and the prompt's own embedding"
 
 

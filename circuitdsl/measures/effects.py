@@ -7,11 +7,12 @@ from typing import Literal
 from circuitdsl.borders.diagnostics import refusal
 from circuitdsl.borders.hypothesis import Claim, Hypothesis, Path, Place, Step
 from circuitdsl.borders.kinds import Port
-from circuitdsl.borders.measure import Lowered, MeanOf, Measure, Member, NumberRange, Signature, column, difference
+from circuitdsl.borders.measure import Estimand, Lowered, MeanOf, Measure, Member, NumberRange, RatioOf, Signature, column, difference
 from circuitdsl.borders.options import Options, option
 from circuitdsl.borders.readouts import MetricValue, Readout
 from circuitdsl.borders.units import LOGITS
-from circuitdsl.borders.values import Algebra, Mix, Override, Recomputed, World
+from circuitdsl.borders.values import Algebra, Mix, Override, Recomputed, Run, World
+from circuitdsl.measures.circuit_options import SHARE_OF
 from circuitdsl.measures.circuit_runs import OUTPUT
 from circuitdsl.measures.patched_runs import PatchedRun, PortReader
 from circuitdsl.measures.scrub_donors import check_source
@@ -24,6 +25,7 @@ class EffectOptions(Options):
     into: str | None = option("distribution", help="the background; default: the measured prompts (noising). Another one is denoising")
     metric: str | None = option("metric", help="a metric of the file; default: its first")
     norm: Literal["live", "frozen"] = option("word", "live", help="the readers' norm scales")
+    share_of: Literal["model"] | None = option("word", help=SHARE_OF)
 
 
 _TO_LOGITS = Step("all", (OUTPUT,))
@@ -132,12 +134,18 @@ def _lower_effect(claim: Claim[EffectOptions], hypothesis: Hypothesis, algebra: 
     frozen = clean if claim.options.norm == "frozen" else None
     path = claim.paths[0]
     readouts: dict[str, Readout] = {"background": MetricValue(algebra.logits(clean), measured, metric)}
+    shared = claim.options.share_of is not None
+    if shared:
+        readouts["F(M)"] = MetricValue(algebra.logits(Run(measured)), measured, metric)
     members = []
     for label, one in members_of(path, hypothesis):
         name = f"patched {label}" if path.each is not None else "patched"
         readouts[name] = MetricValue(path_logits(algebra, hypothesis, one, source, clean, frozen), measured, metric)
-        beside = {"patched": MeanOf(column(name)), "background": MeanOf(column("background"))}
-        members.append(Member(label, MeanOf(difference(name, "background")), beside, about=label if path.each is not None else path.text))
+        beside: dict[str, Estimand] = {"patched": MeanOf(column(name)), "background": MeanOf(column("background"))}
+        change: Estimand = MeanOf(difference(name, "background"))
+        if shared:
+            beside, change = beside | {"change": change}, RatioOf(difference(name, "background"), column("F(M)"))
+        members.append(Member(label, change, beside, about=label if path.each is not None else path.text))
     ends = bool(path.steps) and path.steps[-1].places[0].unit == LOGITS
     return Lowered(
         readouts,
@@ -149,6 +157,7 @@ def _lower_effect(claim: Claim[EffectOptions], hypothesis: Hypothesis, algebra: 
             "metric": metric,
             "norm": claim.options.norm,
             "on": measured,
+            **({"share_of": "model"} if shared else {}),
             **({} if ends else {"path": f"{path.text} ~> logits"}),
         },
     )
@@ -157,8 +166,8 @@ def _lower_effect(claim: Claim[EffectOptions], hypothesis: Hypothesis, algebra: 
 EFFECT = Measure(
     name="effect",
     summary="change of the metric when one value is replaced along a path",
-    formula="metric(path patched) - metric(background), mean over prompts",
-    unit="that of the metric",
+    formula="metric(path patched) - metric(background), mean over prompts; with `share_of = model`, over F(M), a ratio of means",
+    unit="that of the metric, or a share of F(M)",
     range=NumberRange(says="its sign is not flipped for losses"),
     source="path patching: Goldowsky-Dill et al. 2023 (arXiv 2304.05969); Wang et al. 2022 (arXiv 2211.00593), section 3.1",
     baseline="the background, a plain run",
