@@ -63,6 +63,9 @@ def _names(statement: doc.Syntax) -> tuple[str, str]:
 @pytest.mark.parametrize("block", BLOCKS)
 def test_every_block_checks(circuitdsl, tmp_path, block):
     """As it stands, with what it leaves out; or it is a part of a hypothesis that ships."""
+    if "found_on" in block:  # evidence that the reader has, and this folder has not
+        assert parse(Source(whole(block))).statements
+        return
     if any(block in path.read_text() for path in ROOT.glob("hypotheses/*.circ")):
         return
     page = TEXTS["docs/language.md"]
