@@ -88,8 +88,9 @@ def hypothesis(shape: Any, prompts: int, movers: int, depth: int = 4) -> Hypothe
 
 def scrubbed(file: Hypothesis) -> Readout:
     """The metric of the scrubbed run, a tree drawn for each prompt."""
-    claim = Claim("s", "scrub", "", metric="m", options={"baseline": "shuffle"})
-    return measures()["scrub"].lower(claim, file, Algebra()).readouts["F(scrub)"]  # type: ignore[union-attr]
+    options = measures()["scrub"].options_of({"baseline": "shuffle"})
+    claim = Claim("s", "scrub", "", metric="m", options=options, measured=file.default)
+    return measures()["scrub"].lower(claim, file, Algebra()).readouts["F(scrub)"]
 
 
 def scrub_row(adapter: TransformerAdapter, known: Machine, quick: bool) -> tuple:
@@ -174,7 +175,7 @@ def compare(adapter: Any, movers: int, depth: int, prompts: int) -> Row:
     with torch.inference_mode():
         logits = plain.value(readout.value)[:, -1].double().numpy()
     took = time.perf_counter() - started
-    wanted = logits[np.arange(prompts), file.metrics["m"].bound["clean"].ids]  # type: ignore[union-attr]
+    wanted = logits[np.arange(prompts), file.metrics["m"].bound["clean"].ids]
     apart = float(np.abs(found - wanted).max() / np.abs(wanted).max())
     if apart > AGREE:
         raise SystemExit(f"the numbers differ by {apart:.2g}")

@@ -45,16 +45,18 @@ class Row:
         return Work(self.name, self.target, found, tuple(Request(readout, rows) for readout in readouts), **self.options)
 
 
-def lowered(found: Hypothesis, claim: Claim) -> Mapping[str, Readout]:
-    """The readouts that a claim asks for."""
-    result = measures()[claim.measure].lower(claim, found, Algebra())
+def lowered(found: Hypothesis, measure: str, options: Mapping[str, Any] | None = None, **stated: Any) -> Mapping[str, Readout]:
+    """The readouts that a claim of this measure asks for; `options` by their names in the language."""
+    known = measures()[measure]
+    claim = Claim("claim", measure, "", options=known.options_of(options or {}), measured=found.default, **stated)
+    result = known.lower(claim, found, Algebra())
     assert isinstance(result, Lowered)
     return result.readouts
 
 
 def faithfulness(found: Hypothesis) -> Mapping[str, Readout]:
     """F(C), F(M), F(∅) and what the measure reports beside them."""
-    return lowered(found, Claim("claim", "faithfulness", "", "logit_diff", options={"second": "no"}))
+    return lowered(found, "faithfulness", {"second": "no"}, metric="logit_diff")
 
 
 def value_alone(found: Hypothesis) -> Readout:
@@ -63,8 +65,7 @@ def value_alone(found: Hypothesis) -> Readout:
 
 def effects(found: Hypothesis, start: list[Place], *steps: Step) -> Iterable[Readout]:
     """The effect of each of the places along the steps."""
-    claim = Claim("claim", "effect", "", paths=(Path("", tuple(start), steps, each=0),), options={"from": "abc"})
-    return lowered(found, claim).values()
+    return lowered(found, "effect", {"from": "abc"}, paths=(Path("", tuple(start), steps, each=0),)).values()
 
 
 def senders(shape: ModelShape) -> list[Place]:
@@ -110,16 +111,14 @@ def _minimality(shape: ModelShape, prompts: int):
     found = hypothesis(shape, circuit_a(shape, positions=True), prompts)
     every: dict[str, Readout] = {}
     for each in ("node", "edge"):
-        claim = Claim("claim", "minimality.single", "", "logit_diff", each=each)  # type: ignore[arg-type]
-        every |= {readout.digest: readout for readout in lowered(found, claim).values()}
+        every |= {readout.digest: readout for readout in lowered(found, "minimality.single", metric="logit_diff", each=each).values()}
     return found, every.values()
 
 
 def _random(draws: int):
     def make(shape: ModelShape, prompts: int):
         found = hypothesis(shape, circuit_a(shape, positions=True), prompts)
-        claim = Claim("claim", "rank_among_random", "", "logit_diff", options={"match": "layer", "draws": draws})
-        return found, lowered(found, claim).values()
+        return found, lowered(found, "rank_among_random", {"match": "layer", "draws": draws}, metric="logit_diff").values()
 
     return make
 

@@ -1,4 +1,4 @@
-"""`value` and `effect` with something knocked out beforehand, and as a share of the model's own number, on gates whose numbers are known."""
+"""`value` and `effect` with something knocked out beforehand, and as a share of the model's own number, on gates of known numbers."""
 
 import pytest
 
